@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * One user's database (SQLite, WAL, synchronous=FULL): credentials, the counter lease, the TPM
+ * state. It keeps rows and commits; what they mean is known above it (vault.h). One thread uses it.
+ *
+ *   -EUCLEAN  the file is not a database of ours, or damaged
+ *   -EPROTO   written by a newer version of tpmauthn
+ *   -EROFS    read-only file or file system
+ *   -ENOSPC   disk full, or the credential limit
+ *   -EBUSY    another process holds it
+ *   -EIO      any other failure of the disk
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctap/env.h"
+#include "tpm/tpm.h"
+
+struct store;
+
+/* priority of syslog.h; one line, no newline, no payload. */
+typedef void store_log_fn(void *userdata, int priority, const char *message);
+
+struct store_options {
+        const char *path;         /* of store.db; its folder exists */
+        uint32_t max_credentials; /* of all kinds */
+        store_log_fn *log;
+        void *userdata;
+};
+
+/* Opens, or creates, and migrates. The file is 0600. Fails with a message that names the file. */
+_must_check_ int store_open(const struct store_options *options, struct store **ret);
+/* Checkpoints and closes. NULL is fine. Returns NULL. */
+struct store *store_close(struct store *s);
+
+/* The signature counter lease (lease.h). */
+struct store_lease {
+        uint64_t counter; /* the TPM counter's value this lease was taken at */
+        uint32_t used;    /* signatures given out under it */
+        bool clean;       /* closed: the next signature needs a new lease */
+};
+
+_must_check_ int store_get_tpm_state(struct store *s, struct tpm_state *ret);
+_must_check_ int store_set_tpm_state(struct store *s, const struct tpm_state *state);
+_must_check_ int store_get_lease(struct store *s, struct store_lease *ret);
+_must_check_ int store_set_lease(struct store *s, const struct store_lease *lease);
+/* In one transaction: every credential's count becomes at least its base + bound; the lease is set. */
+_must_check_ int store_raise_counts(struct store *s, int64_t bound,
+                                    const struct store_lease *lease);
+
+_must_check_ int store_insert(struct store *s, const struct ctap_row *row, int64_t base);
+_must_check_ int store_find(struct store *s, const struct ctap_credential_id *id,
+                            struct ctap_row *ret);
+_must_check_ int store_newest(struct store *s, const struct sha256 *rp_tag, uint8_t max_protect,
+                              uint64_t before, struct ctap_row *ret);
+_must_check_ int store_count(struct store *s, const struct sha256 *rp_tag, uint8_t max_protect,
+                             uint32_t *ret);
+/* Raises a credential's count and the lease's `used` by one, in one transaction. */
+_must_check_ int store_use(struct store *s, const struct ctap_credential_id *id,
+                           uint32_t *ret_count);
+_must_check_ int store_delete(struct store *s, const struct ctap_credential_id *id);
+/* Every credential, oldest first; a non-zero return of `each` ends the walk and is returned. */
+typedef int store_each_fn(void *userdata, const struct ctap_row *row);
+_must_check_ int store_each(struct store *s, store_each_fn *each, void *userdata);
+uint32_t store_remaining(struct store *s);
+/* Erases every credential and closes the lease, in one transaction; the file keeps no trace. */
+_must_check_ int store_erase(struct store *s, const struct tpm_state *state);

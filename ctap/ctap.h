@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * One authenticator: CTAP2 and U2F messages in, answers out. No descriptor, no thread, no clock of
+ * its own; what it needs of the world comes through struct ctap_env.
+ */
+
+#include <stdint.h>
+
+#include "ctap/bytes.h"
+#include "ctap/env.h"
+#include "ctap/macro.h"
+
+struct ctap;
+
+struct ctap_options {
+        uint8_t aaguid[16];
+        uint32_t firmware_version;
+        uint32_t max_message; /* bytes, getInfo maxMsgSize */
+};
+
+/* The largest answer of any command, status byte included. */
+#define CTAP_REPLY_MAX 4096
+
+/* The options are copied; the ports are borrowed and outlive the authenticator. */
+_must_check_ int ctap_new(const struct ctap_env *env, const struct ctap_options *options,
+                          struct ctap **ret);
+struct ctap *ctap_free(struct ctap *c);
+
+/* Power-up (CTAP 2.3 §6.6): the virtual device has just been plugged in. */
+void ctap_power_up(struct ctap *c);
+
+/*
+ * Runs one CTAP2 command (CTAPHID_CBOR): command byte and parameters in, status byte and CBOR out.
+ * The reply has room for CTAP_REPLY_MAX. It blocks while a person is asked. There is always an
+ * answer: what the machine could not do becomes CTAP1_ERR_OTHER.
+ */
+void ctap_request(struct ctap *c, uint32_t channel, struct bytes message, struct buf *reply);
+
+/* Runs one U2F raw message (CTAPHID_MSG): APDU in, response APDU out. Never blocks on a person. */
+void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *reply);
+
+/*
+ * When ctap_expire() has something to do, in milliseconds of the clock port; UINT64_MAX if never.
+ * A U2F prompt outlives its message and is taken away when the client stops asking.
+ */
+uint64_t ctap_deadline(const struct ctap *c);
+void ctap_expire(struct ctap *c);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * Everything CTAP asks of the world: keys, store, presence, clock, rng. ctap/ declares the ports,
+ * tpm/ and authenticator/ implement them, tests/fake scripts them. Each port is a struct that its
+ * implementation embeds first. All calls come from the one thread that runs commands.
+ *
+ * int functions return 0 or a negative errno: the machine failed. What a person or a site may hear
+ * is decided in ctap/ alone.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctap/bytes.h"
+#include "ctap/macro.h"
+#include "ctap/secret.h"
+
+/* ---- keys ------------------------------------------------------------------------------- */
+
+enum ctap_key_type {
+        CTAP_KEY_P256, /* signs a SHA-256 digest */
+        CTAP_KEY_P384, /* signs a SHA-384 digest */
+        _CTAP_KEY_TYPES,
+};
+
+/* What the key itself demands before it signs. */
+enum ctap_key_class {
+        CTAP_CLASS_A = 1, /* presence only */
+        CTAP_CLASS_B = 2, /* a PIN verified by the TPM */
+};
+
+#define CTAP_KEY_BLOB_MAX 2048
+
+/* A wrapped key; only the keys port knows what is inside. */
+struct ctap_key_blob {
+        uint16_t len;
+        uint8_t data[CTAP_KEY_BLOB_MAX];
+};
+
+/* Affine coordinates, each left-padded to the size of the field: 32 bytes on P-256, 48 on P-384. */
+struct ctap_public_key {
+        enum ctap_key_type type;
+        uint8_t x[48];
+        uint8_t y[48];
+};
+
+/* An ECDSA signature as a DER SEQUENCE of two INTEGERs (WebAuthn §6.5.6). */
+struct ctap_signature {
+        uint8_t len;
+        uint8_t data[112];
+};
+
+struct ctap_loaded_key; /* a key that can sign now */
+
+struct ctap_keys {
+        const struct ctap_keys_ops *ops;
+};
+
+struct ctap_keys_ops {
+        /* One bit per enum ctap_key_type that this device can make; never asks the device. */
+        unsigned (*offered)(struct ctap_keys *k);
+        _must_check_ int (*create)(struct ctap_keys *k, enum ctap_key_type type,
+                                   enum ctap_key_class class, struct ctap_key_blob *ret_blob,
+                                   struct ctap_public_key *ret_public);
+        /* -EKEYREJECTED: the blob is not one of this device's. Free the key with unload. */
+        _must_check_ int (*load)(struct ctap_keys *k, struct bytes blob,
+                                 struct ctap_loaded_key **ret);
+        _must_check_ int (*sign)(struct ctap_keys *k, struct ctap_loaded_key *key,
+                                 struct bytes digest, struct ctap_signature *ret);
+        /* Gives the key up. The device may be told later, after the answer went out. NULL is fine. */
+        void (*unload)(struct ctap_keys *k, struct ctap_loaded_key *key);
+};
+
+/* ---- store ------------------------------------------------------------------------------ */
+
+#define CTAP_CREDENTIAL_ID_SIZE 48
+
+/* 16 random bytes and a MAC of 32 that binds them to an RP: credential.h. */
+struct ctap_credential_id {
+        uint8_t b[CTAP_CREDENTIAL_ID_SIZE];
+};
+
+enum {
+        CTAP_ROW_DISCOVERABLE = 1 << 0,
+        CTAP_ROW_U2F = 1 << 1, /* made by U2F_REGISTER */
+};
+
+/*
+ * A credential as it is kept. RP and account appear as tags (HMACs under a key derived from the
+ * store key) and inside the sealed record, so that a stolen disk names neither.
+ */
+struct ctap_row {
+        struct ctap_credential_id id;
+        struct sha256 rp_tag;
+        struct sha256 account_tag; /* all zero unless discoverable */
+        int32_t alg;               /* the COSE algorithm that was asked for */
+        uint8_t class;             /* enum ctap_key_class */
+        uint8_t cred_protect;      /* 1..3 */
+        uint32_t flags;            /* CTAP_ROW_* */
+        uint32_t count;            /* the signature counter last shown; set by the store */
+        uint64_t sequence;         /* ascending with creation; set by the store */
+        int64_t created;           /* seconds since the epoch; set by the store */
+        int64_t last_used;         /* seconds since the epoch, 0 = never; set by the store */
+        struct ctap_key_blob key;
+        uint16_t sealed_len;
+        uint8_t sealed[1024]; /* the sealed record: credential.h */
+};
+
+struct ctap_store {
+        const struct ctap_store_ops *ops;
+};
+
+struct ctap_store_ops {
+        /* 32 bytes that exist outside the device only in memory; they change with reset. */
+        const struct secret32 *(*key)(struct ctap_store *s);
+        /*
+         * Adds a credential, in one durable transaction. A discoverable one takes the place of that
+         * with the same account_tag. -ENOSPC: the limit is reached or the disk is full.
+         */
+        _must_check_ int (*insert)(struct ctap_store *s, const struct ctap_row *row);
+        /* -ENOENT: no such credential. */
+        _must_check_ int (*find)(struct ctap_store *s, const struct ctap_credential_id *id,
+                                 struct ctap_row *ret);
+        /*
+         * The newest discoverable credential of an RP whose sequence is below `before` and whose
+         * credProtect is at most `max_protect`. -ENOENT: there is none.
+         */
+        _must_check_ int (*newest)(struct ctap_store *s, const struct sha256 *rp_tag,
+                                   uint8_t max_protect, uint64_t before, struct ctap_row *ret);
+        /* How many newest() would give from UINT64_MAX down. */
+        _must_check_ int (*count)(struct ctap_store *s, const struct sha256 *rp_tag,
+                                  uint8_t max_protect, uint32_t *ret);
+        /* Makes ready what use() will need, so that use() costs no more than one commit. */
+        _must_check_ int (*prepare_use)(struct ctap_store *s);
+        /*
+         * Raises the signature counter of a credential and gives the new value once that is durable.
+         * No value is ever given twice, whatever happens to the file. -ENOENT; -EOVERFLOW.
+         */
+        _must_check_ int (*use)(struct ctap_store *s, const struct ctap_credential_id *id,
+                                uint32_t *ret_count);
+        /* How many more discoverable credentials fit. Never asks the device. */
+        uint32_t (*remaining)(struct ctap_store *s);
+        /* Erases everything, in the key device first, and begins anew. The store key changes. */
+        _must_check_ int (*reset)(struct ctap_store *s);
+};
+
+/* ---- presence --------------------------------------------------------------------------- */
+
+enum ctap_ask {
+        CTAP_ASK_CREATE, /* create a passkey for rp_id */
+        CTAP_ASK_USE,    /* use a passkey of rp_id */
+        CTAP_ASK_SELECT, /* use this key? Nothing is created and nobody signed in */
+        CTAP_ASK_RESET,  /* erase everything */
+};
+
+struct ctap_prompt {
+        enum ctap_ask ask;
+        /*
+         * Nobody has to answer: the question may belong to another key that is plugged in. It is
+         * shown without getting in the way, and nothing answers it by itself at once.
+         */
+        bool passive;
+        struct bytes rp_id;   /* UTF-8, as the client sent it; empty if the client named none */
+        struct bytes account; /* UTF-8; empty if unknown */
+        uint32_t n_accounts;  /* of rp_id; above 1 the first of them is `account` */
+};
+
+/* What a person said. Never an errno. */
+enum ctap_answer {
+        CTAP_ANSWER_PENDING, /* from poll() only */
+        CTAP_ANSWER_YES,
+        CTAP_ANSWER_NO,
+        CTAP_ANSWER_TIMEOUT,
+        CTAP_ANSWER_CANCELLED, /* by the client */
+};
+
+struct ctap_presence {
+        const struct ctap_presence_ops *ops;
+};
+
+struct ctap_presence_ops {
+        /* Shows the question. An error if it could not be shown. The prompt may be gone after. */
+        _must_check_ int (*begin)(struct ctap_presence *p, const struct ctap_prompt *prompt);
+        /* Blocks until there is an answer; never PENDING. Watches the client's CANCEL. */
+        _must_check_ int (*wait)(struct ctap_presence *p, enum ctap_answer *ret);
+        /* The answer so far; never blocks. */
+        _must_check_ int (*poll)(struct ctap_presence *p, enum ctap_answer *ret);
+        /* Takes the question away. Does nothing if there is none. */
+        void (*end)(struct ctap_presence *p);
+        /* True if a person reads the question, so that a reset needs no time window (RS1). */
+        bool (*has_display)(struct ctap_presence *p);
+};
+
+/* ---- clock and rng ---------------------------------------------------------------------- */
+
+struct ctap_clock {
+        const struct ctap_clock_ops *ops;
+};
+
+struct ctap_clock_ops {
+        /* Milliseconds that never go back and go on during suspend (CLOCK_BOOTTIME). */
+        uint64_t (*now_ms)(struct ctap_clock *c);
+};
+
+struct ctap_rng {
+        const struct ctap_rng_ops *ops;
+};
+
+struct ctap_rng_ops {
+        _must_check_ int (*fill)(struct ctap_rng *r, uint8_t *to, size_t n);
+};
+
+struct ctap_env {
+        struct ctap_keys *keys;
+        struct ctap_store *store;
+        struct ctap_presence *presence;
+        struct ctap_clock *clock;
+        struct ctap_rng *rng;
+};

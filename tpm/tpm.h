@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The TPM 2.0 behind an authenticator: the only header of tpm/ that others see.
+ *
+ *   SRK ── P1 gate (policy: the anchor) ── P2 worker (persistent) ── credential keys, store key
+ *
+ * A struct tpm is one ESYS context; one thread uses it. Nothing is sent before it is needed, and
+ * while idle the connection is closed. What it has made is described by a struct tpm_state, which
+ * its owner keeps and which holds no secret: everything in it is wrapped by the TPM.
+ *
+ * Functions return 0 or a negative errno and log the TPM command and the decoded code once:
+ *   -ENODEV        there is no TPM at that TCTI, or it stopped answering
+ *   -EACCES        the device may not be opened, or owner authorisation is set and was not given
+ *   -ESTALE        this TPM is not the one the state was made in: cleared, replaced, or reset since
+ *   -EKEYREJECTED  a wrapped key that this TPM did not make, or that was changed
+ *   -EDQUOT        the TPM is locked out by its dictionary attack protection
+ *   -ENOSPC        no NV space, or no persistent slot
+ *   -EBUSY         the TPM asked to retry for longer than a client would wait
+ *   -ENOTSUP       the TPM lacks something that is needed; the log says what
+ *   -EIO           anything else the TPM refused
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctap/env.h"
+
+struct tpm;
+
+/* priority is one of syslog.h; the message is one line without a newline and without any secret. */
+typedef void tpm_log_fn(void *userdata, int priority, const char *message);
+
+struct tpm_options {
+        /* A TCTI string for Tss2_TctiLdr_Initialize; NULL: speak raw TPM commands on `fd`. */
+        const char *tcti;
+        int fd; /* a connected stream socket of a simulator; owned by the caller */
+        /* Ranges (inclusive) that handles are taken from when provisioning. */
+        uint32_t nv_first, nv_last;                 /* default 0x01800200..0x018002ff */
+        uint32_t persistent_first, persistent_last; /* default 0x81018000..0x810180ff */
+        bool persist_srk; /* put an SRK that had to be made at 0x81000001 */
+        tpm_log_fn *log;
+        void *userdata;
+};
+
+#define TPM_OPTIONS_DEFAULT                                    \
+        ((struct tpm_options){ .fd = -1,                       \
+                               .nv_first = 0x01800200,         \
+                               .nv_last = 0x018002ff,          \
+                               .persistent_first = 0x81018000, \
+                               .persistent_last = 0x810180ff })
+
+/* ---- what is kept between runs ------------------------------------------------------------ */
+
+enum tpm_phase {
+        TPM_PHASE_NONE = 0,         /* nothing is in the TPM */
+        TPM_PHASE_PROVISIONING = 1, /* handles are chosen; any of them may be in use */
+        TPM_PHASE_READY = 2,
+        TPM_PHASE_ERASING = 3, /* a reset began: nothing made before may work again */
+};
+
+#define TPM_STATE_MAX 8192
+
+/* Opaque but for the phase; written field by field, versioned (tpm/state.c). */
+struct tpm_state {
+        enum tpm_phase phase;
+        uint16_t len;
+        uint8_t data[TPM_STATE_MAX];
+};
+
+/* Makes a state durable before it returns. A negative errno ends what was going on. */
+typedef int tpm_save_fn(void *userdata, const struct tpm_state *state);
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+/* Sends nothing. The strings are copied. */
+_must_check_ int tpm_new(const struct tpm_options *options, struct tpm **ret);
+/* Flushes what is loaded, wipes secrets, closes. NULL is fine. Returns NULL. */
+struct tpm *tpm_free(struct tpm *t);
+
+/*
+ * Brings the state to READY from NONE, from a PROVISIONING that was cut short (which it first undoes)
+ * or from an ERASING that was (which it first completes), and unlocks. A counter that exists is kept.
+ */
+_must_check_ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
+                               void *userdata);
+/* Makes a READY state usable: P2's authorisation, the store key. At most 11 TPM commands. */
+_must_check_ int tpm_unlock(struct tpm *t, const struct tpm_state *state);
+/*
+ * CTAP reset: saves ERASING, then makes every key under this state unusable for good, then drops
+ * what is in memory. 2 TPM commands until the PIN index exists. The counter stays. Afterwards
+ * tpm_provision() begins anew. Can be repeated after a failure or a crash.
+ */
+_must_check_ int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
+                           void *userdata);
+/* Removes everything the state names from the TPM, the counter too; the state becomes NONE. */
+_must_check_ int tpm_remove(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
+                            void *userdata);
+
+/* ---- use, after tpm_unlock() -------------------------------------------------------------- */
+
+/* The keys port; lives as long as t. */
+struct ctap_keys *tpm_keys(struct tpm *t);
+/* The unsealed store key; NULL before tpm_unlock(). */
+const struct secret32 *tpm_store_key(const struct tpm *t);
+/* The monotonic counter that signature counters are leased against: one command each. */
+_must_check_ int tpm_counter_read(struct tpm *t, uint64_t *ret);
+_must_check_ int tpm_counter_advance(struct tpm *t, uint64_t *ret);
+
+/* Sends what could wait until the answer was out: FlushContext of unloaded keys. */
+void tpm_settle(struct tpm *t);
+/* Closes the connection; the next use opens it again. Implies tpm_settle(). */
+void tpm_idle(struct tpm *t);
+/* TPM2_Shutdown(CLEAR) and close: a simulator that is about to be switched off. */
+void tpm_shutdown(struct tpm *t);
+
+/* ---- what it is --------------------------------------------------------------------------- */
+
+struct tpm_info {
+        char manufacturer[5]; /* TPM_PT_MANUFACTURER as text, such as "IBM " or "INTC" */
+        char vendor[17];      /* TPM_PT_VENDOR_STRING_1..4 */
+        uint32_t firmware_major, firmware_minor;
+        uint32_t revision; /* TPM_PT_REVISION, 138 for 1.38 */
+        bool is_simulator; /* "SW  " of swtpm, or the Microsoft simulator */
+        bool in_lockout;
+        bool has_p384;
+        bool owner_auth_set;
+        bool srk_present; /* at 0x81000001 */
+};
+
+/* Asks the TPM. A few commands: for status and doctor, and once when provisioning. */
+_must_check_ int tpm_describe(struct tpm *t, struct tpm_info *ret);
+/* The handles in a state, for status; zero where there is none. */
+void tpm_state_handles(const struct tpm_state *state, uint32_t *ret_anchor, uint32_t *ret_counter,
+                       uint32_t *ret_worker);
