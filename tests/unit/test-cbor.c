@@ -2,38 +2,15 @@
 
 /*
  * ctap/cbor.c: what a message may look like, byte by byte. Messages are written in hexadecimal,
- * spaced by item; each is copied to a heap block of its exact size, so that the address sanitizer
- * sees a read beyond the end.
+ * spaced by item.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctap/cbor.h"
+#include "tests/unit/hex.h"
 #include "tests/unit/test.h"
-
-static uint8_t nibble(char c) {
-        return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-/* Free .data with release(). */
-static struct bytes unhex(const char *text) {
-        uint8_t *to = malloc(strlen(text) / 2 + 1);
-        size_t n = 0;
-
-        assert_non_null(to);
-        for (; *text; text += *text == ' ' ? 1 : 2)
-                if (*text != ' ')
-                        to[n++] = (uint8_t)(nibble(text[0]) << 4 | nibble(text[1]));
-
-        to = realloc(to, n > 0 ? n : 1);
-        assert_non_null(to);
-        return BYTES(to, n);
-}
-
-static void release(struct bytes *b) {
-        free((void *)(uintptr_t)b->data);
-}
 
 static enum ctap_status check_hex(const char *text) {
         _cleanup_(release) struct bytes message = unhex(text);
