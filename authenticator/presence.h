@@ -41,6 +41,7 @@ typedef void presence_waiting_fn(void *userdata, bool waiting);
 struct presence_options {
         enum presence_mode mode;
         uint64_t timeout_ms;
+        uint64_t passive_ms;     /* 0: PRESENCE_PASSIVE_MS */
         const char *device_name; /* shown to the person; copied */
         int tty_fd;              /* for PRESENCE_TTY; borrowed; -1: /dev/tty is opened */
         presence_waiting_fn *waiting;

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * One table says everything about a key: section, name, how its text is read and written, where it
+ * lives, its default and its help. Reading, printing, defaults and the "did you mean" all walk it.
+ * libinih splits lines; it is fed by a reader of ours that counts them, refuses those it would cut
+ * in two, and removes indentation, which it would take for a continuation of the line before.
+ */
+
+#include "authenticator/config.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "authenticator/log.h"
+#include "authenticator/util.h"
+#include "build-config.h"
+
+const struct config_places config_system_places = {
+        .vendor = TPMAUTHN_LIB_CONF_DIR,
+        .runtime = TPMAUTHN_RUN_DIR,
+        .file = TPMAUTHN_ETC_CONF_DIR "/tpmauthn.conf",
+};
+
+/* ---- values: text to field and back ---- */
+
+static int parse_string(const char *text, void *field) {
+        char **to = field, *copy;
+
+        if (!*text)
+                return -EINVAL;
+        copy = strdup(text);
+        if (!copy)
+                return -ENOMEM;
+        free(*to);
+        *to = copy;
+        return 0;
+}
+
+static void print_string(const void *field, FILE *to) {
+        fputs(*(char *const *)field, to);
+}
+
+static int parse_path(const char *text, void *field) {
+        return text[0] == '/' ? parse_string(text, field) : -EINVAL;
+}
+
+static int parse_device(const char *text, void *field) {
+        if (strcmp(text, "uhid") != 0 && strncmp(text, "uhid:/", 6) != 0 &&
+            strncmp(text, "socket:/", 8) != 0)
+                return -EINVAL;
+        return parse_string(text, field);
+}
+
+static int parse_name(const char *text, void *field) {
+        return strlen(text) <= 100 ? parse_string(text, field) : -EINVAL;
+}
+
+static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret) {
+        unsigned long long v;
+        char *end;
+
+        if (*text < '0' || *text > '9')
+                return -EINVAL;
+        errno = 0;
+        v = strtoull(text, &end, 0);
+        if (errno != 0 || *end || v < min || v > max)
+                return -EINVAL;
+        *ret = v;
+        return 0;
+}
+
+static int parse_count(const char *text, void *field) {
+        uint64_t v;
+
+        if (parse_number(text, 1, CONFIG_DEVICES_MAX, &v) < 0)
+                return -EINVAL;
+        *(unsigned *)field = (unsigned)v;
+        return 0;
+}
+
+static void print_count(const void *field, FILE *to) {
+        fprintf(to, "%u", *(const unsigned *)field);
+}
+
+static int parse_credentials(const char *text, void *field) {
+        uint64_t v;
+
+        if (parse_number(text, 1, 1000000, &v) < 0)
+                return -EINVAL;
+        *(uint32_t *)field = (uint32_t)v;
+        return 0;
+}
+
+static void print_credentials(const void *field, FILE *to) {
+        fprintf(to, "%" PRIu32, *(const uint32_t *)field);
+}
+
+static int parse_bool(const char *text, void *field) {
+        static const char *const words[] = { "no", "yes", "false", "true", "off", "on" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcmp(text, words[i]) == 0) {
+                        *(bool *)field = i % 2 == 1;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static void print_bool(const void *field, FILE *to) {
+        fputs(*(const bool *)field ? "yes" : "no", to);
+}
+
+/* A duration: a number and ms, s or min; seconds if there is no unit. */
+static int parse_duration(const char *text, void *field) {
+        static const struct {
+                const char *suffix;
+                uint64_t ms;
+        } units[] = {
+                {"ms",   1    },
+                { "",    1000 },
+                { "s",   1000 },
+                { "min", 60000}
+        };
+        unsigned long long v;
+        char *end;
+
+        if (*text < '0' || *text > '9')
+                return -EINVAL;
+        errno = 0;
+        v = strtoull(text, &end, 10);
+        if (errno != 0 || v > 600000)
+                return -EINVAL;
+        while (*end == ' ')
+                end++;
+        for (size_t i = 0; i < ELEMENTSOF(units); i++)
+                if (strcmp(end, units[i].suffix) == 0 && v * units[i].ms >= 100 &&
+                    v * units[i].ms <= 600000) {
+                        *(uint64_t *)field = v * units[i].ms;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static void print_duration(const void *field, FILE *to) {
+        uint64_t ms = *(const uint64_t *)field;
+
+        if (ms % 1000 == 0)
+                fprintf(to, "%" PRIu64 "s", ms / 1000);
+        else
+                fprintf(to, "%" PRIu64 "ms", ms);
+}
+
+/* "0x01800200-0x018002ff", all of whose handles have the type that the first byte says. */
+static int parse_range(const char *text, uint8_t handle_type, struct config_range *ret) {
+        char copy[64], *dash;
+        uint64_t first, last;
+
+        if (strlen(text) >= sizeof(copy))
+                return -EINVAL;
+        strcpy(copy, text);
+        dash = strchr(copy, '-');
+        if (!dash)
+                return -EINVAL;
+        *dash = '\0';
+        if (parse_number(copy, 0, UINT32_MAX, &first) < 0 ||
+            parse_number(dash + 1, 0, UINT32_MAX, &last) < 0)
+                return -EINVAL;
+        if (first >> 24 != handle_type || last >> 24 != handle_type || last < first)
+                return -EINVAL;
+        *ret = (struct config_range){ (uint32_t)first, (uint32_t)last };
+        return 0;
+}
+
+static int parse_nv_range(const char *text, void *field) {
+        return parse_range(text, 0x01, field);
+}
+
+static int parse_persistent_range(const char *text, void *field) {
+        return parse_range(text, 0x81, field);
+}
+
+static void print_range(const void *field, FILE *to) {
+        const struct config_range *r = field;
+
+        fprintf(to, "0x%08" PRIx32 "-0x%08" PRIx32, r->first, r->last);
+}
+
+static int parse_presence(const char *text, void *field) {
+        return presence_mode_from_string(text, field);
+}
+
+static void print_presence(const void *field, FILE *to) {
+        fputs(presence_mode_to_string(*(const enum presence_mode *)field), to);
+}
+
+static int parse_level(const char *text, void *field) {
+        return log_level_from_string(text, field);
+}
+
+static void print_level(const void *field, FILE *to) {
+        fputs(log_level_to_string(*(const int *)field), to);
+}
+
+/* ---- the table ---- */
+
+static const struct config_key {
+        const char *section, *name;
+        int (*parse)(const char *text, void *field);
+        void (*print)(const void *field, FILE *to);
+        size_t field;
+        const char *initial;
+        const char *takes; /* what a value looks like, for the error message */
+        const char *help;
+} keys[] = {
+        {"daemon",    "state-directory",   parse_path,             print_string,
+         offsetof(struct config,                                                                              state_directory),     TPMAUTHN_STATE_DIR,      "an absolute path",
+         "where the stores are kept"                                                                                                                                                                                                                                                          },
+        { "daemon",   "runtime-directory", parse_path,             print_string,
+         offsetof(struct config,                                                                              runtime_directory),   TPMAUTHN_RUN_DIR,        "an absolute path",
+         "where the control socket is"                                                                                                                                                                                                                                                        },
+        { "daemon",   "log-level",         parse_level,            print_level,       offsetof(struct config, log_level),
+         "info",                                                                                                                                             "err, warning, notice, info or debug",
+         "what is logged; names of sites only at debug"                                                                                                                                                                                                                                       },
+        { "device",   "device",            parse_device,           print_string,      offsetof(struct config, device),              "uhid",
+         "uhid, uhid:/PATH or socket:/PATH",                                                                                                                                                                           "uhid: a virtual USB device; socket: the same reports on a Unix socket"},
+        { "device",   "count",             parse_count,            print_count,       offsetof(struct config, count),               "1",
+         "a number from 1 to 16",                                                                                                                                                                                      "how many virtual devices there are"                                   },
+        { "device",   "name",              parse_name,             print_string,      offsetof(struct config, name),                "TPM Passkey",
+         "a text of at most 100 bytes",                                                                                                                                                                                "what clients show as the device's name"                               },
+        { "tpm",      "tpm",               parse_string,           print_string,      offsetof(struct config, tpm),
+         "device:/dev/tpmrm0",                                                                                                                               "a TCTI such as device:/dev/tpmrm0, or swtpm",
+         "the TPM; swtpm starts a private simulator"                                                                                                                                                                                                                                          },
+        { "tpm",      "nv-range",          parse_nv_range,         print_range,       offsetof(struct config, nv),
+         "0x01800200-0x018002ff",                                                                                                                            "two NV handles FIRST-LAST within 0x01000000-0x01ffffff",
+         "NV indexes are taken from here"                                                                                                                                                                                                                                                     },
+        { "tpm",      "persistent-range",  parse_persistent_range, print_range,
+         offsetof(struct config,                                                                              persistent),          "0x81018000-0x810180ff",
+         "two persistent handles FIRST-LAST within 0x81000000-0x81ffffff",                                                                                                                                             "persistent objects are put here"                                      },
+        { "tpm",      "persist-srk",       parse_bool,             print_bool,        offsetof(struct config, persist_srk),         "no",
+         "yes or no",                                                                                                                                                                                                  "keep a storage root key that had to be made at 0x81000001"            },
+        { "presence", "presence",          parse_presence,         print_presence,    offsetof(struct config, presence),
+         "deny",                                                                                                                                             "tty, auto, script or deny",
+         "who answers: the terminal, or on a simulator auto or script; deny refuses all"                                                                                                                                                                                                      },
+        { "presence", "timeout",           parse_duration,         print_duration,
+         offsetof(struct config,                                                                              presence_timeout_ms), "30s",
+         "a time from 100ms to 10min, such as 30s",                                                                                                                                                                    "how long a question waits"                                            },
+        { "store",    "max-credentials",   parse_credentials,      print_credentials,
+         offsetof(struct config,                                                                              max_credentials),     "10000",                 "a number from 1 to 1000000",
+         "how many passkeys a device keeps"                                                                                                                                                                                                                                                   },
+};
+
+static void *field_of(struct config *c, const struct config_key *k) {
+        return (char *)c + k->field;
+}
+
+int config_init(struct config *c) {
+        int r;
+
+        *c = (struct config){ 0 };
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                r = keys[i].parse(keys[i].initial, field_of(c, &keys[i]));
+                if (r < 0) {
+                        config_done(c);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+void config_done(struct config *c) {
+        free(c->state_directory);
+        free(c->runtime_directory);
+        free(c->device);
+        free(c->name);
+        free(c->tpm);
+        *c = (struct config){ 0 };
+}
+
+void config_print(const struct config *c, FILE *to) {
+        const char *section = "";
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                if (strcmp(section, keys[i].section) != 0)
+                        fprintf(to, "%s[%s]\n", *section ? "\n" : "", keys[i].section);
+                section = keys[i].section;
+                fprintf(to, "# %s (%s)\n%s = ", keys[i].help, keys[i].takes, keys[i].name);
+                keys[i].print((const char *)c + keys[i].field, to);
+                fputc('\n', to);
+        }
+}
+
+/* ---- the nearest known key ---- */
+
+#define NAME_MAX_COMPARED 64
+
+/* Levenshtein distance; names longer than any key are far from all. */
+static size_t distance(const char *a, const char *b) {
+        size_t row[NAME_MAX_COMPARED + 1], la = strlen(a), lb = strlen(b);
+
+        if (la > NAME_MAX_COMPARED || lb > NAME_MAX_COMPARED)
+                return SIZE_MAX;
+
+        for (size_t j = 0; j <= lb; j++)
+                row[j] = j;
+        for (size_t i = 1; i <= la; i++) {
+                size_t diagonal = row[0];
+
+                row[0] = i;
+                for (size_t j = 1; j <= lb; j++) {
+                        size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+                        if (row[j] + 1 < best)
+                                best = row[j] + 1;
+                        if (row[j - 1] + 1 < best)
+                                best = row[j - 1] + 1;
+                        diagonal = row[j];
+                        row[j] = best;
+                }
+        }
+        return row[lb];
+}
+
+/* The name decides; the section breaks a tie. */
+static const struct config_key *nearest(const char *section, const char *name) {
+        const struct config_key *best = &keys[0];
+        size_t least = SIZE_MAX;
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                size_t by_name = distance(name, keys[i].name), total;
+
+                if (by_name == SIZE_MAX)
+                        continue;
+                total = by_name * 8 + (strcmp(section, keys[i].section) != 0);
+                if (total < least) {
+                        least = total;
+                        best = &keys[i];
+                }
+        }
+        return best;
+}
+
+/* ---- reading ---- */
+
+struct reading {
+        struct config *config;
+        FILE *errors;
+        FILE *file;
+        const char *path; /* or "command line" */
+        unsigned line;
+        int result; /* 0, or the first failure */
+};
+
+static void _printf_(2, 3) complain(struct reading *r, const char *format, ...) {
+        va_list ap;
+
+        if (r->line > 0)
+                fprintf(r->errors, "%s:%u: ", r->path, r->line);
+        else
+                fprintf(r->errors, "%s: ", r->path);
+        va_start(ap, format);
+        vfprintf(r->errors, format, ap);
+        va_end(ap);
+        fputc('\n', r->errors);
+        if (r->result == 0)
+                r->result = -EINVAL;
+}
+
+static void assign(struct reading *r, const char *section, const char *name, const char *value) {
+        const struct config_key *near;
+        int e;
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                if (strcmp(section, keys[i].section) != 0 || strcmp(name, keys[i].name) != 0)
+                        continue;
+                e = keys[i].parse(value, field_of(r->config, &keys[i]));
+                if (e < 0)
+                        complain(r, "[%s] %s = %s: %s", section, name, value,
+                                 e == -EINVAL ? keys[i].takes : strerror(-e));
+                return;
+        }
+
+        near = nearest(section, name);
+        complain(r, "[%s] %s: there is no such key; the nearest is [%s] %s", section, name,
+                 near->section, near->name);
+}
+
+static int on_pair(void *user, const char *section, const char *name, const char *value) {
+        assign(user, section, name, value);
+        return 1; /* the complaint is made; go on and find the others */
+}
+
+/* An ini_reader: one whole line per call, without indentation. */
+static char *read_line(char *line, int size, void *stream) {
+        struct reading *r = stream;
+        size_t blanks, length;
+        int c;
+
+        if (!fgets(line, size, r->file))
+                return NULL;
+
+        r->line++;
+        length = strlen(line);
+        if (length + 1 == (size_t)size && line[length - 1] != '\n') {
+                complain(r, "the line is longer than %d bytes", size - 2);
+                while ((c = fgetc(r->file)) != EOF && c != '\n')
+                        ;
+                line[0] = '\0';
+                return line;
+        }
+
+        blanks = strspn(line, " \t");
+        memmove(line, line + blanks, length - blanks + 1);
+        return line;
+}
+
+static int read_file(struct config *c, const char *path, bool required, FILE *errors) {
+        _cleanup_(close_stream) FILE *file = fopen(path, "re");
+        struct reading r = { .config = c, .errors = errors, .file = file, .path = path };
+        struct stat st;
+        int bad;
+
+        if (!file && errno == ENOENT && !required)
+                return 0;
+        if (!file) {
+                int e = errno;
+
+                complain(&r, "cannot be read: %s", strerror(e));
+                return -e;
+        }
+        if (fstat(fileno(file), &st) < 0 || S_ISDIR(st.st_mode)) {
+                complain(&r, "is not a file");
+                return -EISDIR;
+        }
+
+        bad = ini_parse_stream(read_line, &r, on_pair, &r);
+        if (ferror(file)) {
+                r.line = 0;
+                complain(&r, "cannot be read to its end");
+        }
+        if (bad > 0) {
+                r.line = (unsigned)bad;
+                complain(&r, "is neither [section], key = value nor a comment");
+        }
+        return bad < 0 ? -ENOMEM : r.result;
+}
+
+static int first_failure(int a, int b) {
+        return a < 0 ? a : b;
+}
+
+/* Every *.conf of a folder, in the order of names. A folder that is not there has none. */
+static int read_folder(struct config *c, const char *folder, FILE *errors) {
+        _cleanup_(free_pointer) char *pattern = NULL;
+        glob_t found = { 0 };
+        int r = 0, g;
+
+        if (asprintf(&pattern, "%s/*.conf", folder) < 0)
+                return -ENOMEM;
+
+        g = glob(pattern, GLOB_NOESCAPE, NULL, &found);
+        if (g == GLOB_NOSPACE)
+                r = -ENOMEM;
+        for (size_t i = 0; g == 0 && i < found.gl_pathc; i++)
+                r = first_failure(r, read_file(c, found.gl_pathv[i], true, errors));
+        globfree(&found);
+        return r;
+}
+
+int config_read(struct config *c, const struct config_places *places, FILE *errors) {
+        _cleanup_(free_pointer) char *drop_ins = NULL;
+        int r = 0;
+
+        if (places->vendor)
+                r = first_failure(r, read_folder(c, places->vendor, errors));
+        if (places->runtime)
+                r = first_failure(r, read_folder(c, places->runtime, errors));
+        if (places->file) {
+                if (asprintf(&drop_ins, "%s.d", places->file) < 0)
+                        return -ENOMEM;
+                r = first_failure(r, read_file(c, places->file, places->file_required, errors));
+                r = first_failure(r, read_folder(c, drop_ins, errors));
+        }
+        return r;
+}
+
+int config_set(struct config *c, const char *assignment, FILE *errors) {
+        _cleanup_(free_pointer) char *copy = strdup(assignment);
+        struct reading r = { .config = c, .errors = errors, .path = "command line" };
+        char *dot, *equals;
+
+        if (!copy)
+                return -ENOMEM;
+
+        equals = strchr(copy, '=');
+        if (equals)
+                *equals = '\0';
+        dot = strchr(copy, '.');
+        if (!equals || !dot) {
+                complain(&r, "%s: expected section.key=value", assignment);
+                return r.result;
+        }
+        *dot = '\0';
+        assign(&r, copy, dot + 1, equals + 1);
+        return r.result;
+}
+
+int config_check(const struct config *c, FILE *errors) {
+        if (c->presence == PRESENCE_TTY && c->count > 1) {
+                fprintf(errors, "[presence] presence = tty asks on one terminal, for one device: "
+                                "set [device] count = 1\n");
+                return -EINVAL;
+        }
+        return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The daemon's configuration: INI files, later ones over earlier ones, then the command line. Every
+ * key has a default; a key that does not exist or a value that makes no sense is an error that names
+ * file, line and the nearest known key, and all errors are named in one run.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "authenticator/presence.h"
+#include "ctap/macro.h"
+
+#define CONFIG_DEVICES_MAX 16
+
+struct config_range {
+        uint32_t first, last; /* inclusive */
+};
+
+struct config {
+        char *state_directory;
+        char *runtime_directory;
+        int log_level;
+
+        char *device; /* "uhid", "uhid:PATH" or "socket:PATH" */
+        unsigned count;
+        char *name;
+
+        char *tpm; /* a TCTI string, or "swtpm" */
+        struct config_range nv;
+        struct config_range persistent;
+        bool persist_srk;
+
+        enum presence_mode presence;
+        uint64_t presence_timeout_ms;
+
+        uint32_t max_credentials;
+};
+
+/* Everything at its default. 0 or -ENOMEM. */
+_must_check_ int config_init(struct config *c);
+void config_done(struct config *c);
+
+/* Where files are looked for; a member may be NULL. */
+struct config_places {
+        const char *vendor;  /* folder of *.conf */
+        const char *runtime; /* folder of *.conf */
+        const char *file;    /* the main file; drop-ins in the folder FILE.d */
+        bool file_required;
+};
+
+extern const struct config_places config_system_places;
+
+/*
+ * Reads them in systemd's order: vendor, runtime, file, file's drop-ins, each folder sorted by name.
+ * -EINVAL, or why a file could not be read; what is wrong is written to `errors`.
+ */
+_must_check_ int config_read(struct config *c, const struct config_places *places, FILE *errors);
+/* One "section.key=value" of the command line. */
+_must_check_ int config_set(struct config *c, const char *assignment, FILE *errors);
+/* What only makes sense together. After the last config_set(). */
+_must_check_ int config_check(const struct config *c, FILE *errors);
+
+/* As a file that config_read() takes, with each key's help as a comment. */
+void config_print(const struct config *c, FILE *to);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* authenticator/config.c: order, every kind of mistake with its place, and the nearest key. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "authenticator/config.h"
+#include "authenticator/util.h"
+#include "tests/unit/test.h"
+
+struct fixture {
+        char folder[64];
+        struct config config;
+        char *text; /* what was complained about */
+        size_t size;
+        FILE *errors;
+};
+
+static int setup(void **state) {
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        strcpy(f->folder, "/tmp/tpmauthn-config-XXXXXX");
+        f->errors = open_memstream(&f->text, &f->size);
+        if (!mkdtemp(f->folder) || !f->errors || config_init(&f->config) < 0)
+                return -1;
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct fixture *f = *state;
+        char command[128];
+
+        snprintf(command, sizeof(command), "rm -rf %s", f->folder);
+        if (system(command) != 0)
+                return -1;
+        fclose(f->errors);
+        free(f->text);
+        config_done(&f->config);
+        free(f);
+        return 0;
+}
+
+static const char *path_of(const struct fixture *f, const char *name) {
+        static char path[256];
+
+        snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+        return path;
+}
+
+static void write_file(const struct fixture *f, const char *name, const char *text) {
+        _cleanup_(close_stream) FILE *file = NULL;
+        char *slash = strrchr(name, '/');
+        char folder[64];
+
+        if (slash) {
+                snprintf(folder, sizeof(folder), "%.*s", (int)(slash - name), name);
+                mkdir(path_of(f, folder), 0700);
+        }
+        file = fopen(path_of(f, name), "w");
+        assert_non_null(file);
+        fputs(text, file);
+}
+
+static int read_one(struct fixture *f, const char *text) {
+        struct config_places places = { .file_required = true };
+        int r;
+
+        write_file(f, "c.conf", text);
+        places.file = path_of(f, "c.conf");
+        r = config_read(&f->config, &places, f->errors);
+        fflush(f->errors);
+        return r;
+}
+
+static void assert_complaint(const struct fixture *f, const char *part) {
+        if (!strstr(f->text, part))
+                fail_msg("no '%s' in: %s", part, f->text);
+}
+
+static void every_key_has_a_default(void **state) {
+        struct fixture *f = *state;
+
+        assert_string_equal(f->config.device, "uhid");
+        assert_string_equal(f->config.tpm, "device:/dev/tpmrm0");
+        assert_int_equal(f->config.presence, PRESENCE_DENY);
+        assert_int_equal(f->config.presence_timeout_ms, 30000);
+        assert_int_equal(f->config.max_credentials, 10000);
+        assert_int_equal(f->config.nv.first, 0x01800200);
+        assert_int_equal(f->config.persistent.last, 0x810180ff);
+        assert_int_equal(f->config.log_level, LOG_INFO);
+        assert_false(f->config.persist_srk);
+}
+
+static void values_are_read(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "# comment\n[device]\n  device = socket:/tmp/x ; why\n"
+                                     "count=2\n[tpm]\ntpm = swtpm\npersist-srk = yes\n"
+                                     "nv-range = 0x01800300-0x0180030f\n"
+                                     "[presence]\npresence = script\ntimeout = 1500ms\n"),
+                         0);
+        assert_string_equal(f->config.device, "socket:/tmp/x");
+        assert_int_equal(f->config.count, 2);
+        assert_string_equal(f->config.tpm, "swtpm");
+        assert_true(f->config.persist_srk);
+        assert_int_equal(f->config.nv.last, 0x0180030f);
+        assert_int_equal(f->config.presence, PRESENCE_SCRIPT);
+        assert_int_equal(f->config.presence_timeout_ms, 1500);
+}
+
+static void unknown_key_is_named_with_file_line_and_the_nearest(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "[presence]\n\npresense = auto\n"), -EINVAL);
+        assert_complaint(f, "/c.conf:3: [presence] presense: there is no such key; the nearest is "
+                            "[presence] presence\n");
+}
+
+static void key_in_the_wrong_section_is_told_the_right_one(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "[daemon]\ntimeout = 3\n"), -EINVAL);
+        assert_complaint(f, "/c.conf:2: [daemon] timeout: there is no such key; the nearest is "
+                            "[presence] timeout\n");
+}
+
+static void wrong_value_says_what_is_taken(void **state) {
+        static const struct {
+                const char *text, *complaint;
+        } cases[] = {
+                {"[device]\ncount = 0\n",                              "2: [device] count = 0: a number from 1 to 16"},
+                { "[device]\ncount = 17\n",                            "2: [device] count = 17: a number"            },
+                { "[device]\ncount = 1x\n",                            "2: [device] count = 1x: a number"            },
+                { "[device]\ncount = -1\n",                            "2: [device] count = -1: a number"            },
+                { "[device]\ndevice = usb\n",                          "uhid, uhid:/PATH or socket:/PATH"            },
+                { "[device]\ndevice = socket:x\n",                     "uhid, uhid:/PATH or socket:/PATH"            },
+                { "[device]\nname =\n",                                "a text of at most 100 bytes"                 },
+                { "[daemon]\nstate-directory = here\n",                "an absolute path"                            },
+                { "[daemon]\nlog-level = loud\n",                      "err, warning, notice, info or debug"         },
+                { "[tpm]\ntpm =\n",                                    "a TCTI such as"                              },
+                { "[tpm]\npersist-srk = maybe\n",                      "yes or no"                                   },
+                { "[tpm]\nnv-range = 0x01800200\n",                    "two NV handles"                              },
+                { "[tpm]\nnv-range = 0x81800200-0x81800300\n",         "two NV handles"                              },
+                { "[tpm]\nnv-range = 0x01800300-0x01800200\n",         "two NV handles"                              },
+                { "[tpm]\npersistent-range = 0x01000000-0x01000001\n", "two persistent handles"                      },
+                { "[presence]\npresence = always\n",                   "tty, auto, script or deny"                   },
+                { "[presence]\ntimeout = 1h\n",                        "a time from 100ms to 10min"                  },
+                { "[presence]\ntimeout = 99ms\n",                      "a time from 100ms to 10min"                  },
+                { "[presence]\ntimeout = 11min\n",                     "a time from 100ms to 10min"                  },
+                { "[presence]\ntimeout = 99999999999999999999s\n",     "a time from 100ms to 10min"                  },
+                { "[store]\nmax-credentials = 1000001\n",              "a number from 1 to 1000000"                  },
+                { "[store]\nmax-credentials = 0\n",                    "a number from 1 to 1000000"                  },
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_int_equal(read_one(f, cases[i].text), -EINVAL);
+                assert_complaint(f, cases[i].complaint);
+        }
+}
+
+static void all_mistakes_of_a_file_are_named(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "[device]\ncount = x\nnonsense\n[tpm]\nfoo = 1\n"), -EINVAL);
+        assert_complaint(f, "c.conf:2: ");
+        assert_complaint(f, "c.conf:3: is neither [section], key = value nor a comment");
+        assert_complaint(f, "c.conf:5: ");
+}
+
+static void a_line_that_is_too_long_is_not_cut_in_two(void **state) {
+        struct fixture *f = *state;
+        char text[600] = "[device]\nname = ";
+
+        memset(text + strlen(text), 'x', 400);
+        strcat(text, "\ncount = 3\n");
+        assert_int_equal(read_one(f, text), -EINVAL);
+        assert_complaint(f, "c.conf:2: the line is longer than");
+        assert_int_equal(f->config.count, 3);
+}
+
+static void indentation_does_not_continue_the_line_before(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "[device]\ncount = 2\n    name = My key\n"), 0);
+        assert_int_equal(f->config.count, 2);
+        assert_string_equal(f->config.name, "My key");
+}
+
+static void later_files_win(void **state) {
+        _cleanup_(free_pointer) char *vendor = NULL, *runtime = NULL, *file = NULL;
+        struct fixture *f = *state;
+        struct config_places places;
+
+        write_file(f, "lib/50.conf", "[device]\ncount = 2\nname = vendor\n[tpm]\ntpm = v\n");
+        write_file(f, "run/50.conf", "[device]\ncount = 3\nname = runtime\n");
+        write_file(f, "etc.conf", "[device]\ncount = 4\n");
+        write_file(f, "etc.conf.d/20.conf", "[device]\ncount = 6\n");
+        write_file(f, "etc.conf.d/10.conf", "[device]\ncount = 5\n");
+        write_file(f, "etc.conf.d/30.txt", "[device]\ncount = 7\n");
+        vendor = strdup(path_of(f, "lib"));
+        runtime = strdup(path_of(f, "run"));
+        file = strdup(path_of(f, "etc.conf"));
+        places = (struct config_places){ vendor, runtime, file, false };
+
+        assert_int_equal(config_read(&f->config, &places, f->errors), 0);
+        assert_int_equal(f->config.count, 6);
+        assert_string_equal(f->config.name, "runtime");
+        assert_string_equal(f->config.tpm, "v");
+}
+
+static void only_a_file_that_was_asked_for_must_exist(void **state) {
+        struct fixture *f = *state;
+        struct config_places places = { .file = "/nonexistent/tpmauthn.conf" };
+
+        assert_int_equal(config_read(&f->config, &places, f->errors), 0);
+        places.file_required = true;
+        assert_int_equal(config_read(&f->config, &places, f->errors), -ENOENT);
+        fflush(f->errors);
+        assert_complaint(f, "/nonexistent/tpmauthn.conf: cannot be read: No such file");
+}
+
+static void a_folder_in_place_of_a_file_is_an_error(void **state) {
+        struct fixture *f = *state;
+        struct config_places places = { .file = f->folder };
+
+        assert_int_equal(config_read(&f->config, &places, f->errors), -EISDIR);
+}
+
+static void command_line_overrides(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(config_set(&f->config, "device.device=socket:/a=b", f->errors), 0);
+        assert_string_equal(f->config.device, "socket:/a=b");
+        assert_int_equal(config_set(&f->config, "tpm.tpm=device:/dev/tpm0", f->errors), 0);
+        assert_string_equal(f->config.tpm, "device:/dev/tpm0");
+        assert_int_equal(config_set(&f->config, "presence", f->errors), -EINVAL);
+        assert_int_equal(config_set(&f->config, "presence=auto", f->errors), -EINVAL);
+        assert_int_equal(config_set(&f->config, "device.coutn=1", f->errors), -EINVAL);
+        fflush(f->errors);
+        assert_complaint(f, "command line: presence=auto: expected section.key=value");
+        assert_complaint(f, "command line: [device] coutn: there is no such key; the nearest is "
+                            "[device] count");
+}
+
+static void one_terminal_serves_one_device(void **state) {
+        struct fixture *f = *state;
+
+        f->config.presence = PRESENCE_TTY;
+        assert_int_equal(config_check(&f->config, f->errors), 0);
+        f->config.count = 2;
+        assert_int_equal(config_check(&f->config, f->errors), -EINVAL);
+}
+
+static void what_is_printed_can_be_read(void **state) {
+        _cleanup_(free_pointer) char *first = NULL, *second = NULL;
+        struct fixture *f = *state;
+        size_t n;
+        FILE *out;
+
+        assert_int_equal(config_set(&f->config, "presence.timeout=2500ms", f->errors), 0);
+        out = open_memstream(&first, &n);
+        config_print(&f->config, out);
+        fclose(out);
+
+        config_done(&f->config);
+        assert_int_equal(config_init(&f->config), 0);
+        assert_int_equal(read_one(f, first), 0);
+        out = open_memstream(&second, &n);
+        config_print(&f->config, out);
+        fclose(out);
+        assert_string_equal(first, second);
+        assert_non_null(strstr(second, "timeout = 2500ms"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(every_key_has_a_default),
+                TEST(values_are_read),
+                TEST(unknown_key_is_named_with_file_line_and_the_nearest),
+                TEST(key_in_the_wrong_section_is_told_the_right_one),
+                TEST(wrong_value_says_what_is_taken),
+                TEST(all_mistakes_of_a_file_are_named),
+                TEST(a_line_that_is_too_long_is_not_cut_in_two),
+                TEST(indentation_does_not_continue_the_line_before),
+                TEST(later_files_win),
+                TEST(only_a_file_that_was_asked_for_must_exist),
+                TEST(a_folder_in_place_of_a_file_is_an_error),
+                TEST(command_line_overrides),
+                TEST(one_terminal_serves_one_device),
+                TEST(what_is_printed_can_be_read),
+        };
+
+        return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
