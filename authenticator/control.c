@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A request is an object with exactly v, id, method and params; params holds "device" and what the
+ * method's row names, with the types it names. Anything else is refused here, so that the code
+ * behind it reads members without checks.
+ */
+
+#include "authenticator/control.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "authenticator/config.h"
+#include "authenticator/protocol.h"
+
+struct control_field {
+        const char *name; /* NULL ends the list */
+        json_type type;
+        bool required;
+};
+
+static const struct control_field no_fields[] = { { 0 } };
+static const struct control_field list_fields[] = {
+        {"after", JSON_INTEGER, false },
+        { 0 }
+};
+static const struct control_field credential_fields[] = {
+        {"credential", JSON_STRING, true },
+        { 0       }
+};
+static const struct control_field presence_fields[] = {
+        {"mode", JSON_STRING, true },
+        { 0 }
+};
+
+static const struct control_method methods[] = {
+        {PROTOCOL_STATUS,    CONTROL_STATUS,   false, no_fields        },
+        { PROTOCOL_LIST,     CONTROL_LIST,     true,  list_fields      },
+        { PROTOCOL_SHOW,     CONTROL_SHOW,     true,  credential_fields},
+        { PROTOCOL_DELETE,   CONTROL_DELETE,   true,  credential_fields},
+        { PROTOCOL_RESET,    CONTROL_RESET,    true,  no_fields        },
+        { PROTOCOL_REPLUG,   CONTROL_REPLUG,   false, no_fields        },
+        { PROTOCOL_PRESENCE, CONTROL_PRESENCE, false, presence_fields  },
+        { PROTOCOL_DOCTOR,   CONTROL_DOCTOR,   true,  no_fields        },
+};
+
+json_t *control_result(json_t *result) {
+        return json_pack("{s:o}", "result", result);
+}
+
+json_t *control_error(const char *code, const char *format, ...) {
+        char message[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(message, sizeof(message), format, ap);
+        va_end(ap);
+        /* A message may quote a client; what is cut in the middle of a character is no JSON. */
+        if (!bytes_is_utf8(BYTES_TEXT(message)))
+                for (char *p = message; *p; p++)
+                        if ((unsigned char)*p >= 0x80)
+                                *p = '?';
+        return json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", message);
+}
+
+char *control_line(const json_t *id, json_t *body) {
+        char *text, *line = NULL;
+
+        if (!body)
+                return NULL;
+        if (json_object_set_new(body, "v", json_integer(PROTOCOL_VERSION)) == 0 &&
+            json_object_set_new(body, "id", id ? json_deep_copy(id) : json_null()) == 0) {
+                text = json_dumps(body, JSON_COMPACT | JSON_ENSURE_ASCII);
+                if (text && asprintf(&line, "%s\n", text) < 0)
+                        line = NULL;
+                free(text);
+        }
+        json_decref(body);
+        return line;
+}
+
+bool control_peer_allowed(uid_t peer, uid_t daemon, uid_t owner) {
+        return peer == 0 || peer == daemon || peer == owner;
+}
+
+void control_request_done(struct control_request *rq) {
+        json_decref(rq->id);
+        json_decref(rq->params);
+        *rq = (struct control_request){ 0 };
+}
+
+static json_t *bad(const char *what) {
+        return control_error(PROTOCOL_E_BAD_REQUEST, "%s", what);
+}
+
+static bool is_one_of(const char *key, const char *const *names) {
+        for (; *names; names++)
+                if (strcmp(key, *names) == 0)
+                        return true;
+        return false;
+}
+
+/* The members every request has. NULL if they are right, else the error. */
+static json_t *check_envelope(json_t *root) {
+        static const char *const members[] = { "v", "id", "method", "params", NULL };
+        json_t *v = json_object_get(root, "v"), *params = json_object_get(root, "params"), *value;
+        const char *key;
+
+        if (!json_is_integer(v))
+                return bad("\"v\" must be the protocol version, a number");
+        if (json_integer_value(v) != PROTOCOL_VERSION)
+                return control_error(PROTOCOL_E_BAD_VERSION,
+                                     "this daemon speaks version %d of the control protocol",
+                                     PROTOCOL_VERSION);
+        if (!json_is_integer(json_object_get(root, "id")))
+                return bad("\"id\" must be an integer");
+        if (!json_is_string(json_object_get(root, "method")))
+                return bad("\"method\" must be a text");
+        if (params && !json_is_object(params))
+                return bad("\"params\" must be an object");
+        json_object_foreach(root, key, value) {
+                if (!is_one_of(key, members))
+                        return bad("a request has the members v, id, method and params only");
+        }
+        return NULL;
+}
+
+static const struct control_method *method_named(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+                if (strcmp(methods[i].name, name) == 0)
+                        return &methods[i];
+        return NULL;
+}
+
+static const struct control_field *field_named(const struct control_field *fields,
+                                               const char *name) {
+        for (; fields->name; fields++)
+                if (strcmp(fields->name, name) == 0)
+                        return fields;
+        return NULL;
+}
+
+static json_t *check_params(const struct control_method *method, json_t *params) {
+        const struct control_field *f;
+        const char *key;
+        json_t *value;
+
+        for (f = method->fields; f->name; f++)
+                if (f->required && !json_object_get(params, f->name))
+                        return control_error(PROTOCOL_E_BAD_REQUEST, "%s needs \"%s\"",
+                                             method->name, f->name);
+
+        json_object_foreach(params, key, value) {
+                if (strcmp(key, "device") == 0 && method->call != CONTROL_STATUS) {
+                        if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+                            json_integer_value(value) >= CONFIG_DEVICES_MAX)
+                                return bad("\"device\" must be the number of a device");
+                        continue;
+                }
+                f = field_named(method->fields, key);
+                if (!f)
+                        return control_error(PROTOCOL_E_BAD_REQUEST, "%s takes no such parameter",
+                                             method->name);
+                if (json_typeof(value) != f->type)
+                        return control_error(PROTOCOL_E_BAD_REQUEST, "\"%s\" has the wrong type",
+                                             f->name);
+        }
+        return NULL;
+}
+
+static json_t *check(json_t *root, struct control_request *rq) {
+        json_t *error, *params;
+
+        if (!json_is_object(root))
+                return bad("a request is a JSON object");
+        if (json_is_integer(json_object_get(root, "id")))
+                rq->id = json_incref(json_object_get(root, "id"));
+
+        error = check_envelope(root);
+        if (error)
+                return error;
+
+        rq->method = method_named(json_string_value(json_object_get(root, "method")));
+        if (!rq->method)
+                return control_error(PROTOCOL_E_UNKNOWN_METHOD, "there is no such method");
+
+        params = json_object_get(root, "params");
+        rq->params = params ? json_incref(params) : json_object();
+        error = check_params(rq->method, rq->params);
+        if (error)
+                return error;
+        rq->device = (unsigned)json_integer_value(json_object_get(rq->params, "device"));
+        return NULL;
+}
+
+bool control_parse(struct bytes line, struct control_request *ret, json_t **ret_error) {
+        _cleanup_(json_drop) json_t *root = NULL;
+        struct control_request rq = { 0 };
+        json_error_t where;
+        json_t *error;
+
+        root = json_loadb((const char *)line.data, line.len, JSON_REJECT_DUPLICATES, &where);
+        if (!root)
+                error = control_error(PROTOCOL_E_BAD_JSON, "not a line of JSON: %s", where.text);
+        else
+                error = check(root, &rq);
+
+        *ret = rq;
+        if (!error && rq.params)
+                return true;
+        *ret_error = error;
+        return false;
+}

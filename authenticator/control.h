@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The control protocol (protocol.h) with no I/O: a line in, a checked request out; a body in, a line
+ * out. What a method needs and where it runs is one table.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "ctap/bytes.h"
+#include "ctap/macro.h"
+
+enum control_call {
+        CONTROL_STATUS,
+        CONTROL_LIST,
+        CONTROL_SHOW,
+        CONTROL_DELETE,
+        CONTROL_RESET,
+        CONTROL_REPLUG,
+        CONTROL_PRESENCE,
+        CONTROL_DOCTOR,
+};
+
+struct control_method {
+        const char *name;
+        enum control_call call;
+        bool on_worker; /* it touches a store or a TPM */
+        const struct control_field *fields;
+};
+
+struct control_request {
+        json_t *id; /* an integer, or null */
+        const struct control_method *method;
+        unsigned device;
+        json_t *params; /* an object with the method's fields, all of the right type */
+};
+
+/*
+ * Checks one line (without its newline). True: *ret is the request. False: *ret_error is the body
+ * of the answer, or NULL if memory ran out; ret->id is still set, for that answer.
+ */
+_must_check_ bool control_parse(struct bytes line, struct control_request *ret, json_t **ret_error);
+void control_request_done(struct control_request *rq);
+
+/* Bodies: {"result":...}, which takes `result`, and {"error":{...}}. NULL: out of memory. */
+json_t *control_result(json_t *result);
+json_t *control_error(const char *code, const char *format, ...) _printf_(2, 3);
+
+/* The whole answer as a line with its newline, to be freed. Takes `body`. NULL: out of memory. */
+char *control_line(const json_t *id, json_t *body);
+
+/* Who may talk to the control socket: root, the daemon's own account, the device's owner. */
+bool control_peer_allowed(uid_t peer, uid_t daemon, uid_t owner);
+
+static inline void json_drop(json_t **j) {
+        json_decref(*j);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The control socket, as the daemon and its clients both see it: a SOCK_STREAM socket in the runtime
+ * directory that carries one JSON object per line.
+ *
+ *   {"v":1,"id":7,"method":"show","params":{"device":0,"credential":"3f2a"}}
+ *   {"v":1,"id":7,"result":{...}}
+ *   {"v":1,"id":7,"error":{"code":"not-found","message":"..."}}
+ *
+ * Requests are answered in order, one at a time. `id` is any integer and comes back; it is null if
+ * the request could not be read. Unknown members of a request are an error, of a reply they are not.
+ */
+
+#define PROTOCOL_VERSION     1
+#define PROTOCOL_SOCKET      "control.sock"
+#define PROTOCOL_LINE_MAX    65536 /* bytes with the newline; a longer line ends the connection */
+#define PROTOCOL_CLIENTS_MAX 8
+#define PROTOCOL_PREFIX_MIN  4 /* hex digits that may stand for a credential id */
+
+/* Methods, and the members of params beside "device" (the index, default 0). */
+#define PROTOCOL_STATUS   "status"      /* every device; takes no "device" */
+#define PROTOCOL_LIST     "list"        /* "after": sequence of the last entry that was seen */
+#define PROTOCOL_SHOW     "show"        /* "credential": id in hex, or a prefix of one */
+#define PROTOCOL_DELETE   "delete"      /* "credential" */
+#define PROTOCOL_RESET    "reset"       /* erases every passkey; the caller has confirmed it */
+#define PROTOCOL_REPLUG   "replug"      /* removes the virtual device and plugs it in again */
+#define PROTOCOL_PRESENCE "presence"    /* "mode": auto, deny, once or ask */
+#define PROTOCOL_DOCTOR   "doctor-info" /* the TPM and the store, asked now */
+
+/* Error codes. */
+#define PROTOCOL_E_BAD_JSON       "bad-json"
+#define PROTOCOL_E_BAD_REQUEST    "bad-request"
+#define PROTOCOL_E_BAD_VERSION    "bad-version"
+#define PROTOCOL_E_UNKNOWN_METHOD "unknown-method"
+#define PROTOCOL_E_TOO_LONG       "too-long"
+#define PROTOCOL_E_BUSY           "busy"
+#define PROTOCOL_E_NOT_ALLOWED    "not-allowed"
+#define PROTOCOL_E_NO_DEVICE      "no-device"
+#define PROTOCOL_E_NOT_READY      "not-ready"
+#define PROTOCOL_E_NOT_FOUND      "not-found"
+#define PROTOCOL_E_AMBIGUOUS      "ambiguous"
+#define PROTOCOL_E_NOT_SIMULATOR  "not-simulator"
+#define PROTOCOL_E_FAILED         "failed"

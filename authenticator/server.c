@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A client is read only while it has neither a request under way nor an answer to take, so that it
+ * can hold no more memory than one line in and one line out. Clients are freed at the end of an
+ * event and nowhere else; before that they are only marked.
+ */
+
+#include "authenticator/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "authenticator/protocol.h"
+#include "authenticator/socket.h"
+#include "authenticator/util.h"
+
+struct client {
+        struct server *server;
+        int fd;
+        sd_event_source *io;
+        bool gone;
+
+        uint8_t *in; /* PROTOCOL_LINE_MAX bytes */
+        size_t n_in;
+
+        bool busy; /* a request is out under `tag` */
+        uint32_t tag;
+        json_t *id;
+
+        char *out; /* an answer, from out_sent on */
+        size_t out_len, out_sent;
+        bool last; /* close when it is sent */
+};
+
+struct server {
+        struct server_options options;
+        char *path;
+        int fd;
+        sd_event_source *io;
+        uint32_t next_tag;
+        struct client *clients[PROTOCOL_CLIENTS_MAX];
+};
+
+static struct client *client_free(struct client *c) {
+        if (!c)
+                return NULL;
+        sd_event_source_disable_unref(c->io);
+        close_fd(c->fd);
+        json_decref(c->id);
+        free(c->in);
+        free(c->out);
+        free(c);
+        return NULL;
+}
+
+static void free_gone_clients(struct server *s) {
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++)
+                if (s->clients[i] && s->clients[i]->gone)
+                        s->clients[i] = client_free(s->clients[i]);
+}
+
+/* ---- answers ---- */
+
+static void send_rest(struct client *c) {
+        while (c->out && !c->gone) {
+                ssize_t n = send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent,
+                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+                if (n < 0 && errno == EAGAIN)
+                        return;
+                if (n < 0 && errno != EINTR)
+                        c->gone = true;
+                if (n > 0)
+                        c->out_sent += (size_t)n;
+                if (c->out_sent == c->out_len) {
+                        free(TAKE_PTR(c->out));
+                        if (c->last)
+                                c->gone = true;
+                }
+        }
+}
+
+static void answer(struct client *c, const json_t *id, json_t *body) {
+        c->out = control_line(id, body);
+        c->out_sent = 0;
+        c->out_len = c->out ? strlen(c->out) : 0;
+        if (!c->out)
+                c->gone = true; /* out of memory: an answer cannot be made */
+        send_rest(c);
+}
+
+/* ---- requests ---- */
+
+static void run_line(struct client *c, struct bytes line) {
+        struct server *s = c->server;
+        struct control_request rq;
+        json_t *error;
+
+        if (!control_parse(line, &rq, &error)) {
+                answer(c, rq.id, error);
+                control_request_done(&rq);
+                return;
+        }
+
+        c->busy = true;
+        c->tag = s->next_tag++;
+        c->id = json_incref(rq.id);
+        s->options.on_request(s->options.userdata, c->tag, &rq);
+        control_request_done(&rq);
+}
+
+static void run_lines(struct client *c) {
+        while (!c->busy && !c->out && !c->gone) {
+                const uint8_t *newline = memchr(c->in, '\n', c->n_in);
+                size_t n;
+
+                if (!newline)
+                        break;
+                n = (size_t)(newline - c->in);
+                run_line(c, BYTES(c->in, n));
+                c->n_in -= n + 1;
+                memmove(c->in, c->in + n + 1, c->n_in);
+        }
+
+        if (c->n_in == PROTOCOL_LINE_MAX && !c->busy && !c->out && !c->gone) {
+                c->last = true;
+                answer(c, NULL,
+                       control_error(PROTOCOL_E_TOO_LONG, "a line has at most %d bytes",
+                                     PROTOCOL_LINE_MAX));
+        }
+}
+
+/* Waits for what the client may do next; a hang-up is always noticed. */
+static void rearm(struct client *c) {
+        uint32_t events = c->out ? EPOLLOUT : c->busy ? 0 : EPOLLIN;
+
+        if (!c->gone && sd_event_source_set_io_events(c->io, events) < 0)
+                c->gone = true;
+}
+
+static void read_some(struct client *c) {
+        ssize_t n = recv(c->fd, c->in + c->n_in, PROTOCOL_LINE_MAX - c->n_in, MSG_DONTWAIT);
+
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+                c->gone = true;
+        if (n > 0)
+                c->n_in += (size_t)n;
+}
+
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct client *c = userdata;
+        struct server *s = c->server;
+
+        (void)source;
+        (void)fd;
+        if (events & EPOLLOUT)
+                send_rest(c);
+        if (events & EPOLLIN)
+                read_some(c);
+        else if (events & (EPOLLHUP | EPOLLERR))
+                c->gone = true;
+        run_lines(c);
+        rearm(c);
+        free_gone_clients(s);
+        return 0;
+}
+
+void server_answer(struct server *s, uint32_t tag, json_t *body) {
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++) {
+                struct client *c = s->clients[i];
+
+                if (!c || c->gone || !c->busy || c->tag != tag)
+                        continue;
+                c->busy = false;
+                answer(c, c->id, body);
+                json_decref(TAKE_PTR(c->id));
+                /* The next event of this client goes on with lines that are there already. */
+                if (sd_event_source_set_io_events(c->io, EPOLLOUT) < 0)
+                        c->gone = true;
+                return;
+        }
+        json_decref(body);
+}
+
+/* ---- new clients ---- */
+
+static bool may_talk(const struct server *s, int fd) {
+        struct ucred peer;
+        socklen_t len = sizeof(peer);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+                return false;
+        if (control_peer_allowed(peer.uid, getuid(), s->options.owner))
+                return true;
+        log_write(s->options.log, LOG_NOTICE, NULL,
+                  "control: refused a client of uid %u: only root, this account and the device's "
+                  "owner may connect",
+                  (unsigned)peer.uid);
+        return false;
+}
+
+/* Best effort: the socket is new and its buffer empty. */
+static void refuse(int fd, const char *code, const char *why) {
+        char *line = control_line(NULL, control_error(code, "%s", why));
+
+        if (line)
+                (void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+        free(line);
+}
+
+static int add_client(struct server *s, struct client **slot, int *fd) {
+        struct client *c = calloc(1, sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        c->server = s;
+        c->fd = take_fd(fd);
+        c->in = malloc(PROTOCOL_LINE_MAX);
+        r = c->in ? sd_event_add_io(s->options.event, &c->io, c->fd, EPOLLIN, on_client, c)
+                  : -ENOMEM;
+        if (r < 0) {
+                client_free(c);
+                return r;
+        }
+        *slot = c;
+        return 0;
+}
+
+static int on_listener(sd_event_source *source, int listener, uint32_t events, void *userdata) {
+        _cleanup_(close_fd_pointer) int fd =
+                accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct server *s = userdata;
+
+        (void)source;
+        (void)events;
+        if (fd < 0)
+                return 0;
+        if (!may_talk(s, fd)) {
+                refuse(fd, PROTOCOL_E_NOT_ALLOWED, "this account may not control the daemon");
+                return 0;
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++)
+                if (!s->clients[i]) {
+                        if (add_client(s, &s->clients[i], &fd) < 0)
+                                log_write(s->options.log, LOG_WARNING, NULL,
+                                          "control: out of memory for another client");
+                        return 0;
+                }
+        refuse(fd, PROTOCOL_E_BUSY, "too many clients are connected; try again later");
+        return 0;
+}
+
+int server_new(const struct server_options *options, struct server **ret) {
+        struct server *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->options = *options;
+        s->fd = -1;
+
+        /* Open to all, because it is SO_PEERCRED that decides. */
+        r = socket_listen(options->path, SOCK_STREAM, 0666, &s->fd);
+        if (r == 0) {
+                s->path = strdup(options->path);
+                r = s->path ? sd_event_add_io(options->event, &s->io, s->fd, EPOLLIN, on_listener,
+                                              s)
+                            : -ENOMEM;
+        }
+        if (r < 0) {
+                server_free(s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}
+
+struct server *server_free(struct server *s) {
+        if (!s)
+                return NULL;
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++)
+                client_free(s->clients[i]);
+        sd_event_source_disable_unref(s->io);
+        close_fd(s->fd);
+        if (s->path)
+                unlink(s->path);
+        free(s->path);
+        free(s);
+        return NULL;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The control socket: listens, checks who calls, cuts the stream into lines and hands requests out
+ * one per client at a time. Answers may come later, by the request's tag.
+ */
+
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "authenticator/control.h"
+#include "authenticator/log.h"
+#include "ctap/macro.h"
+
+struct server;
+
+/* The request is borrowed for the call. Each is answered once, now or later. */
+typedef void server_request_fn(void *userdata, uint32_t tag, const struct control_request *rq);
+
+struct server_options {
+        sd_event *event;
+        const char *path;
+        uid_t owner;
+        const struct log *log;
+        server_request_fn *on_request;
+        void *userdata;
+};
+
+/* -EADDRINUSE: another daemon listens there. A socket that nobody listens on is replaced. */
+_must_check_ int server_new(const struct server_options *options, struct server **ret);
+/* NULL is fine. Returns NULL. */
+struct server *server_free(struct server *s);
+
+/* Takes the body (control.h). A client that has gone meanwhile is not told. */
+void server_answer(struct server *s, uint32_t tag, json_t *body);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* authenticator/control.c: every way in which a request can be wrong gets its own answer. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "authenticator/control.h"
+#include "authenticator/protocol.h"
+#include "authenticator/util.h"
+#include "tests/unit/test.h"
+
+static void assert_refused(const char *line, size_t length, const char *code, json_int_t id) {
+        struct control_request rq;
+        json_t *error = NULL;
+
+        if (control_parse(BYTES(line, length), &rq, &error))
+                fail_msg("taken: %.*s", (int)length, line);
+        assert_non_null(error);
+        assert_string_equal(json_string_value(
+                                    json_object_get(json_object_get(error, "error"), "code")),
+                            code);
+        if (id == 0)
+                assert_null(rq.id);
+        else
+                assert_int_equal(json_integer_value(rq.id), id);
+        json_decref(error);
+        control_request_done(&rq);
+}
+
+static void garbage_is_no_json(void **state) {
+        static const char *const lines[] = { "",         "x",    "{",      "{\"v\":1",
+                                             "{\"v\":}", "[[",   "\"\xff", "{\"a\":1,\"a\":2}",
+                                             "{}{}",     "1e999" };
+        char deep[4000];
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++)
+                assert_refused(lines[i], strlen(lines[i]), PROTOCOL_E_BAD_JSON, 0);
+        memset(deep, '[', sizeof(deep));
+        assert_refused(deep, sizeof(deep), PROTOCOL_E_BAD_JSON, 0);
+        assert_refused("{\"v\":1}\0", 8, PROTOCOL_E_BAD_JSON, 0);
+}
+
+static void members_of_the_wrong_type_are_refused(void **state) {
+        static const struct {
+                const char *line;
+                json_int_t id;
+        } cases[] = {
+                {"[]",                                                                    0},
+                { "{}",                                                                   0},
+                { "{\"v\":\"1\",\"id\":5,\"method\":\"status\"}",                         5},
+                { "{\"v\":1,\"method\":\"status\"}",                                      0},
+                { "{\"v\":1,\"id\":\"5\",\"method\":\"status\"}",                         0},
+                { "{\"v\":1,\"id\":5}",                                                   5},
+                { "{\"v\":1,\"id\":5,\"method\":7}",                                      5},
+                { "{\"v\":1,\"id\":5,\"method\":\"status\",\"params\":[]}",               5},
+                { "{\"v\":1,\"id\":5,\"method\":\"status\",\"extra\":1}",                 5},
+                { "{\"v\":1,\"id\":5,\"method\":\"status\",\"params\":{\"device\":0}}",   5},
+                { "{\"v\":1,\"id\":5,\"method\":\"list\",\"params\":{\"device\":\"0\"}}", 5},
+                { "{\"v\":1,\"id\":5,\"method\":\"list\",\"params\":{\"device\":-1}}",    5},
+                { "{\"v\":1,\"id\":5,\"method\":\"list\",\"params\":{\"device\":16}}",    5},
+                { "{\"v\":1,\"id\":5,\"method\":\"list\",\"params\":{\"after\":\"x\"}}",  5},
+                { "{\"v\":1,\"id\":5,\"method\":\"list\",\"params\":{\"afte\":1}}",       5},
+                { "{\"v\":1,\"id\":5,\"method\":\"show\"}",                               5},
+                { "{\"v\":1,\"id\":5,\"method\":\"show\",\"params\":{\"credential\":7}}", 5},
+                { "{\"v\":1,\"id\":5,\"method\":\"presence\",\"params\":{}}",             5},
+                { "{\"v\":1,\"id\":5,\"method\":\"reset\",\"params\":{\"yes\":true}}",    5},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                assert_refused(cases[i].line, strlen(cases[i].line), PROTOCOL_E_BAD_REQUEST,
+                               cases[i].id);
+}
+
+static void another_version_is_refused(void **state) {
+        const char *line = "{\"v\":2,\"id\":5,\"method\":\"status\"}";
+
+        (void)state;
+        assert_refused(line, strlen(line), PROTOCOL_E_BAD_VERSION, 5);
+}
+
+static void unknown_method_is_refused(void **state) {
+        const char *line = "{\"v\":1,\"id\":5,\"method\":\"sing\"}";
+
+        (void)state;
+        assert_refused(line, strlen(line), PROTOCOL_E_UNKNOWN_METHOD, 5);
+}
+
+static void a_right_request_is_taken(void **state) {
+        const char *line = "{\"v\":1,\"id\":-3,\"method\":\"show\","
+                           "\"params\":{\"device\":2,\"credential\":\"ab12\"}}";
+        struct control_request rq;
+        json_t *error = NULL;
+
+        (void)state;
+        assert_true(control_parse(BYTES_TEXT(line), &rq, &error));
+        assert_null(error);
+        assert_int_equal(json_integer_value(rq.id), -3);
+        assert_int_equal(rq.method->call, CONTROL_SHOW);
+        assert_true(rq.method->on_worker);
+        assert_int_equal(rq.device, 2);
+        assert_string_equal(json_string_value(json_object_get(rq.params, "credential")), "ab12");
+        control_request_done(&rq);
+}
+
+static void params_may_be_absent(void **state) {
+        const char *line = "{\"v\":1,\"id\":1,\"method\":\"list\"}";
+        struct control_request rq;
+        json_t *error = NULL;
+
+        (void)state;
+        assert_true(control_parse(BYTES_TEXT(line), &rq, &error));
+        assert_int_equal(rq.device, 0);
+        assert_non_null(rq.params);
+        control_request_done(&rq);
+}
+
+static void an_answer_is_one_line_with_version_and_id(void **state) {
+        _cleanup_(json_drop) json_t *id = json_integer(9);
+        _cleanup_(free_pointer) char *result = NULL, *error = NULL;
+
+        (void)state;
+        result = control_line(id, control_result(json_pack("{s:s}", "a", "x\ny")));
+        assert_string_equal(result, "{\"result\":{\"a\":\"x\\ny\"},\"v\":1,\"id\":9}\n");
+        error = control_line(NULL, control_error("bad-json", "why \xff %d", 5));
+        assert_string_equal(error, "{\"error\":{\"code\":\"bad-json\",\"message\":\"why ? 5\"},"
+                                   "\"v\":1,\"id\":null}\n");
+}
+
+static void only_root_the_daemon_and_the_owner_may_connect(void **state) {
+        (void)state;
+        assert_true(control_peer_allowed(0, 100, 1000));
+        assert_true(control_peer_allowed(100, 100, 1000));
+        assert_true(control_peer_allowed(1000, 100, 1000));
+        assert_false(control_peer_allowed(1001, 100, 1000));
+        assert_false(control_peer_allowed((uid_t)-1, 100, 1000));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(garbage_is_no_json),
+                cmocka_unit_test(members_of_the_wrong_type_are_refused),
+                cmocka_unit_test(another_version_is_refused),
+                cmocka_unit_test(unknown_method_is_refused),
+                cmocka_unit_test(a_right_request_is_taken),
+                cmocka_unit_test(params_may_be_absent),
+                cmocka_unit_test(an_answer_is_one_line_with_version_and_id),
+                cmocka_unit_test(only_root_the_daemon_and_the_owner_may_connect),
+        };
+
+        return cmocka_run_group_tests_name("control", tests, NULL, NULL);
+}
