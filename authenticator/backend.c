@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Opening is a row of steps; the first that fails names itself, and a table turns (step, errno) into
+ * the sentence that `tpmauthn status` shows.
+ */
+
+#include "authenticator/backend.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "authenticator/env.h"
+#include "authenticator/util.h"
+#include "build-config.h"
+
+/* Which authenticator a site sees. A simulator says so: nobody shall trust its keys as hardware. */
+static const uint8_t aaguid_tpm[16] = { 0xd9, 0x2d, 0x51, 0x32, 0x0e, 0x23, 0x4c, 0x97,
+                                        0xbe, 0x62, 0x45, 0x28, 0x05, 0x79, 0xa9, 0x62 };
+static const uint8_t aaguid_simulator[16] = { 0x37, 0xc0, 0x7f, 0x02, 0x25, 0xc2, 0x4c, 0xd9,
+                                              0xa6, 0x33, 0x0f, 0xbd, 0x53, 0x26, 0x7e, 0x82 };
+
+enum step {
+        STEP_STORE = 1 << 0,
+        STEP_TPM = 1 << 1, /* the first contact */
+        STEP_VAULT = 1 << 2,
+        STEP_CTAP = 1 << 3,
+        STEP_ANY = 15,
+};
+
+struct backend {
+        struct backend_options options;
+        struct log_context log;
+        struct ctap_clock clock;
+        struct ctap_rng rng;
+
+        struct store *store;
+        int simulator_fd;
+        struct tpm *tpm;
+        struct vault *vault;
+        struct ctap *ctap;
+        struct backend_facts facts;
+};
+
+int backend_new(const struct backend_options *options, struct backend **ret) {
+        struct backend *b = calloc(1, sizeof(*b));
+
+        if (!b)
+                return -ENOMEM;
+        b->options = *options;
+        b->log = (struct log_context){ options->log, options->id };
+        b->simulator_fd = -1;
+        env_clock_init(&b->clock);
+        env_rng_init(&b->rng);
+        *ret = b;
+        return 0;
+}
+
+struct backend *backend_free(struct backend *b) {
+        if (!b)
+                return NULL;
+        backend_close(b);
+        free(b);
+        return NULL;
+}
+
+void backend_close(struct backend *b) {
+        b->ctap = ctap_free(b->ctap);
+        b->vault = vault_close(b->vault);
+        if (b->tpm && b->options.private_simulator)
+                tpm_shutdown(b->tpm);
+        b->tpm = tpm_free(b->tpm);
+        b->simulator_fd = close_fd(b->simulator_fd);
+        b->store = store_close(b->store);
+}
+
+/* ---- why it could not be opened ---- */
+
+static const struct failure {
+        unsigned steps;
+        int error;
+        const char *text; /* with {store} and {tpm} to be filled in */
+} failures[] = {
+        {STEP_STORE,             EUCLEAN,
+         "The store {store} is damaged, or not a store. Put back a backup of it, or move it away to "
+          "begin with an empty one; then: tpmauthn replug."                                   },
+        { STEP_STORE,            EPROTO,
+         "The store {store} was written by a newer version of tpmauthn. Install that version."},
+        { STEP_STORE,            EROFS,
+         "The store {store} cannot be written: the file or its file system is read-only. Make it "
+          "writable; then: tpmauthn replug."                                                  },
+        { STEP_STORE,            EACCES,
+         "The store {store} may not be opened by this account. It must belong to the account that "
+          "runs tpmauthnd; then: tpmauthn replug."                                            },
+        { STEP_STORE,            EBUSY,
+         "The store {store} is in use by another process. Is another tpmauthnd running?"      },
+        { STEP_ANY,              ENOSPC,
+         "There is no space: the disk of {store} is full, or the TPM has no room for another NV index "
+          "or persistent key. The log says which. Make room; then: tpmauthn replug."          },
+        { STEP_STORE,            EIO,
+         "The disk of the store {store} reports an error. See the kernel's log."              },
+        { STEP_ANY,              ENODEV,
+         "No TPM 2.0 answers at {tpm}. Is it switched on in the firmware setup? See: tpmauthn "
+          "doctor."                                                                           },
+        { STEP_TPM | STEP_VAULT, EACCES,
+         "The TPM at {tpm} may not be used: either the account lacks access to the device (it must "
+          "be in group tss), or the owner hierarchy has a password. See: tpmauthn doctor."    },
+        { STEP_ANY,              ESTALE,
+         "This is not the TPM that the store {store} was made with, or it was cleared since. The "
+          "passkeys in it cannot be used any more. Move the store away to begin anew; then: "
+          "tpmauthn replug."                                                                  },
+        { STEP_ANY,              EKEYREJECTED,
+         "The TPM at {tpm} refuses the keys in the store {store}: they are damaged, or from another "
+          "TPM. Put back a backup of the store, or move it away to begin anew; then: tpmauthn "
+          "replug."                                                                           },
+        { STEP_ANY,              EDQUOT,
+         "The TPM at {tpm} is locked out after too many wrong passwords. Wait until its lockout "
+          "time is over, or clear it (tpm2_dictionarylockout -c); then: tpmauthn replug."     },
+        { STEP_TPM | STEP_VAULT, EBUSY,
+         "The TPM at {tpm} is busy and stays so. Try: tpmauthn replug."                       },
+        { STEP_ANY,              ENOTSUP,
+         "The TPM at {tpm} lacks something that is needed. The log says what."                },
+        { STEP_ANY,              EPERM,
+         "presence = auto and presence = script answer in place of a person, and are allowed with "
+          "a simulator TPM only; the TPM at {tpm} is a real one. Change [presence] presence, or set "
+          "[tpm] tpm = swtpm."                                                                },
+};
+
+/* The text with {store} and {tpm} filled in. */
+static void put_filled_in(struct buf *to, const char *text, const char *store, const char *tpm) {
+        const char *open;
+
+        while ((open = strchr(text, '{')) != NULL) {
+                buf_put(to, BYTES(text, (size_t)(open - text)));
+                buf_put(to, BYTES_TEXT(open[1] == 's' ? store : tpm));
+                text = strchr(open, '}') + 1;
+        }
+        buf_put(to, BYTES_TEXT(text));
+}
+
+static void explain(const struct backend *b, enum step step, int error, struct buf *reason) {
+        const char *tpm = b->options.private_simulator ? "the private swtpm" : b->options.tpm.tcti;
+        const char *store = b->options.store_path;
+
+        reason->len = 0;
+        for (size_t i = 0; i < ELEMENTSOF(failures); i++)
+                if ((failures[i].steps & step) && failures[i].error == -error) {
+                        put_filled_in(reason, failures[i].text, store, tpm);
+                        return;
+                }
+
+        put_filled_in(reason,
+                      step == STEP_STORE ? "The store {store} could not be opened: "
+                                         : "The TPM at {tpm} could not be used: ",
+                      store, tpm);
+        buf_put(reason, BYTES_TEXT(strerror(-error)));
+        buf_put(reason, BYTES_TEXT(". The log says more."));
+}
+
+/* ---- opening ---- */
+
+static int open_store(struct backend *b) {
+        const struct store_options options = {
+                .path = b->options.store_path,
+                .max_credentials = b->options.max_credentials,
+                .log = log_forward,
+                .userdata = &b->log,
+        };
+
+        return store_open(&options, &b->store);
+}
+
+static int open_tpm(struct backend *b) {
+        struct tpm_options options = b->options.tpm;
+        struct tpm_info info;
+        int r;
+
+        options.log = log_forward;
+        options.userdata = &b->log;
+        options.fd = b->simulator_fd;
+        r = tpm_new(&options, &b->tpm);
+        if (r == 0)
+                r = tpm_describe(b->tpm, &info);
+        if (r < 0)
+                return r;
+
+        b->facts.simulator = b->options.private_simulator || info.is_simulator;
+        snprintf(b->facts.tpm, sizeof(b->facts.tpm), "%s %s %" PRIu32 ".%" PRIu32,
+                 info.manufacturer, info.vendor, info.firmware_major, info.firmware_minor);
+        return 0;
+}
+
+static bool answers_by_itself(enum presence_mode mode) {
+        return mode == PRESENCE_AUTO || mode == PRESENCE_SCRIPT;
+}
+
+static int open_ctap(struct backend *b) {
+        const struct ctap_env env = {
+                .keys = vault_keys(b->vault),
+                .store = vault_store(b->vault),
+                .presence = b->options.presence,
+                .clock = &b->clock,
+                .rng = &b->rng,
+        };
+        struct ctap_options options = {
+                .firmware_version = TPMAUTHN_FIRMWARE_VERSION,
+                .max_message = BACKEND_MESSAGE_MAX,
+        };
+
+        memcpy(options.aaguid, b->facts.simulator ? aaguid_simulator : aaguid_tpm,
+               sizeof(options.aaguid));
+        return ctap_new(&env, &options, &b->ctap);
+}
+
+static int open_steps(struct backend *b, enum step *ret_step) {
+        int r;
+
+        *ret_step = STEP_STORE;
+        r = open_store(b);
+        if (r < 0)
+                return r;
+
+        *ret_step = STEP_TPM;
+        r = open_tpm(b);
+        if (r < 0)
+                return r;
+        if (answers_by_itself(b->options.presence_mode) && !b->facts.simulator)
+                return -EPERM;
+
+        *ret_step = STEP_VAULT;
+        r = vault_open(b->store, b->tpm, &b->vault);
+        if (r < 0)
+                return r;
+
+        *ret_step = STEP_CTAP;
+        return open_ctap(b);
+}
+
+int backend_open(struct backend *b, int simulator_fd, struct buf *out) {
+        enum step step;
+        int r;
+
+        backend_close(b);
+        b->simulator_fd = simulator_fd;
+        b->facts = (struct backend_facts){ 0 };
+
+        r = open_steps(b, &step);
+        if (r < 0) {
+                explain(b, step, r, out);
+                backend_close(b);
+                return r;
+        }
+
+        buf_put_u8(out, b->facts.simulator);
+        buf_put_string16(out, BYTES_TEXT(b->facts.tpm));
+        return 0;
+}
+
+int backend_facts_read(struct bytes in, struct backend_facts *ret) {
+        struct cursor c = { in, false };
+        bool simulator = cursor_u8(&c) != 0;
+        struct bytes tpm = cursor_string16(&c);
+
+        if (cursor_end(&c) < 0 || tpm.len >= sizeof(ret->tpm))
+                return -EBADMSG;
+        *ret = (struct backend_facts){ .simulator = simulator };
+        memcpy(ret->tpm, tpm.data, tpm.len);
+        return 0;
+}
+
+void backend_settle(struct backend *b) {
+        if (b->vault)
+                vault_settle(b->vault);
+}
+
+void backend_idle(struct backend *b) {
+        if (b->tpm)
+                tpm_idle(b->tpm);
+}
+
+struct ctap *backend_ctap(const struct backend *b) {
+        return b->ctap;
+}
+
+struct store *backend_store(const struct backend *b) {
+        return b->store;
+}
+
+struct tpm *backend_tpm(const struct backend *b) {
+        return b->tpm;
+}
+
+struct vault *backend_vault(const struct backend *b) {
+        return b->vault;
+}

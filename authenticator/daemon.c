@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A device that cannot start does not end the daemon: it stays up so that `tpmauthn status` can say
+ * why and `tpmauthn replug` can try again. READY=1 is sent when every device is ready or has failed.
+ */
+
+#include "authenticator/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "authenticator/instance.h"
+#include "authenticator/protocol.h"
+#include "authenticator/server.h"
+#include "authenticator/util.h"
+#include "build-config.h"
+
+struct daemon {
+        const struct config *config;
+        const struct log *log;
+        sd_event *event;
+        struct server *server;
+        char *control_path;
+        struct instance *instances[CONFIG_DEVICES_MAX];
+        bool told_ready;
+};
+
+/* ---- readiness ---- */
+
+static void on_state(void *userdata) {
+        struct daemon *d = userdata;
+        unsigned n[3] = { 0 };
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                n[d->instances[i] ? instance_state(d->instances[i]) : INSTANCE_STARTING]++;
+
+        sd_notifyf(0, "STATUS=%u of %u devices ready%s", n[INSTANCE_READY], d->config->count,
+                   n[INSTANCE_FAILED] > 0 ? "; tpmauthn status says what is wrong" : "");
+        if (n[INSTANCE_STARTING] > 0 || d->told_ready)
+                return;
+        d->told_ready = true;
+        sd_notify(0, "READY=1");
+        log_write(d->log, LOG_INFO, NULL, "%u of %u devices ready, control socket %s",
+                  n[INSTANCE_READY], d->config->count, d->control_path);
+}
+
+/* ---- the control socket ---- */
+
+static json_t *status(struct daemon *d) {
+        json_t *devices = json_array();
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                json_array_append_new(devices, instance_describe(d->instances[i]));
+        return control_result(json_pack("{s:s,s:i,s:o}", "version", TPMAUTHN_VERSION, "pid",
+                                        (int)getpid(), "devices", devices));
+}
+
+static json_t *set_presence(struct instance *i, const json_t *params) {
+        static const struct {
+                const char *name;
+                enum presence_inject inject;
+        } modes[] = {
+                {"auto",  PRESENCE_INJECT_AUTO},
+                { "deny", PRESENCE_INJECT_DENY},
+                { "once", PRESENCE_INJECT_ONCE},
+                { "ask",  PRESENCE_INJECT_ASK },
+        };
+        const char *mode = json_string_value(json_object_get(params, "mode"));
+        json_t *error;
+
+        for (size_t k = 0; k < ELEMENTSOF(modes); k++)
+                if (strcmp(mode, modes[k].name) == 0) {
+                        error = instance_inject(i, modes[k].inject);
+                        return error ? error : control_result(json_object());
+                }
+        return control_error(PROTOCOL_E_BAD_REQUEST, "\"mode\" must be auto, deny, once or ask");
+}
+
+static void on_request(void *userdata, uint32_t tag, const struct control_request *rq) {
+        struct daemon *d = userdata;
+        struct instance *i = NULL;
+
+        if (rq->method->call == CONTROL_STATUS) {
+                server_answer(d->server, tag, status(d));
+                return;
+        }
+        if (rq->device < d->config->count)
+                i = d->instances[rq->device];
+        if (!i) {
+                server_answer(d->server, tag,
+                              control_error(PROTOCOL_E_NO_DEVICE,
+                                            "There are %u devices, from 0 on.", d->config->count));
+                return;
+        }
+        if (rq->method->on_worker)
+                instance_control(i, tag, rq);
+        else if (rq->method->call == CONTROL_PRESENCE)
+                server_answer(d->server, tag, set_presence(i, rq->params));
+        else {
+                instance_replug(i);
+                server_answer(d->server, tag, control_result(instance_describe(i)));
+        }
+}
+
+static void on_answer(void *userdata, uint32_t tag, json_t *body) {
+        struct daemon *d = userdata;
+
+        server_answer(d->server, tag, body);
+}
+
+/* ---- life ---- */
+
+/* Each folder on the way that is missing; the last ones are this account's alone (umask). */
+static int make_folders(const struct log *log, const char *path) {
+        _cleanup_(free_pointer) char *copy = strdup(path);
+        struct stat st;
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *p = copy + 1;; p++) {
+                bool end = *p == '\0';
+
+                if (*p != '/' && !end)
+                        continue;
+                *p = '\0';
+                if (mkdir(copy, 0777) < 0 && stat(copy, &st) < 0) {
+                        log_write(log, LOG_ERR, NULL, "The folder %s could not be made: %s", copy,
+                                  strerror(errno));
+                        return -EIO;
+                }
+                if (end)
+                        return 0;
+                *p = '/';
+        }
+}
+
+static int prepare_folders(struct daemon *d) {
+        _cleanup_(free_pointer) char *users = NULL;
+        int r;
+
+        if (asprintf(&users, "%s/users", d->config->state_directory) < 0 ||
+            asprintf(&d->control_path, "%s/" PROTOCOL_SOCKET, d->config->runtime_directory) < 0)
+                return -ENOMEM;
+        r = make_folders(d->log, users);
+        return r < 0 ? r : make_folders(d->log, d->config->runtime_directory);
+}
+
+static int add_event_loop(struct daemon *d) {
+        static const int stop[] = { SIGTERM, SIGINT, SIGHUP };
+        sigset_t mask;
+        int r;
+
+        sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(stop); i++)
+                sigaddset(&mask, stop[i]);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+
+        r = sd_event_new(&d->event);
+        /* Without a handler of its own, a signal ends the loop with success. */
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(stop); i++)
+                r = sd_event_add_signal(d->event, NULL, stop[i], NULL, NULL);
+        if (r >= 0)
+                r = sd_event_set_watchdog(d->event, true);
+        return r < 0 ? r : 0;
+}
+
+static int add_server(struct daemon *d) {
+        const struct server_options options = {
+                .event = d->event,
+                .path = d->control_path,
+                .owner = getuid(),
+                .log = d->log,
+                .on_request = on_request,
+                .userdata = d,
+        };
+        int r = server_new(&options, &d->server);
+
+        if (r < 0)
+                log_write(d->log, LOG_ERR, NULL, "The control socket %s could not be made: %s%s",
+                          d->control_path, strerror(-r),
+                          r == -EADDRINUSE ? ". Is another tpmauthnd running?" : "");
+        return r;
+}
+
+static int add_instances(struct daemon *d) {
+        struct instance_options options = {
+                .event = d->event,
+                .config = d->config,
+                .log = d->log,
+                .owner = getuid(),
+                .on_state = on_state,
+                .on_answer = on_answer,
+                .userdata = d,
+        };
+        int r = 0;
+
+        for (unsigned i = 0; r == 0 && i < d->config->count; i++) {
+                options.index = i;
+                r = instance_new(&options, &d->instances[i]);
+        }
+        return r;
+}
+
+int daemon_new(const struct config *config, const struct log *log, struct daemon **ret) {
+        struct daemon *d = calloc(1, sizeof(*d));
+        int r;
+
+        if (!d)
+                return -ENOMEM;
+        d->config = config;
+        d->log = log;
+
+        if (config->presence == PRESENCE_DENY)
+                log_write(
+                        log, LOG_NOTICE, NULL,
+                        "presence = deny: every request is refused. Set [presence] presence = tty "
+                        "to be asked on this terminal");
+        r = prepare_folders(d);
+        if (r == 0)
+                r = add_event_loop(d);
+        if (r == 0)
+                r = add_server(d);
+        if (r == 0)
+                r = add_instances(d);
+        if (r < 0) {
+                daemon_free(d);
+                return r;
+        }
+
+        *ret = d;
+        return 0;
+}
+
+struct daemon *daemon_free(struct daemon *d) {
+        if (!d)
+                return NULL;
+        sd_notify(0, "STOPPING=1");
+        d->server = server_free(d->server);
+        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++)
+                d->instances[i] = instance_free(d->instances[i]);
+        sd_event_unref(d->event);
+        free(d->control_path);
+        free(d);
+        return NULL;
+}
+
+int daemon_run(struct daemon *d) {
+        return sd_event_loop(d->event);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * One virtual device of one user, as the loop sees it: the device, the CTAPHID framing, the worker
+ * behind it and what is in progress between them. It is starting, ready, or failed with a reason; a
+ * failed one has no device, and tries again when it is told to.
+ */
+
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "authenticator/config.h"
+#include "authenticator/control.h"
+#include "authenticator/log.h"
+#include "authenticator/presence.h"
+#include "ctap/macro.h"
+
+enum instance_state {
+        INSTANCE_STARTING,
+        INSTANCE_READY,
+        INSTANCE_FAILED,
+};
+
+struct instance;
+
+struct instance_options {
+        sd_event *event;
+        const struct config *config;
+        const struct log *log;
+        uid_t owner;
+        unsigned index;
+        /* The state is another than before. */
+        void (*on_state)(void *userdata);
+        /* The answer to instance_control(); takes the body. */
+        void (*on_answer)(void *userdata, uint32_t tag, json_t *body);
+        void *userdata;
+};
+
+/* Begins to start; what fails from then on is a state. The config and the log are borrowed. */
+_must_check_ int instance_new(const struct instance_options *options, struct instance **ret);
+/* Unplugs and stops cleanly. NULL is fine. Returns NULL. */
+struct instance *instance_free(struct instance *i);
+
+enum instance_state instance_state(const struct instance *i);
+/* For `status`. NULL: out of memory. */
+json_t *instance_describe(const struct instance *i);
+
+/* Runs a request on the worker; on_answer is called once, perhaps at once. */
+void instance_control(struct instance *i, uint32_t tag, const struct control_request *rq);
+/* Unplugs the device and plugs it in again: a power cycle. A failed instance starts anew. */
+void instance_replug(struct instance *i);
+/* NULL, or the error to answer with. */
+json_t *instance_inject(struct instance *i, enum presence_inject what);

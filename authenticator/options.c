@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Files first, then --set and its short forms in the order of the command line, wherever --config
+ * stands in it: the line is walked twice.
+ */
+
+#include "authenticator/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "authenticator/util.h"
+#include "build-config.h"
+
+enum option_code {
+        OPTION_CONFIG = 'c',
+        OPTION_SET = 's',
+        OPTION_HELP = 'h',
+        OPTION_VERSION = 'v',
+        OPTION_CHECK = 256,
+        OPTION_PRINT,
+        OPTION_SHORT_FORM, /* the first of short_forms */
+};
+
+static const struct {
+        const char *option, *key;
+} short_forms[] = {
+        {"device",       "device.device"           },
+        { "tpm",         "tpm.tpm"                 },
+        { "presence",    "presence.presence"       },
+        { "state-dir",   "daemon.state-directory"  },
+        { "runtime-dir", "daemon.runtime-directory"},
+        { "log-level",   "daemon.log-level"        },
+};
+
+static const struct option long_options[] = {
+        {"config",           required_argument, NULL, OPTION_CONFIG },
+        { "set",              required_argument, NULL, OPTION_SET },
+        { "help",                 no_argument, NULL, OPTION_HELP },
+        { "version",no_argument, NULL, OPTION_VERSION },
+        { "check-config",        no_argument, NULL, OPTION_CHECK },
+        { "print-config",            no_argument, NULL, OPTION_PRINT },
+        { "device",              required_argument, NULL, OPTION_SHORT_FORM + 0 },
+        { "tpm",                 required_argument, NULL, OPTION_SHORT_FORM + 1 },
+        { "presence",                    required_argument, NULL, OPTION_SHORT_FORM + 2 },
+        { "state-dir",    required_argument, NULL, OPTION_SHORT_FORM + 3 },
+        { "runtime-dir",    required_argument, NULL, OPTION_SHORT_FORM + 4 },
+        { "log-level",              required_argument, NULL, OPTION_SHORT_FORM + 5 },
+        { 0                },
+};
+
+static void print_help(void) {
+        fputs("Usage: tpmauthnd [OPTION]...\n"
+              "A FIDO2 authenticator whose keys live in the TPM. Runs in the foreground.\n"
+              "\n"
+              "  -c, --config FILE        read FILE and FILE.d/*.conf, and nothing else\n"
+              "  -s, --set SECTION.KEY=V  override one key of the configuration\n"
+              "      --device DEVICE      uhid, uhid:/PATH or socket:/PATH\n"
+              "      --tpm TPM            a TCTI such as device:/dev/tpmrm0, or swtpm\n"
+              "      --presence MODE      tty, auto, script or deny\n"
+              "      --state-dir DIR      where the stores are kept\n"
+              "      --runtime-dir DIR    where the control socket is\n"
+              "      --log-level LEVEL    err, warning, notice, info or debug\n"
+              "      --check-config       read the configuration, say what is wrong, and end\n"
+              "      --print-config       print the configuration that results, and end\n"
+              "  -h, --help\n"
+              "  -v, --version\n"
+              "\n"
+              "Without --config: " TPMAUTHN_LIB_CONF_DIR "/*.conf, " TPMAUTHN_RUN_DIR
+              "/*.conf,\n" TPMAUTHN_ETC_CONF_DIR "/tpmauthn.conf and " TPMAUTHN_ETC_CONF_DIR
+              "/tpmauthn.conf.d/*.conf.\n"
+              "Exit status: 0 stopped, 1 could not start, 2 wrong usage, 78 wrong configuration.\n",
+              stdout);
+}
+
+/* The short form --tpm=X is --set tpm.tpm=X. */
+static int set_short_form(struct config *config, size_t which, const char *value) {
+        _cleanup_(free_pointer) char *assignment = NULL;
+
+        if (asprintf(&assignment, "%s=%s", short_forms[which].key, value) < 0) {
+                assignment = NULL;
+                return -1;
+        }
+        return config_set(config, assignment, stderr);
+}
+
+struct wish {
+        const char *config_file;
+        bool check, print;
+};
+
+/* What is not about single keys. */
+static enum options_verdict first_walk(int argc, char **argv, struct wish *wish) {
+        int c;
+
+        while ((c = getopt_long(argc, argv, "c:s:hv", long_options, NULL)) != -1)
+                switch (c) {
+                case OPTION_CONFIG:
+                        wish->config_file = optarg;
+                        break;
+                case OPTION_CHECK:
+                        wish->check = true;
+                        break;
+                case OPTION_PRINT:
+                        wish->print = true;
+                        break;
+                case OPTION_HELP:
+                        print_help();
+                        return OPTIONS_DONE;
+                case OPTION_VERSION:
+                        puts("tpmauthnd " TPMAUTHN_VERSION);
+                        return OPTIONS_DONE;
+                case '?':
+                        fputs("Try: tpmauthnd --help\n", stderr);
+                        return OPTIONS_USAGE;
+                default:
+                        break;
+                }
+
+        if (optind < argc) {
+                fprintf(stderr, "tpmauthnd: what is '%s'? Try: tpmauthnd --help\n", argv[optind]);
+                return OPTIONS_USAGE;
+        }
+        return OPTIONS_RUN;
+}
+
+static bool second_walk(int argc, char **argv, struct config *config) {
+        bool good = true;
+        int c;
+
+        optind = 1;
+        while ((c = getopt_long(argc, argv, "c:s:hv", long_options, NULL)) != -1) {
+                if (c == OPTION_SET && config_set(config, optarg, stderr) < 0)
+                        good = false;
+                if (c >= OPTION_SHORT_FORM &&
+                    set_short_form(config, (size_t)(c - OPTION_SHORT_FORM), optarg) < 0)
+                        good = false;
+        }
+        return good;
+}
+
+enum options_verdict options_read(int argc, char **argv, struct config *config) {
+        struct wish wish = { 0 };
+        struct config_places only = { .file_required = true };
+        const struct config_places *places = &config_system_places;
+        enum options_verdict verdict = first_walk(argc, argv, &wish);
+        bool good;
+
+        if (verdict != OPTIONS_RUN)
+                return verdict;
+
+        if (wish.config_file) {
+                only.file = wish.config_file;
+                places = &only;
+        }
+        good = config_read(config, places, stderr) == 0;
+        good = second_walk(argc, argv, config) && good;
+        good = good && config_check(config, stderr) == 0;
+        if (!good) {
+                fputs("tpmauthnd: the configuration is wrong; nothing was started\n", stderr);
+                return OPTIONS_BAD_CONFIG;
+        }
+
+        if (wish.print)
+                config_print(config, stdout);
+        return wish.print || wish.check ? OPTIONS_DONE : OPTIONS_RUN;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The pump of a worker thread: receive a job, run it, reply, then do what could wait until the reply
+ * was out. It sleeps without a timeout unless a U2F prompt is up or the TPM was just used: one
+ * timeout closes the TPM connection, and after it an idle worker never wakes.
+ */
+
+#include "authenticator/worker.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "authenticator/env.h"
+#include "authenticator/manage.h"
+#include "authenticator/util.h"
+#include "ctap/ctap.h"
+#include "ctap/hid.h"
+#include "ctap/status.h"
+
+#define IDLE_MS 1000
+
+struct worker {
+        struct backend *backend;
+        struct presence *presence;
+        pthread_t thread;
+        bool started;
+
+        int loop_fd; /* the loop's end */
+        struct buf loop_in;
+
+        /* From here on: the thread's alone. */
+        int fd;
+        struct buf in, out;
+        uint64_t idle_at; /* UINT64_MAX: idle already */
+};
+
+/* ---- on the worker thread ---- */
+
+/* The loop reads until it ends this thread, so that a reply that cannot be sent has no reader. */
+static void reply(struct worker *w, enum worker_reply type, uint32_t tag, struct bytes payload) {
+        const struct message m = { (uint8_t)type, tag, payload };
+
+        (void)!message_send(w->fd, &m);
+}
+
+static void tell_waiting(void *userdata, bool waiting) {
+        uint8_t status = waiting ? HID_UPNEEDED : HID_PROCESSING;
+
+        reply(userdata, WORKER_STATUS, 0, BYTES(&status, 1));
+}
+
+static void run_ctap(struct worker *w, const struct message *job) {
+        struct ctap *ctap = backend_ctap(w->backend);
+
+        if (!ctap)
+                buf_put(&w->out, worker_failure(job->type));
+        else if (job->type == WORKER_CBOR)
+                ctap_request(ctap, job->tag, job->payload, &w->out);
+        else
+                ctap_u2f(ctap, job->tag, job->payload, &w->out);
+        reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
+}
+
+static void run_open(struct worker *w, const struct message *job) {
+        int r = backend_open(w->backend, (int)job->tag, &w->out);
+
+        reply(w, r < 0 ? WORKER_FAILED : WORKER_OPENED, job->tag, buf_bytes(&w->out));
+}
+
+static void run_power_up(struct worker *w, const struct message *job) {
+        if (backend_ctap(w->backend))
+                ctap_power_up(backend_ctap(w->backend));
+        reply(w, WORKER_ANSWER, job->tag, BYTES_NULL);
+}
+
+static void run_control(struct worker *w, const struct message *job) {
+        manage_run(w->backend, job->payload, &w->out);
+        reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
+}
+
+/* False: the thread is to end. */
+static bool run_job(struct worker *w, const struct message *job) {
+        w->out.len = 0;
+        w->out.failed = false;
+
+        switch ((enum worker_job)job->type) {
+        case WORKER_CBOR:
+        case WORKER_MSG:
+                run_ctap(w, job);
+                break;
+        case WORKER_CONTROL:
+                run_control(w, job);
+                break;
+        case WORKER_OPEN:
+                run_open(w, job);
+                break;
+        case WORKER_POWER_UP:
+                run_power_up(w, job);
+                break;
+        case WORKER_STOP:
+                return false;
+        }
+
+        backend_settle(w->backend);
+        w->idle_at = env_now_ms() + IDLE_MS;
+        return true;
+}
+
+static uint64_t expiry(const struct worker *w) {
+        const struct ctap *ctap = backend_ctap(w->backend);
+
+        return ctap ? ctap_deadline(ctap) : UINT64_MAX;
+}
+
+static void run_timers(struct worker *w) {
+        uint64_t now = env_now_ms();
+
+        if (now >= expiry(w))
+                ctap_expire(backend_ctap(w->backend));
+        if (now >= w->idle_at) {
+                backend_idle(w->backend);
+                w->idle_at = UINT64_MAX;
+        }
+}
+
+static int sleep_time(const struct worker *w) {
+        uint64_t now = env_now_ms(), at = expiry(w);
+
+        if (w->idle_at < at)
+                at = w->idle_at;
+        if (at == UINT64_MAX)
+                return -1;
+        if (at <= now)
+                return 0;
+        return at - now > INT_MAX ? INT_MAX : (int)(at - now);
+}
+
+static void *worker_main(void *userdata) {
+        struct worker *w = userdata;
+        struct message job;
+
+        for (;;) {
+                struct pollfd p = { .fd = w->fd, .events = POLLIN };
+
+                if (poll(&p, 1, sleep_time(w)) <= 0) {
+                        run_timers(w);
+                        continue;
+                }
+                if (message_receive(w->fd, &w->in, &job) < 0 || !run_job(w, &job))
+                        break;
+        }
+
+        backend_close(w->backend);
+        return NULL;
+}
+
+/* ---- on the loop thread ---- */
+
+static int allocate(struct buf *b) {
+        *b = (struct buf){ .data = malloc(MESSAGE_MAX), .cap = MESSAGE_MAX };
+        return b->data ? 0 : -ENOMEM;
+}
+
+static int set_up(struct worker *w, const struct worker_options *options) {
+        struct presence_options presence = options->presence;
+        struct backend_options backend = options->backend;
+        int pair[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        w->loop_fd = pair[0];
+        w->fd = pair[1];
+
+        r = allocate(&w->loop_in);
+        if (r == 0)
+                r = allocate(&w->in);
+        if (r == 0)
+                r = allocate(&w->out);
+        /* A reply is its payload alone; the header is not in this buffer. */
+        w->out.cap = MESSAGE_PAYLOAD_MAX;
+        if (r < 0)
+                return r;
+
+        presence.waiting = tell_waiting;
+        presence.userdata = w;
+        r = presence_new(&presence, &w->presence);
+        if (r < 0)
+                return r;
+
+        backend.presence = presence_port(w->presence);
+        return backend_new(&backend, &w->backend);
+}
+
+/* The thread takes no signal, so that the loop's signalfd gets them all. */
+static int start_thread(struct worker *w) {
+        sigset_t all, before;
+        int r;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        r = pthread_create(&w->thread, NULL, worker_main, w);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        w->started = r == 0;
+        return -r;
+}
+
+int worker_new(const struct worker_options *options, struct worker **ret) {
+        struct worker *w = calloc(1, sizeof(*w));
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        w->fd = w->loop_fd = -1;
+        w->idle_at = UINT64_MAX;
+
+        r = set_up(w, options);
+        if (r == 0)
+                r = start_thread(w);
+        if (r < 0) {
+                worker_free(w);
+                return r;
+        }
+
+        *ret = w;
+        return 0;
+}
+
+struct worker *worker_free(struct worker *w) {
+        if (!w)
+                return NULL;
+        if (w->started) {
+                worker_cancel(w);
+                (void)!worker_send(w, WORKER_STOP, 0, BYTES_NULL);
+                /* Ends the thread also if the job did not fit, and lets no reply of it block. */
+                shutdown(w->loop_fd, SHUT_WR);
+                shutdown(w->loop_fd, SHUT_RD);
+                pthread_join(w->thread, NULL);
+        }
+        backend_free(w->backend);
+        presence_free(w->presence);
+        close_fd(w->fd);
+        close_fd(w->loop_fd);
+        free(w->loop_in.data);
+        free(w->in.data);
+        free(w->out.data);
+        free(w);
+        return NULL;
+}
+
+int worker_fd(const struct worker *w) {
+        return w->loop_fd;
+}
+
+int worker_send(struct worker *w, enum worker_job job, uint32_t tag, struct bytes payload) {
+        const struct message m = { (uint8_t)job, tag, payload };
+
+        return message_send(w->loop_fd, &m);
+}
+
+int worker_receive(struct worker *w, struct message *ret) {
+        struct pollfd p = { .fd = w->loop_fd, .events = POLLIN };
+
+        if (poll(&p, 1, 0) == 0)
+                return -EAGAIN;
+        return message_receive(w->loop_fd, &w->loop_in, ret);
+}
+
+struct bytes worker_failure(enum worker_job job) {
+        static const uint8_t ctap[] = { CTAP1_ERR_OTHER }, u2f[] = { 0x6f, 0x00 };
+
+        return job == WORKER_MSG ? BYTES_OF(u2f) : BYTES_OF(ctap);
+}
+
+void worker_clear_cancel(struct worker *w) {
+        uint64_t count;
+
+        (void)!read(presence_cancel_fd(w->presence), &count, sizeof(count));
+}
+
+void worker_cancel(struct worker *w) {
+        const uint64_t one = 1;
+
+        (void)!write(presence_cancel_fd(w->presence), &one, sizeof(one));
+}
+
+int worker_inject(struct worker *w, enum presence_inject what) {
+        const char byte = (char)what;
+
+        return write(presence_inject_fd(w->presence), &byte, 1) == 1 ? 0 : -errno;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The one thread that runs the commands of a virtual device, straight-line and blocking, with its
+ * own TPM connection and store. Jobs go in and replies come out as messages (message.h) on a
+ * socketpair that the loop polls. One job at a time: the loop sends the next after the reply that
+ * ends the one before. Every job but WORKER_STOP ends with exactly one of ANSWER, OPENED, FAILED.
+ */
+
+#include <stdint.h>
+
+#include "authenticator/backend.h"
+#include "authenticator/message.h"
+#include "authenticator/presence.h"
+#include "ctap/bytes.h"
+#include "ctap/macro.h"
+
+enum worker_job {
+        WORKER_CBOR = 1, /* a CTAP2 message; tag: its channel */
+        WORKER_MSG,      /* a U2F message; tag: its channel */
+        WORKER_CONTROL,  /* JSON text (manage.h); tag: anything */
+        WORKER_OPEN, /* opens store and TPM; tag: a simulator's descriptor, now the worker's, or -1 */
+        WORKER_POWER_UP, /* the virtual device was plugged in */
+        WORKER_STOP,     /* closes everything cleanly and ends the thread */
+};
+
+enum worker_reply {
+        WORKER_ANSWER = 1, /* to CBOR, MSG, CONTROL; empty to POWER_UP */
+        WORKER_STATUS,     /* payload: one byte of enum hid_keepalive. In the middle of a job */
+        WORKER_OPENED,     /* payload: struct backend_facts by backend_facts_read() */
+        WORKER_FAILED,     /* payload: why, and what to do, in a sentence */
+};
+
+struct worker;
+
+struct worker_options {
+        struct backend_options backend;   /* its presence port is set by the worker */
+        struct presence_options presence; /* its waiting callback is set by the worker */
+};
+
+/* Starts the thread, which waits for WORKER_OPEN. The strings are borrowed while it lives. */
+_must_check_ int worker_new(const struct worker_options *options, struct worker **ret);
+/* Cancels, stops and joins. NULL is fine. Returns NULL. */
+struct worker *worker_free(struct worker *w);
+
+/* For the loop thread. */
+int worker_fd(const struct worker *w);
+_must_check_ int worker_send(struct worker *w, enum worker_job job, uint32_t tag,
+                             struct bytes payload);
+/* -EAGAIN: there is none. The payload borrows until the next call. */
+_must_check_ int worker_receive(struct worker *w, struct message *ret);
+
+/* What a client hears of WORKER_CBOR or WORKER_MSG when the machine could not even begin. */
+struct bytes worker_failure(enum worker_job job);
+
+/* Before a job: what was cancelled is past. During one: ends a wait for the person. */
+void worker_clear_cancel(struct worker *w);
+void worker_cancel(struct worker *w);
+/* One byte of enum presence_inject. -EAGAIN: too many wait already. */
+_must_check_ int worker_inject(struct worker *w, enum presence_inject what);
