@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What every command of tpmauthn gets: the options that stand before or behind its name. */
+
+#include <stdbool.h>
+
+enum exit_status {
+        EXIT_OK = 0,
+        EXIT_FAILED = 1, /* the daemon refused, or a check of doctor failed */
+        EXIT_USAGE = 2,
+        EXIT_UNREACHABLE = 3, /* no daemon answers */
+        EXIT_NOT_FOUND = 4,   /* no such passkey, or several */
+        EXIT_NOT_READY = 5,   /* the device has failed or is starting */
+};
+
+struct options {
+        const char *socket;
+        int device;
+        bool json;
+        bool yes; /* no question before something is erased */
+};
+
+/* Each command: its operands, checked for number, follow. */
+int cmd_status(const struct options *o, char **operands);
+int cmd_list(const struct options *o, char **operands);
+int cmd_show(const struct options *o, char **operands);
+int cmd_delete(const struct options *o, char **operands);
+int cmd_reset(const struct options *o, char **operands);
+int cmd_replug(const struct options *o, char **operands);
+int cmd_presence(const struct options *o, char **operands);
+int cmd_doctor(const struct options *o, char **operands);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Lines out, lines in. An answer is read whole before it is looked at, up to the protocol's limit. */
+
+#include "cli/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "authenticator/protocol.h"
+#include "cli/text.h"
+
+struct client {
+        int fd;
+        json_int_t id;
+        size_t n;
+        char in[2 * PROTOCOL_LINE_MAX];
+};
+
+struct client *client_close(struct client *c) {
+        if (!c)
+                return NULL;
+        close(c->fd);
+        free(c);
+        return NULL;
+}
+
+struct client *client_open(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct client *c;
+        int e;
+
+        if (strlen(path) >= sizeof(address.sun_path)) {
+                errno = ENAMETOOLONG;
+                return NULL;
+        }
+        strcpy(address.sun_path, path);
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return NULL;
+        c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (c->fd >= 0 && connect(c->fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+                return c;
+        e = errno;
+        client_close(c);
+        errno = e;
+        return NULL;
+}
+
+static int send_all(int fd, const char *text) {
+        size_t left = strlen(text);
+
+        while (left > 0) {
+                ssize_t n = send(fd, text, left, MSG_NOSIGNAL);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -1;
+                text += n;
+                left -= (size_t)n;
+        }
+        return 0;
+}
+
+/* The next line as JSON. */
+static json_t *receive(struct client *c) {
+        json_t *answer;
+        char *newline;
+        ssize_t n;
+
+        while (!(newline = memchr(c->in, '\n', c->n))) {
+                if (c->n == sizeof(c->in)) {
+                        errno = EMSGSIZE;
+                        return NULL;
+                }
+                n = recv(c->fd, c->in + c->n, sizeof(c->in) - c->n, 0);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n == 0)
+                        errno = ECONNRESET;
+                if (n <= 0)
+                        return NULL;
+                c->n += (size_t)n;
+        }
+
+        answer = json_loadb(c->in, (size_t)(newline - c->in), 0, NULL);
+        c->n -= (size_t)(newline + 1 - c->in);
+        memmove(c->in, newline + 1, c->n);
+        if (!answer)
+                errno = EPROTO;
+        return answer;
+}
+
+json_t *client_call(struct client *c, const char *method, json_t *params) {
+        json_t *request = json_pack("{s:i,s:I,s:s,s:o}", "v", PROTOCOL_VERSION, "id", ++c->id,
+                                    "method", method, "params", params ? params : json_object());
+        char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+        int sent = -1;
+
+        json_decref(request);
+        errno = ENOMEM;
+        if (text)
+                sent = send_all(c->fd, text) < 0 ? -1 : send_all(c->fd, "\n");
+        free(text);
+        /* A daemon that refuses a client says so and closes: the reason is there to be read. */
+        if (sent < 0 && errno != EPIPE)
+                return NULL;
+        return receive(c);
+}
+
+static int exit_status_of(const char *code) {
+        static const struct {
+                const char *code;
+                int status;
+        } statuses[] = {
+                {PROTOCOL_E_NOT_FOUND,  EXIT_NOT_FOUND},
+                { PROTOCOL_E_AMBIGUOUS, EXIT_NOT_FOUND},
+                { PROTOCOL_E_NOT_READY, EXIT_NOT_READY},
+        };
+
+        for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+                if (strcmp(code, statuses[i].code) == 0)
+                        return statuses[i].status;
+        return EXIT_FAILED;
+}
+
+static int report(const json_t *body) {
+        const json_t *error = json_object_get(body, "error");
+        const char *code = json_string_value(json_object_get(error, "code"));
+        const char *message = json_string_value(json_object_get(error, "message"));
+
+        fputs("tpmauthn: ", stderr);
+        print_text(stderr, message ? message : "the daemon's answer could not be understood", 0);
+        fputc('\n', stderr);
+        return exit_status_of(code ? code : "");
+}
+
+int client_run(const struct options *o, const char *method, json_t *params, json_t **ret) {
+        struct client *c = client_open(o->socket);
+        json_t *body, *result;
+        int status = EXIT_OK;
+
+        if (!c) {
+                fprintf(stderr,
+                        "tpmauthn: no daemon answers at %s: %s. Is tpmauthnd running? See: tpmauthn "
+                        "doctor\n",
+                        o->socket, strerror(errno));
+                json_decref(params);
+                return EXIT_UNREACHABLE;
+        }
+        if (strcmp(method, PROTOCOL_STATUS) != 0) {
+                if (!params)
+                        params = json_object();
+                json_object_set_new(params, "device", json_integer(o->device));
+        }
+
+        body = client_call(c, method, params);
+        if (!body)
+                fprintf(stderr, "tpmauthn: the connection to the daemon failed: %s\n",
+                        strerror(errno));
+        client_close(c);
+        if (!body)
+                return EXIT_UNREACHABLE;
+
+        result = json_object_get(body, "result");
+        if (result)
+                *ret = json_incref(result);
+        else
+                status = report(body);
+        json_decref(body);
+        return status;
+}
+
+void print_json(const json_t *value) {
+        json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+        putchar('\n');
+}

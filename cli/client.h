@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* One request to the daemon at a time, over its control socket (authenticator/protocol.h). */
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+struct client;
+
+/* NULL, with errno, if nobody listens there. */
+struct client *client_open(const char *path);
+struct client *client_close(struct client *c);
+
+/*
+ * Sends a request and waits for its answer. Takes `params` (NULL: none). The answer's body, to be
+ * dropped: an object with "result" or "error"; NULL with errno if the connection failed.
+ */
+json_t *client_call(struct client *c, const char *method, json_t *params);
+
+/*
+ * The same for a command: connects, adds "device", prints whatever goes wrong. EXIT_OK: *ret is the
+ * result.
+ */
+int client_run(const struct options *o, const char *method, json_t *params, json_t **ret);
+
+/* Prints a value as --json does. */
+void print_json(const json_t *value);

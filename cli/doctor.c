@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * doctor: everything between a browser and a key, checked from both ends, with what to do about
+ * each. It works without a daemon too; what the daemon says of itself only changes what is needed:
+ * a device on a socket needs no /dev/uhid, a simulator no /dev/tpmrm0.
+ */
+
+#include <errno.h>
+#include <glob.h>
+#include <grp.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "authenticator/protocol.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/text.h"
+
+#define UHID_NODE "/dev/uhid"
+#define TPM_NODE  "/dev/tpmrm0"
+
+enum level { LEVEL_OK, LEVEL_WARN, LEVEL_FAIL };
+
+static const char *const level_names[] = { "ok", "warn", "fail" };
+
+struct doctor {
+        const struct options *options;
+        json_t *findings;
+        unsigned n_failed;
+        /* What the daemon said; as if it used the real things while it is not known. */
+        bool uses_uhid, uses_tpm;
+};
+
+static void __attribute__((format(printf, 4, 5)))
+say(struct doctor *d, enum level level, const char *subject, const char *format, ...) {
+        char text[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        json_array_append_new(d->findings, json_pack("{s:s,s:s,s:s}", "check", subject, "result",
+                                                     level_names[level], "text", text));
+        d->n_failed += level == LEVEL_FAIL;
+        if (d->options->json)
+                return;
+        printf("%-4s  %-8s ", level_names[level], subject);
+        print_text(stdout, text, 0);
+        putchar('\n');
+}
+
+/* ---- the daemon ---- */
+
+static json_t *ask(const struct doctor *d, const char *method, json_t *params) {
+        struct client *c = client_open(d->options->socket);
+        json_t *body = NULL;
+
+        if (c)
+                body = client_call(c, method, params);
+        else
+                json_decref(params);
+        client_close(c);
+        return body;
+}
+
+static const char *text_of(const json_t *object, const char *name) {
+        const char *s = json_string_value(json_object_get(object, name));
+
+        return s ? s : "";
+}
+
+/* The TPM and the store, as the device's worker sees them now. */
+static void check_inside(struct doctor *d, int device) {
+        json_t *body = ask(d, PROTOCOL_DOCTOR, json_pack("{s:i}", "device", device));
+        const json_t *result = json_object_get(body, "result");
+        const json_t *tpm = json_object_get(result, "tpm");
+
+        if (!result)
+                say(d, LEVEL_FAIL, "tpm", "device %d: %s", device,
+                    text_of(json_object_get(body, "error"), "message"));
+        else if (json_is_true(json_object_get(tpm, "in_lockout")))
+                say(d, LEVEL_FAIL, "tpm",
+                    "device %d: the TPM is locked out after wrong passwords. Wait, or clear it with "
+                    "tpm2_dictionarylockout -c",
+                    device);
+        else
+                say(d, LEVEL_OK, "tpm", "device %d: %s %s, revision %d.%02d; %lld passkeys kept",
+                    device, text_of(tpm, "manufacturer"), text_of(tpm, "vendor"),
+                    (int)json_integer_value(json_object_get(tpm, "revision")) / 100,
+                    (int)json_integer_value(json_object_get(tpm, "revision")) % 100,
+                    (long long)json_integer_value(json_object_get(result, "credentials")));
+        json_decref(body);
+}
+
+static void check_device(struct doctor *d, const json_t *device) {
+        int index = (int)json_integer_value(json_object_get(device, "device"));
+        const char *state = text_of(device, "state");
+
+        if (strcmp(state, "ready") != 0) {
+                say(d, LEVEL_FAIL, "device", "device %d is %s. %s", index, state,
+                    text_of(device, "reason"));
+                return;
+        }
+        say(d, LEVEL_OK, "device", "device %d is ready: %s at %s", index, text_of(device, "name"),
+            text_of(device, "path"));
+        if (json_is_true(json_object_get(device, "simulator")))
+                say(d, LEVEL_WARN, "device",
+                    "device %d uses a simulator: its keys are not in hardware. For testing only",
+                    index);
+        if (strcmp(text_of(device, "presence"), "deny") == 0)
+                say(d, LEVEL_WARN, "presence",
+                    "device %d refuses every request. Set [presence] presence = tty in "
+                    "/etc/tpmauthn/tpmauthn.conf to be asked",
+                    index);
+        check_inside(d, index);
+
+        d->uses_uhid = d->uses_uhid || strncmp(text_of(device, "path"), "/dev/", 5) == 0;
+        d->uses_tpm = d->uses_tpm || !json_is_true(json_object_get(device, "simulator"));
+}
+
+static void check_daemon(struct doctor *d) {
+        json_t *body = ask(d, PROTOCOL_STATUS, NULL), *device;
+        const json_t *result = json_object_get(body, "result"), *devices;
+        size_t i;
+
+        d->uses_uhid = d->uses_tpm = true;
+        if (!body && errno == EACCES)
+                say(d, LEVEL_FAIL, "daemon",
+                    "the control socket %s may not be opened by this account", d->options->socket);
+        else if (!body)
+                say(d, LEVEL_FAIL, "daemon",
+                    "no daemon answers at %s (%s). Start it: systemctl start tpmauthnd, or by hand: "
+                    "tpmauthnd --presence=tty",
+                    d->options->socket, strerror(errno));
+        else if (!result)
+                say(d, LEVEL_FAIL, "daemon", "the daemon refuses: %s",
+                    text_of(json_object_get(body, "error"), "message"));
+        else {
+                say(d, LEVEL_OK, "daemon", "tpmauthnd %s answers at %s", text_of(result, "version"),
+                    d->options->socket);
+                devices = json_object_get(result, "devices");
+                d->uses_uhid = d->uses_tpm = false;
+                json_array_foreach(devices, i, device) check_device(d, device);
+                /* What a device that failed would use is not known. */
+                if (d->n_failed > 0)
+                        d->uses_uhid = d->uses_tpm = true;
+        }
+        json_decref(body);
+}
+
+/* ---- the machine ---- */
+
+static void check_uhid(struct doctor *d) {
+        struct stat st;
+
+        if (stat(UHID_NODE, &st) < 0) {
+                if (!d->uses_uhid)
+                        say(d, LEVEL_OK, "uhid", UHID_NODE " is not there, and not needed");
+                else if (access("/sys/module/uhid", F_OK) == 0)
+                        say(d, LEVEL_FAIL, "uhid",
+                            "the module uhid is loaded, but " UHID_NODE
+                            " is not there. In a container, pass it in (--device " UHID_NODE ")");
+                else
+                        say(d, LEVEL_FAIL, "uhid",
+                            UHID_NODE " is not there. Load the kernel's module: modprobe uhid; for "
+                                      "every start: echo uhid > /etc/modules-load.d/tpmauthn.conf");
+                return;
+        }
+        if (st.st_mode & 0006)
+                say(d, LEVEL_FAIL, "uhid",
+                    UHID_NODE " is open to everybody (mode %04o): every program can type on the "
+                              "keyboard. Remove the udev rule that does it; chmod 0600 " UHID_NODE,
+                    st.st_mode & 07777);
+        else if (geteuid() != 0 && access(UHID_NODE, R_OK | W_OK) == 0)
+                say(d, LEVEL_WARN, "uhid",
+                    UHID_NODE " is open to this account: every program of yours can type on the "
+                              "keyboard. It should belong to the daemon's account alone");
+        else
+                say(d, LEVEL_OK, "uhid", UHID_NODE " is there (mode %04o, group %u)",
+                    st.st_mode & 07777, (unsigned)st.st_gid);
+}
+
+static void check_tpm(struct doctor *d) {
+        const struct group *group;
+        struct stat st;
+
+        if (stat(TPM_NODE, &st) < 0) {
+                if (!d->uses_tpm)
+                        say(d, LEVEL_OK, "tpm", TPM_NODE " is not there, and not needed");
+                else
+                        say(d, LEVEL_FAIL, "tpm",
+                            TPM_NODE " is not there: switch the TPM on in the firmware setup "
+                                     "(often called PTT, fTPM or Security Device)%s",
+                            access("/dev/tpm0", F_OK) == 0 ? "; /dev/tpm0 alone is a TPM 1.2" : "");
+                return;
+        }
+        group = getgrgid(st.st_gid);
+        if ((st.st_mode & 0060) != 0060)
+                say(d, LEVEL_WARN, "tpm",
+                    TPM_NODE " is for its owner alone (mode %04o). Debian's package tpm-udev gives "
+                             "it to the group tss: apt-get install tpm-udev, and reboot",
+                    st.st_mode & 07777);
+        else if (!group || strcmp(group->gr_name, "tss") != 0)
+                say(d, LEVEL_WARN, "tpm",
+                    TPM_NODE
+                    " belongs to the group %s and not to tss. The daemon's account must be "
+                    "in that group",
+                    group ? group->gr_name : "without a name");
+        else
+                say(d, LEVEL_OK, "tpm", TPM_NODE " is there and belongs to the group tss");
+}
+
+/* The value of NAME= in a file of such lines, or "" if it is not there. */
+static void read_value(const char *path, const char *name, char *value, size_t size) {
+        size_t n = strlen(name);
+        char line[512];
+        FILE *f = fopen(path, "re");
+
+        *value = '\0';
+        while (f && fgets(line, sizeof(line), f)) {
+                line[strcspn(line, "\n")] = '\0';
+                if (strncmp(line, name, n) == 0)
+                        snprintf(value, size, "%s", line + n);
+        }
+        if (f)
+                fclose(f);
+}
+
+static void check_udev(struct doctor *d, const char *node, const char *sys_path) {
+        char path[512], number[32], token[16];
+
+        snprintf(path, sizeof(path), "%s/dev", sys_path);
+        read_value(path, "", number, sizeof(number));
+        snprintf(path, sizeof(path), "/run/udev/data/c%s", number);
+        if (access(path, R_OK) < 0) {
+                say(d, LEVEL_WARN, "udev",
+                    "udev knows nothing of %s: browsers that start later still find it, access "
+                    "rights were not set",
+                    node);
+                return;
+        }
+        read_value(path, "E:ID_FIDO_TOKEN=", token, sizeof(token));
+        if (strcmp(token, "1") == 0)
+                say(d, LEVEL_OK, "udev", "udev sees %s as a FIDO token", node);
+        else
+                say(d, LEVEL_FAIL, "udev",
+                    "udev does not see %s as a FIDO token: its rule 60-fido-id.rules is missing or "
+                    "failed. Try: udevadm test %s",
+                    node, sys_path);
+}
+
+static void check_node(struct doctor *d, const char *sys_path) {
+        char node[64];
+
+        snprintf(node, sizeof(node), "/dev/%s", strrchr(sys_path, '/') + 1);
+        if (access(node, R_OK | W_OK) == 0)
+                say(d, LEVEL_OK, "hidraw", "%s is this device, and this account may open it", node);
+        else
+                say(d, LEVEL_FAIL, "hidraw",
+                    "%s is this device, but this account may not open it: %s. Log in on the "
+                    "machine itself, or see udev below",
+                    node, strerror(errno));
+        check_udev(d, node, sys_path);
+}
+
+static void check_hidraw(struct doctor *d) {
+        glob_t found = { 0 };
+        unsigned n = 0;
+
+        if (glob("/sys/class/hidraw/hidraw*", 0, NULL, &found) == 0)
+                for (size_t i = 0; i < found.gl_pathc; i++) {
+                        char path[512], phys[128];
+
+                        snprintf(path, sizeof(path), "%s/device/uevent", found.gl_pathv[i]);
+                        read_value(path, "HID_PHYS=", phys, sizeof(phys));
+                        if (strncmp(phys, "tpmauthn/", 9) != 0)
+                                continue;
+                        n++;
+                        check_node(d, found.gl_pathv[i]);
+                }
+        globfree(&found);
+
+        if (n == 0 && d->uses_uhid)
+                say(d, LEVEL_FAIL, "hidraw",
+                    "no hidraw node is of tpmauthn: browsers see no key. It appears when a device "
+                    "is ready");
+        else if (n == 0)
+                say(d, LEVEL_OK, "hidraw", "no hidraw node is of tpmauthn, and none is needed");
+}
+
+int cmd_doctor(const struct options *o, char **operands) {
+        struct doctor d = { .options = o, .findings = json_array() };
+
+        (void)operands;
+        check_daemon(&d);
+        check_uhid(&d);
+        check_tpm(&d);
+        check_hidraw(&d);
+        if (o->json)
+                print_json(d.findings);
+        json_decref(d.findings);
+        return d.n_failed > 0 ? EXIT_FAILED : EXIT_OK;
+}

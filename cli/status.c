@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* status: what the daemon is, and each of its devices with what to do if it has failed. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "authenticator/protocol.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/text.h"
+
+static void print_line(const char *name, const json_t *value) {
+        const char *text = json_string_value(value);
+
+        if (!text)
+                return;
+        printf("  %-10s", name);
+        print_text(stdout, text, 0);
+        putchar('\n');
+}
+
+static void print_device(const json_t *d) {
+        const char *state = json_string_value(json_object_get(d, "state"));
+
+        printf("device %d: %s\n", (int)json_integer_value(json_object_get(d, "device")),
+               state ? state : "unknown");
+        print_line("reason", json_object_get(d, "reason"));
+        print_line("name", json_object_get(d, "name"));
+        print_line("path", json_object_get(d, "path"));
+        print_line("TPM", json_object_get(d, "tpm"));
+        print_line("presence", json_object_get(d, "presence"));
+        print_line("store", json_object_get(d, "store"));
+}
+
+int cmd_status(const struct options *o, char **operands) {
+        json_t *result, *d;
+        size_t i, n_ready = 0;
+        int status = client_run(o, PROTOCOL_STATUS, NULL, &result);
+
+        (void)operands;
+        if (status != EXIT_OK)
+                return status;
+
+        json_array_foreach(json_object_get(result, "devices"), i, d) {
+                const char *state = json_string_value(json_object_get(d, "state"));
+
+                n_ready += state && strcmp(state, "ready") == 0;
+        }
+        if (o->json)
+                print_json(result);
+        else {
+                printf("tpmauthnd %s, process %d\n",
+                       json_string_value(json_object_get(result, "version")),
+                       (int)json_integer_value(json_object_get(result, "pid")));
+                json_array_foreach(json_object_get(result, "devices"), i, d) print_device(d);
+        }
+        status = n_ready == i ? EXIT_OK : EXIT_NOT_READY;
+        json_decref(result);
+        return status;
+}

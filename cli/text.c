@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The C library knows which characters can be shown and how wide they are, if the locale is UTF-8.
+ * Where it is not, everything outside ASCII becomes a question mark.
+ */
+
+#include "cli/text.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <wchar.h>
+#include <wctype.h>
+
+/* Characters that iswprint() takes and that still deceive the reader. */
+static bool deceives(wchar_t c) {
+        static const wchar_t ranges[][2] = {
+                {0x00ad,   0x00ad },
+                { 0x061c,  0x061c },
+                { 0x180e,  0x180e },
+                { 0x200b,  0x200f },
+                { 0x2028,  0x202e },
+                { 0x2060,  0x206f },
+                { 0xfe00,  0xfe0f },
+                { 0xfeff,  0xfeff },
+                { 0xfff9,  0xfffb },
+                { 0xe0000, 0xe0fff},
+        };
+
+        for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+                if (c >= ranges[i][0] && c <= ranges[i][1])
+                        return true;
+        return false;
+}
+
+/* One character that may be printed, and how many columns it takes. */
+static size_t next(const char *s, size_t left, mbstate_t *state, wchar_t *ret, int *ret_width) {
+        wchar_t c;
+        size_t n = mbrtowc(&c, s, left, state);
+
+        if (n == (size_t)-1 || n == (size_t)-2) {
+                memset(state, 0, sizeof(*state));
+                n = 1;
+                c = L'?';
+        } else if (!iswprint((wint_t)c) || deceives(c))
+                c = L'?';
+
+        *ret = c;
+        *ret_width = wcwidth(c) > 0 ? wcwidth(c) : 0;
+        return n;
+}
+
+void print_text(FILE *to, const char *utf8, int width) {
+        mbstate_t state = { 0 };
+        size_t left = strlen(utf8);
+        int used = 0, w;
+
+        while (left > 0) {
+                wchar_t c;
+                size_t n = next(utf8, left, &state, &c, &w);
+
+                utf8 += n;
+                left -= n;
+                if (width > 0 && used + w >= width && (left > 0 || used + w > width)) {
+                        fputc('~', to);
+                        used++;
+                        break;
+                }
+                fprintf(to, "%lc", (wint_t)c);
+                used += w;
+        }
+        for (; used < width; used++)
+                fputc(' ', to);
+}
+
+void print_time(FILE *to, int64_t seconds, int width) {
+        time_t t = (time_t)seconds;
+        char text[32] = "never";
+        struct tm tm;
+
+        if (seconds > 0 && localtime_r(&t, &tm))
+                strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
+        print_text(to, text, width);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Text from elsewhere on a terminal: sites choose names, so none of it may act on the terminal. */
+
+#include <stdint.h>
+#include <stdio.h>
+
+/*
+ * Prints UTF-8 with control, bidirectional and invisible characters replaced. A width above 0 cuts
+ * or pads to so many columns.
+ */
+void print_text(FILE *to, const char *utf8, int width);
+
+/* "2026-11-23 23:48" in local time, or "never" for 0. Width as above. */
+void print_time(FILE *to, int64_t seconds, int width);
