@@ -78,8 +78,6 @@ struct hid *hid_new(const struct hid_options *options) {
         if (!h)
                 return NULL;
         h->options = *options;
-        if (h->options.max_message > HID_MESSAGE_MAX)
-                h->options.max_message = HID_MESSAGE_MAX;
         return h;
 }
 
@@ -428,15 +426,13 @@ uint64_t hid_deadline(const struct hid *h) {
 }
 
 struct hid_action hid_tick(struct hid *h, uint64_t now_ms) {
-        if (now_ms < hid_deadline(h))
-                return nothing();
         if (h->phase == WAITING && !h->draining)
                 return hand_out(h);
-        if (h->phase == ASSEMBLING) {
+        if (h->phase == ASSEMBLING && now_ms >= h->stalls_at) {
                 h->phase = IDLE;
                 return reply_error(h, h->channel, HID_ERR_MSG_TIMEOUT);
         }
-        if (!wants_keepalives(h))
+        if (!wants_keepalives(h) || now_ms < h->keepalive_at)
                 return nothing();
 
         /* From the time it was due, so that a late loop does not stretch the intervals. */

@@ -7,10 +7,11 @@
  * nothing of what the messages mean.
  *
  * One transaction at a time: from the first frame of a message to its answer, other channels hear
- * CHANNEL_BUSY (A23); only a broadcast INIT is answered (A18). HID_ABORT frees the wire before the
- * command is through: until hid_finish() the other channels still hear CHANNEL_BUSY, and a message
- * that the same channel completes is kept, with keepalives, for hid_tick() to hand out afterwards.
- * A CANCEL of a kept command is answered here.
+ * CHANNEL_BUSY (A23), and so does a second message on the channel whose command runs; only a
+ * broadcast INIT is answered (A18). HID_ABORT frees the wire before the command is through: until
+ * hid_finish() the other channels still hear CHANNEL_BUSY, and a message that the same channel
+ * completes is kept, with keepalives, for hid_tick() to hand out afterwards. A CANCEL of a kept
+ * command is answered here.
  */
 
 #include <stdbool.h>

@@ -267,7 +267,22 @@ static void a_node_that_cannot_be_opened(void **state) {
         (void)state;
         assert_int_equal(uhid_open("/dev/null/uhid", &identity, &u), -ENOTDIR);
         assert_int_equal(uhid_open("/", &identity, &u), -EISDIR);
+        assert_int_equal(uhid_new(-1, &identity, &u), -EBADF);
+        assert_int_equal(uhid_new_socket(-1, &u), -EBADF);
         assert_null(u);
+}
+
+static void a_node_that_can_be_opened(void **state) {
+        struct uhid_event_in in;
+        struct uhid *u = NULL;
+
+        (void)state;
+        /* It takes all that is written, and its end is at its beginning. */
+        assert_int_equal(uhid_open("/dev/null", &identity, &u), 0);
+        assert_true(fcntl(uhid_fd(u), F_GETFD) & FD_CLOEXEC);
+        assert_int_equal(uhid_receive(u, &in), 0);
+        assert_int_equal(in.type, UHID_GONE);
+        u = uhid_free(u);
 }
 
 /* A file that may not grow any further takes the part of a write that fits. */
@@ -517,6 +532,7 @@ int main(void) {
                 cmocka_unit_test(the_longest_identity_fits),
                 cmocka_unit_test(a_lost_kernel_is_an_error_of_creation),
                 cmocka_unit_test(a_node_that_cannot_be_opened),
+                cmocka_unit_test(a_node_that_can_be_opened),
                 cmocka_unit_test(a_short_write_is_an_error),
                 ON_DEVICE(reports_of_64_and_65_bytes_arrive_alike),
                 ON_DEVICE(A3_output_of_any_other_size_is_dropped),
