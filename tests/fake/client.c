@@ -315,6 +315,32 @@ void client_register(struct client *c, bool discoverable, const char *user, stru
         fake_forget_trace(c->fake);
 }
 
+void client_u2f_register(struct client *c, struct made *ret) {
+        uint8_t apdu[7 + 64] = { 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x40 };
+        const enum ctap_answer answer = c->fake->answer;
+        struct buf reply = BUF_ON(ret->reply);
+        struct cursor at;
+
+        assert_int_equal(EVP_Digest(CLIENT_RP, strlen(CLIENT_RP), apdu + 39, NULL, EVP_sha256(),
+                                    NULL),
+                         1);
+        c->fake->answer = CTAP_ANSWER_YES;
+        for (unsigned i = 0; i < 2; i++) /* the first one only puts the question up: U4 */
+                ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        c->fake->answer = answer;
+
+        at = (struct cursor){ buf_bytes(&reply), false };
+        assert_int_equal(cursor_u8(&at), 0x05);
+        assert_int_equal(cursor_u8(&at), 0x04);
+        cursor_copy(&at, ret->x, 32);
+        cursor_copy(&at, ret->y, 32);
+        ret->id = cursor_take(&at, cursor_u8(&at));
+        assert_false(at.failed);
+        ret->alg = -7;
+        ret->field = 32;
+        fake_forget_trace(c->fake);
+}
+
 /* Counters apart: a value that was made durable is never taken back. */
 static void assert_same_rows(const struct fake *now, const struct ctap_row *before, uint32_t n) {
         assert_int_equal(now->n_rows, n);

@@ -88,6 +88,8 @@ void client_read_given(struct client *c, const struct made *made, struct given *
 
 /* Makes a credential of CLIENT_RP for the user; the trace is then empty. */
 void client_register(struct client *c, bool discoverable, const char *user, struct made *ret);
+/* The same through U2F_REGISTER; only id, key and alg of the result are set. */
+void client_u2f_register(struct client *c, struct made *ret);
 /* Names the credentials in a list member. */
 void client_set_list(struct client *c, unsigned key, const struct made *made, size_t n_made);
 
