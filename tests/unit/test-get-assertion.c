@@ -714,7 +714,7 @@ static void GN3_one_that_was_deleted_meanwhile_is_not_given(void **state) {
 }
 
 static void GN4_any_other_command_ends_it(void **state) {
-        static const uint8_t others[] = { 0x04, 0x0b, 0x01, 0x02 };
+        static const uint8_t others[] = { 0x04, 0x0b, 0x01, 0x02, 0x07 };
         struct client *c = *state;
         struct made made[3];
 
