@@ -8,7 +8,6 @@
 #include "authenticator/backend.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +173,19 @@ static int open_store(struct backend *b) {
         return store_open(&options, &b->store);
 }
 
+/* "IBM SW TPM": manufacturer and vendor string, which are padded with blanks. */
+static void describe_tpm(const struct tpm_info *info, char *text, size_t size) {
+        char whole[sizeof(info->manufacturer) + sizeof(info->vendor)];
+        char *rest = whole, *word;
+        size_t n = 0;
+
+        snprintf(whole, sizeof(whole), "%s %s", info->manufacturer, info->vendor);
+        *text = '\0';
+        while ((word = strsep(&rest, " ")) != NULL)
+                if (*word && n < size)
+                        n += (size_t)snprintf(text + n, size - n, "%s%s", n > 0 ? " " : "", word);
+}
+
 static int open_tpm(struct backend *b) {
         struct tpm_options options = b->options.tpm;
         struct tpm_info info;
@@ -189,8 +201,7 @@ static int open_tpm(struct backend *b) {
                 return r;
 
         b->facts.simulator = b->options.private_simulator || info.is_simulator;
-        snprintf(b->facts.tpm, sizeof(b->facts.tpm), "%s %s %" PRIu32 ".%" PRIu32,
-                 info.manufacturer, info.vendor, info.firmware_major, info.firmware_minor);
+        describe_tpm(&info, b->facts.tpm, sizeof(b->facts.tpm));
         return 0;
 }
 

@@ -42,7 +42,7 @@ struct backend *backend_free(struct backend *b);
 /* What the loop shall know of a backend that opened. */
 struct backend_facts {
         bool simulator;
-        char tpm[64]; /* such as "IBM SW TPM 8217.4131" */
+        char tpm[64]; /* such as "IBM SW TPM" */
 };
 
 /*

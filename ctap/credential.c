@@ -143,10 +143,16 @@ static struct bytes take_text(struct cursor *c, bool *ret_present) {
         return *ret_present ? cursor_take(c, len) : BYTES_NULL;
 }
 
-static int additional_data(const struct ctap_row *row, const struct sha256 *rp_id_hash,
-                           struct buf *to) {
+/* What a record is bound to. The tag stands for the RP, because a row knows its own. */
+static int additional_data(const struct ctap_credential_keys *k, const struct ctap_row *row,
+                           const struct sha256 *rp_id_hash, struct buf *to) {
+        struct sha256 tag = row->rp_tag;
+        int r = rp_id_hash ? ctap_rp_tag(k, rp_id_hash, &tag) : 0;
+
+        if (r < 0)
+                return r;
         buf_put(to, BYTES_OF(row->id));
-        buf_put(to, BYTES_OF(*rp_id_hash));
+        buf_put(to, BYTES_OF(tag));
         return buf_error(to);
 }
 
@@ -171,7 +177,7 @@ int ctap_record_seal(const struct ctap_credential_keys *k, struct ctap_rng *rng,
         put_text(&plain, record->has_display_name, record->user_display_name);
         r = buf_error(&plain);
         if (r == 0)
-                r = additional_data(row, rp_id_hash, &additional);
+                r = additional_data(k, row, rp_id_hash, &additional);
         if (r == 0)
                 r = rng->ops->fill(rng, nonce.b, sizeof(nonce.b));
         if (r < 0)
@@ -222,7 +228,7 @@ int ctap_record_open(const struct ctap_credential_keys *k, const struct sha256 *
         if (in.failed)
                 return -EBADMSG;
 
-        r = additional_data(row, rp_id_hash, &additional);
+        r = additional_data(k, row, rp_id_hash, &additional);
         if (r < 0)
                 return r;
         r = ctap_gcm_open(&k->record, &nonce, buf_bytes(&additional), in.left, storage);

@@ -8,7 +8,7 @@
  * and account are looked up by tags. The keys for all this come from the store key by HKDF.
  *
  * id      = random(16) | HMAC(id key, 01 | random | rpIdHash)
- * sealed  = 01 | nonce(12) | ciphertext | tag(16), additional data: id | rpIdHash
+ * sealed  = 01 | nonce(12) | ciphertext | tag(16), additional data: id | RP tag
  * record  = 01 | rp.id, user.id, user.name, user.displayName as 16-bit length and bytes, in clear;
  *           length ffff: the name was absent
  */
@@ -64,7 +64,8 @@ _must_check_ int ctap_record_seal(const struct ctap_credential_keys *k, struct c
                                   struct ctap_row *row);
 /*
  * Opens row->sealed into storage, which the record then borrows from. -EBADMSG: the row was changed
- * or belongs to another RP or store key. `storage` has room for sizeof(row->sealed).
+ * or belongs to another RP or store key. `storage` has room for sizeof(row->sealed). Without an
+ * rp_id_hash (NULL) the row's own rp_tag says whose it must be: for a list of all credentials.
  */
 _must_check_ int ctap_record_open(const struct ctap_credential_keys *k,
                                   const struct sha256 *rp_id_hash, const struct ctap_row *row,

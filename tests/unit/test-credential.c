@@ -255,7 +255,7 @@ static void the_layout_of_a_sealed_record_is_fixed(void **state) {
         seal(f, &record, &row);
         assert_hex_equal(BYTES(row.sealed, row.sealed_len),
                          "011112131415161718191a1b1c"
-                         "d511fc2d29eff09556df461f0f219e53bd7b2736dc1f956696e9c7b38eac");
+                         "d511fc2d29eff09556df461f0f210ce044ca98d9cd3934190ba7a1a6a5d5");
 }
 
 static void nothing_of_a_record_is_readable(void **state) {
@@ -365,6 +365,23 @@ static void a_record_opens_only_where_it_belongs(void **state) {
         assert_int_equal(ctap_record_open(&other_keys, &rp, &row, &storage, &o.record), -EBADMSG);
 }
 
+static void a_row_opens_by_its_own_tag(void **state) {
+        struct fixture *f = *state;
+        struct ctap_record record = full_record();
+        struct ctap_row row;
+        struct opened o;
+        struct buf storage = BUF_ON(o.storage);
+
+        seal(f, &record, &row);
+        assert_int_equal(ctap_rp_tag(&f->keys, &rp, &row.rp_tag), 0);
+        assert_int_equal(ctap_record_open(&f->keys, NULL, &row, &storage, &o.record), 0);
+        assert_bytes_equal(o.record.rp_id, record.rp_id);
+
+        storage.len = 0;
+        row.rp_tag.b[0] ^= 1;
+        assert_int_equal(ctap_record_open(&f->keys, NULL, &row, &storage, &o.record), -EBADMSG);
+}
+
 static void one_changed_bit_spoils_a_record(void **state) {
         struct fixture *f = *state;
         struct ctap_record record = full_record();
@@ -422,6 +439,7 @@ int main(void) {
                 TEST(B20_ids_are_kept_whole_or_not_at_all),
                 TEST(without_randomness_nothing_is_sealed),
                 TEST(a_record_opens_only_where_it_belongs),
+                TEST(a_row_opens_by_its_own_tag),
                 TEST(one_changed_bit_spoils_a_record),
                 TEST(a_record_of_any_other_length_is_refused),
         };
