@@ -169,8 +169,10 @@ static int open_socket(struct device *d, const char *path) {
         r = socket_listen(d->path, SOCK_SEQPACKET, 0600, &d->listener);
         if (r < 0)
                 return r;
-        return sd_event_add_io(d->options.event, &d->listener_io, d->listener, EPOLLIN,
-                               on_connection, d);
+        r = sd_event_add_io(d->options.event, &d->listener_io, d->listener, EPOLLIN, on_connection,
+                            d);
+        /* After clients that hung up: their places are free then. */
+        return r < 0 ? r : sd_event_source_set_priority(d->listener_io, SD_EVENT_PRIORITY_IDLE);
 }
 
 static int open_uhid(struct device *d, const char *path) {

@@ -275,6 +275,9 @@ int server_new(const struct server_options *options, struct server **ret) {
                                               s)
                             : -ENOMEM;
         }
+        /* After clients that hung up: their places are free then. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(s->io, SD_EVENT_PRIORITY_IDLE);
         if (r < 0) {
                 server_free(s);
                 return r;

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Readiness comes over NOTIFY_SOCKET, as from systemd, so that no test guesses with sleeps. The
+ * child dies with the test (PR_SET_PDEATHSIG), and its swtpm with the child.
+ */
+
+#include "tests/system/test-daemon-kit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/unit/test.h"
+
+#define READY_MS 30000
+#define ARGS_MAX 24
+
+uint64_t kit_now(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static struct sockaddr_un address_of(const char *path) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+        snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+        return a;
+}
+
+int kit_init(struct daemon_kit *k) {
+        struct sockaddr_un a;
+        char path[80];
+
+        *k = (struct daemon_kit){ .pid = -1, .notify = -1 };
+        strcpy(k->folder, "/tmp/tpmauthn-daemon-XXXXXX");
+        if (!mkdtemp(k->folder))
+                return -1;
+        snprintf(k->device, sizeof(k->device), "%s/hid", k->folder);
+        snprintf(k->control, sizeof(k->control), "%s/run/control.sock", k->folder);
+
+        snprintf(path, sizeof(path), "%s/notify", k->folder);
+        a = address_of(path);
+        k->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        return k->notify < 0 ? -1 : bind(k->notify, (const struct sockaddr *)&a, sizeof(a));
+}
+
+void kit_done(struct daemon_kit *k) {
+        char command[80];
+
+        if (k->pid > 0) {
+                kill(k->pid, SIGKILL);
+                waitpid(k->pid, NULL, 0);
+        }
+        if (k->notify >= 0)
+                close(k->notify);
+        snprintf(command, sizeof(command), "rm -rf %s", k->folder);
+        if (system(command) != 0)
+                fprintf(stderr, "%s could not be removed\n", k->folder);
+        k->pid = k->notify = -1;
+}
+
+static void run_daemon(const struct daemon_kit *k, char *const *argv) {
+        char path[80];
+        int log;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        snprintf(path, sizeof(path), "%s/log", k->folder);
+        log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+        snprintf(path, sizeof(path), "%s/notify", k->folder);
+        setenv("NOTIFY_SOCKET", path, 1);
+        execv(TPMAUTHND, argv);
+        _exit(127);
+}
+
+static void print_log(const struct daemon_kit *k) {
+        char path[80], line[1024];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/log", k->folder);
+        f = fopen(path, "r");
+        while (f && fgets(line, sizeof(line), f))
+                fprintf(stderr, "# %s", line);
+        if (f)
+                fclose(f);
+}
+
+static void await_ready(const struct daemon_kit *k) {
+        uint64_t until = kit_now() + READY_MS;
+
+        while (kit_now() < until) {
+                struct pollfd p = { .fd = k->notify, .events = POLLIN };
+                char text[512];
+                ssize_t n;
+
+                if (waitpid(k->pid, NULL, WNOHANG) != 0) {
+                        print_log(k);
+                        fail_msg("the daemon ended before it was ready");
+                }
+                if (poll(&p, 1, 100) <= 0)
+                        continue;
+                n = recv(k->notify, text, sizeof(text) - 1, 0);
+                if (n <= 0)
+                        continue;
+                text[n] = '\0';
+                if (strstr(text, "READY=1"))
+                        return;
+        }
+        print_log(k);
+        fail_msg("the daemon was not ready in time");
+}
+
+void kit_start(struct daemon_kit *k, const char *const *settings) {
+        char device[96], state[96], run[96];
+        const char *argv[ARGS_MAX] = { TPMAUTHND,     "--config=/dev/null",
+                                       "--tpm=swtpm", device,
+                                       state,         run };
+        size_t n = 6;
+
+        snprintf(device, sizeof(device), "--device=socket:%s", k->device);
+        snprintf(state, sizeof(state), "--state-dir=%s/state", k->folder);
+        snprintf(run, sizeof(run), "--runtime-dir=%s/run", k->folder);
+        for (; *settings && n < ARGS_MAX - 1; settings++)
+                argv[n++] = *settings;
+
+        k->pid = fork();
+        assert_true(k->pid >= 0);
+        if (k->pid == 0)
+                run_daemon(k, (char *const *)(uintptr_t)argv);
+        await_ready(k);
+}
+
+int kit_stop(struct daemon_kit *k) {
+        int status = -1;
+
+        assert_true(k->pid > 0);
+        kill(k->pid, SIGTERM);
+        assert_int_equal(waitpid(k->pid, &status, 0), k->pid);
+        k->pid = -1;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void kit_assert_alive(const struct daemon_kit *k) {
+        if (waitpid(k->pid, NULL, WNOHANG) != 0) {
+                print_log(k);
+                fail_msg("the daemon has ended");
+        }
+}
+
+pid_t kit_swtpm(const struct daemon_kit *k) {
+        char path[64];
+        int pid = -1;
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)k->pid, (int)k->pid);
+        f = fopen(path, "r");
+        if (!f || fscanf(f, "%d", &pid) != 1)
+                pid = -1;
+        if (f)
+                fclose(f);
+        return pid;
+}
+
+int kit_connect(const char *path, int type) {
+        struct sockaddr_un a = address_of(path);
+        int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+        if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+                return fd;
+        if (fd >= 0)
+                close(fd);
+        return -1;
+}
+
+json_t *kit_control(const struct daemon_kit *k, const char *method, const char *params) {
+        static char in[131072];
+        int fd = kit_connect(k->control, SOCK_STREAM);
+        json_t *answer = NULL;
+        size_t n = 0;
+        ssize_t got;
+
+        assert_true(fd >= 0);
+        dprintf(fd, "{\"v\":1,\"id\":4,\"method\":\"%s\",\"params\":%s}\n", method,
+                params ? params : "{}");
+        while (n < sizeof(in) && !memchr(in, '\n', n)) {
+                got = recv(fd, in + n, sizeof(in) - n, 0);
+                if (got <= 0)
+                        break;
+                n += (size_t)got;
+        }
+        close(fd);
+        answer = json_loadb(in, n, 0, NULL);
+        memset(in, 0, n);
+        assert_non_null(answer);
+        assert_int_equal(json_integer_value(json_object_get(answer, "id")), 4);
+        return answer;
+}
+
+const char *kit_state(const struct daemon_kit *k) {
+        static char state[16];
+        json_t *a = kit_control(k, "status", NULL), *d;
+
+        d = json_array_get(json_object_get(json_object_get(a, "result"), "devices"), 0);
+        snprintf(state, sizeof(state), "%s", json_string_value(json_object_get(d, "state")));
+        json_decref(a);
+        return state;
+}
+
+void kit_await_state(const struct daemon_kit *k, const char *want) {
+        const struct timespec step = { .tv_nsec = 20000000 };
+        uint64_t until = kit_now() + READY_MS;
+
+        while (strcmp(kit_state(k), want) != 0) {
+                if (kit_now() > until)
+                        fail_msg("the device is %s and not %s", kit_state(k), want);
+                nanosleep(&step, NULL);
+        }
+}
+
+int kit_cli(const struct daemon_kit *k, const char *arguments, char *out, size_t size) {
+        char command[512];
+        size_t n;
+        int status;
+        FILE *f;
+
+        snprintf(command, sizeof(command), "TPMAUTHN_SOCKET=%s " TPMAUTHN " %s 2>&1 </dev/null",
+                 k->control, arguments);
+        f = popen(command, "r");
+        assert_non_null(f);
+        n = fread(out, 1, size - 1, f);
+        out[n] = '\0';
+        status = pclose(f);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}

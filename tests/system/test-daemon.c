@@ -1,0 +1,839 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The daemon from outside: libfido2 as the client that knows nothing of us, raw reports for what
+ * libfido2 would never send, and the control socket.
+ */
+
+#include <fido.h>
+#include <fido/es256.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/system/test-daemon-kit.h"
+#include "tests/unit/test.h"
+
+static const char *const automatic[] = { "--presence=auto", NULL };
+static const char *const scripted[] = { "--presence=script", NULL };
+
+static int setup(void **state) {
+        struct daemon_kit *k = malloc(sizeof(*k));
+
+        *state = k;
+        return k ? kit_init(k) : -1;
+}
+
+static int teardown(void **state) {
+        kit_done(*state);
+        free(*state);
+        return 0;
+}
+
+/* ---- libfido2 over the socket ---- */
+
+static void *io_open(const char *path) {
+        int fd = kit_connect(path, SOCK_SEQPACKET), *handle = malloc(sizeof(*handle));
+
+        *handle = fd;
+        return fd < 0 ? NULL : handle;
+}
+
+static void io_close(void *handle) {
+        close(*(int *)handle);
+        free(handle);
+}
+
+static int io_read(void *handle, unsigned char *to, size_t n, int ms) {
+        struct pollfd p = { .fd = *(int *)handle, .events = POLLIN };
+
+        if (poll(&p, 1, ms) <= 0)
+                return -1;
+        return (int)recv(p.fd, to, n, 0);
+}
+
+static int io_write(void *handle, const unsigned char *from, size_t n) {
+        return (int)send(*(int *)handle, from, n, MSG_NOSIGNAL);
+}
+
+static fido_dev_t *open_key(const struct daemon_kit *k) {
+        static const fido_dev_io_t io = { io_open, io_close, io_read, io_write };
+        fido_dev_t *dev = fido_dev_new();
+
+        assert_non_null(dev);
+        assert_int_equal(fido_dev_set_io_functions(dev, &io), FIDO_OK);
+        assert_int_equal(fido_dev_open(dev, k->device), FIDO_OK);
+        return dev;
+}
+
+static void close_key(fido_dev_t *dev) {
+        fido_dev_close(dev);
+        fido_dev_free(&dev);
+}
+
+static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
+
+struct passkey {
+        unsigned char id[256];
+        size_t id_len;
+        es256_pk_t *public;
+};
+
+static void passkey_done(struct passkey *p) {
+        es256_pk_free(&p->public);
+}
+
+static fido_cred_t *new_request(bool discoverable) {
+        fido_cred_t *cred = fido_cred_new();
+
+        assert_non_null(cred);
+        assert_int_equal(fido_cred_set_type(cred, COSE_ES256), FIDO_OK);
+        assert_int_equal(fido_cred_set_clientdata_hash(cred, challenge, sizeof(challenge)),
+                         FIDO_OK);
+        assert_int_equal(fido_cred_set_rp(cred, "example.com", "Example"), FIDO_OK);
+        assert_int_equal(fido_cred_set_user(cred, (const unsigned char *)"u1", 2, "alice", "Alice",
+                                            NULL),
+                         FIDO_OK);
+        if (discoverable)
+                assert_int_equal(fido_cred_set_rk(cred, FIDO_OPT_TRUE), FIDO_OK);
+        return cred;
+}
+
+static void verify_attestation(const fido_cred_t *cred) {
+        if (fido_cred_x5c_ptr(cred))
+                assert_int_equal(fido_cred_verify(cred), FIDO_OK);
+        else
+                assert_int_equal(fido_cred_verify_self(cred), FIDO_OK);
+}
+
+static struct passkey register_passkey(fido_dev_t *dev, bool discoverable) {
+        fido_cred_t *cred = new_request(discoverable);
+        struct passkey p = { .public = es256_pk_new() };
+
+        assert_int_equal(fido_dev_make_cred(dev, cred, NULL), FIDO_OK);
+        verify_attestation(cred);
+        p.id_len = fido_cred_id_len(cred);
+        assert_true(p.id_len > 0 && p.id_len <= sizeof(p.id));
+        memcpy(p.id, fido_cred_id_ptr(cred), p.id_len);
+        assert_int_equal(es256_pk_from_ptr(p.public, fido_cred_pubkey_ptr(cred),
+                                           fido_cred_pubkey_len(cred)),
+                         FIDO_OK);
+        fido_cred_free(&cred);
+        return p;
+}
+
+static fido_assert_t *new_assertion(const struct passkey *allow) {
+        fido_assert_t *a = fido_assert_new();
+
+        assert_non_null(a);
+        assert_int_equal(fido_assert_set_clientdata_hash(a, challenge, sizeof(challenge)), FIDO_OK);
+        assert_int_equal(fido_assert_set_rp(a, "example.com"), FIDO_OK);
+        if (allow)
+                assert_int_equal(fido_assert_allow_cred(a, allow->id, allow->id_len), FIDO_OK);
+        return a;
+}
+
+/* Signs in, checks the signature, gives the counter. Without `by_id` the key finds the passkey. */
+static uint32_t sign_in(fido_dev_t *dev, const struct passkey *p, bool by_id) {
+        fido_assert_t *a = new_assertion(by_id ? p : NULL);
+        uint32_t count;
+
+        assert_int_equal(fido_dev_get_assert(dev, a, NULL), FIDO_OK);
+        assert_int_equal(fido_assert_count(a), 1);
+        assert_int_equal(fido_assert_set_up(a, FIDO_OPT_TRUE), FIDO_OK);
+        assert_int_equal(fido_assert_verify(a, 0, COSE_ES256, p->public), FIDO_OK);
+        count = fido_assert_sigcount(a, 0);
+        fido_assert_free(&a);
+        return count;
+}
+
+static int sign_in_error(fido_dev_t *dev, const struct passkey *p) {
+        fido_assert_t *a = new_assertion(p);
+        int r = fido_dev_get_assert(dev, a, NULL);
+
+        fido_assert_free(&a);
+        return r;
+}
+
+static void a_passkey_is_made_and_used(void **state) {
+        struct daemon_kit *k = *state;
+        struct passkey by_id, discoverable;
+        fido_dev_t *dev;
+        uint32_t count;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        assert_true(fido_dev_is_fido2(dev));
+
+        by_id = register_passkey(dev, false);
+        count = sign_in(dev, &by_id, true);
+        assert_true(sign_in(dev, &by_id, true) > count);
+
+        discoverable = register_passkey(dev, true);
+        sign_in(dev, &discoverable, false);
+        sign_in(dev, &discoverable, true);
+
+        close_key(dev);
+        passkey_done(&by_id);
+        passkey_done(&discoverable);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_u2f_client_is_served(void **state) {
+        struct daemon_kit *k = *state;
+        struct passkey p;
+        fido_dev_t *dev;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        fido_dev_force_u2f(dev);
+        p = register_passkey(dev, false);
+        sign_in(dev, &p, true);
+        close_key(dev);
+
+        /* U9: what U2F made, CTAP2 uses. */
+        dev = open_key(k);
+        sign_in(dev, &p, true);
+        close_key(dev);
+        passkey_done(&p);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_restart_keeps_passkeys_and_counters(void **state) {
+        struct daemon_kit *k = *state;
+        struct passkey p;
+        fido_dev_t *dev;
+        uint32_t before;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        p = register_passkey(dev, true);
+        before = sign_in(dev, &p, true);
+        close_key(dev);
+        assert_int_equal(kit_stop(k), 0);
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        assert_true(sign_in(dev, &p, true) > before);
+        before = sign_in(dev, &p, false);
+        close_key(dev);
+
+        /* Also after an end that nobody announced. */
+        kill(k->pid, SIGKILL);
+        assert_true(kit_stop(k) != 0);
+        kit_start(k, automatic);
+        dev = open_key(k);
+        assert_true(sign_in(dev, &p, true) > before);
+        close_key(dev);
+        passkey_done(&p);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void the_command_line_lists_shows_and_deletes(void **state) {
+        struct daemon_kit *k = *state;
+        char out[65536], arguments[128];
+        struct passkey p[2];
+        fido_dev_t *dev;
+        json_t *list, *c;
+
+        kit_start(k, automatic);
+        assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
+        assert_string_equal(out, "There are no passkeys on this device.\n");
+
+        dev = open_key(k);
+        p[0] = register_passkey(dev, true);
+        p[1] = register_passkey(dev, false);
+
+        assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "example.com"));
+        assert_non_null(strstr(out, "alice"));
+        for (const char *line = out, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+                assert_true(end - line <= 80);
+
+        assert_int_equal(kit_cli(k, "list --json", out, sizeof(out)), 0);
+        list = json_loads(out, 0, NULL);
+        assert_int_equal(json_array_size(list), 2);
+        c = json_array_get(list, 0);
+        assert_string_equal(json_string_value(json_object_get(c, "rp_id")), "example.com");
+        assert_string_equal(json_string_value(json_object_get(c, "user_name")), "alice");
+        assert_true(json_is_true(json_object_get(c, "discoverable")));
+        snprintf(arguments, sizeof(arguments), "show %.8s",
+                 json_string_value(json_object_get(c, "credential")));
+        assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "discoverable"));
+
+        snprintf(arguments, sizeof(arguments), "delete %.8s",
+                 json_string_value(json_object_get(c, "credential")));
+        assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "say --yes"));
+        strcat(arguments, " --yes");
+        assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 0);
+        assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 4);
+        json_decref(list);
+
+        assert_int_equal(sign_in_error(dev, &p[0]), FIDO_ERR_NO_CREDENTIALS);
+        sign_in(dev, &p[1], true);
+        close_key(dev);
+        passkey_done(&p[0]);
+        passkey_done(&p[1]);
+}
+
+static void reset_by_the_command_line_erases_all(void **state) {
+        struct daemon_kit *k = *state;
+        char out[4096];
+        struct passkey p;
+        fido_dev_t *dev;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        p = register_passkey(dev, false);
+        assert_int_equal(kit_cli(k, "reset", out, sizeof(out)), 1);
+        sign_in(dev, &p, true);
+        assert_int_equal(kit_cli(k, "reset --yes", out, sizeof(out)), 0);
+        assert_int_equal(sign_in_error(dev, &p), FIDO_ERR_NO_CREDENTIALS);
+        passkey_done(&p);
+        p = register_passkey(dev, false);
+        sign_in(dev, &p, true);
+        close_key(dev);
+        passkey_done(&p);
+}
+
+static void status_and_doctor_know_the_device(void **state) {
+        struct daemon_kit *k = *state;
+        char out[65536];
+        json_t *j;
+
+        kit_start(k, automatic);
+        assert_int_equal(kit_cli(k, "status", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "device 0: ready"));
+        assert_non_null(strstr(out, "TPM Passkey (simulator)"));
+        assert_int_equal(kit_cli(k, "status --json", out, sizeof(out)), 0);
+        j = json_loads(out, 0, NULL);
+        assert_int_equal(json_array_size(json_object_get(j, "devices")), 1);
+        json_decref(j);
+        assert_int_equal(kit_cli(k, "doctor --json", out, sizeof(out)), 0);
+        j = json_loads(out, 0, NULL);
+        assert_true(json_array_size(j) > 4);
+        json_decref(j);
+
+        assert_int_equal(kit_cli(k, "-d 1 list", out, sizeof(out)), 1);
+        assert_int_equal(kit_cli(k, "--device x list", out, sizeof(out)), 2);
+        assert_int_equal(kit_cli(k, "sing", out, sizeof(out)), 2);
+        assert_int_equal(kit_stop(k), 0);
+        assert_int_equal(kit_cli(k, "status", out, sizeof(out)), 3);
+        assert_int_equal(kit_cli(k, "doctor", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "fail  daemon"));
+}
+
+/* ---- raw reports ---- */
+
+enum { PING = 0x81, MSG = 0x83, INIT = 0x86, CBOR = 0x90, CANCEL = 0x91, KEEPALIVE = 0xbb };
+
+struct report {
+        uint8_t b[64];
+};
+
+static struct report report_of(uint32_t channel, uint8_t command, struct bytes payload) {
+        struct report r = { { 0 } };
+        struct buf b = { r.b, 0, sizeof(r.b), false };
+
+        buf_put_u32(&b, channel);
+        buf_put_u8(&b, command);
+        buf_put_u16(&b, (uint16_t)payload.len);
+        buf_put(&b, payload);
+        return r;
+}
+
+static void send_report(int fd, struct report r) {
+        assert_int_equal(send(fd, r.b, sizeof(r.b), MSG_NOSIGNAL), sizeof(r.b));
+}
+
+/* The next report that is no keepalive with this status (0: none is passed over). */
+static struct report next_report(int fd, int pass_over) {
+        struct report r;
+
+        for (;;) {
+                struct pollfd p = { .fd = fd, .events = POLLIN };
+
+                assert_int_equal(poll(&p, 1, 5000), 1);
+                assert_int_equal(recv(fd, r.b, sizeof(r.b), 0), sizeof(r.b));
+                if (r.b[4] != KEEPALIVE || r.b[7] != pass_over)
+                        return r;
+        }
+}
+
+static uint32_t channel_in(const uint8_t *b) {
+        return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static uint32_t open_channel(int fd) {
+        struct report r;
+
+        send_report(fd, report_of(0xffffffff, INIT, BYTES("nonce123", 8)));
+        do
+                r = next_report(fd, 0);
+        while (r.b[4] != INIT || memcmp(r.b + 7, "nonce123", 8) != 0);
+        return channel_in(r.b + 15);
+}
+
+/* authenticatorSelection: asks for a touch and does nothing. */
+static void start_selection(int fd, uint32_t channel) {
+        struct report r;
+
+        send_report(fd, report_of(channel, CBOR, BYTES("\x0b", 1)));
+        r = next_report(fd, 1);
+        assert_int_equal(r.b[4], KEEPALIVE);
+        assert_int_equal(r.b[7], 2);
+}
+
+/* The next report on this channel that is no keepalive; every client sees those of the others. */
+static struct report next_answer(int fd, uint32_t channel) {
+        struct report r;
+
+        do
+                r = next_report(fd, 0);
+        while (r.b[4] == KEEPALIVE || channel_in(r.b) != channel);
+        return r;
+}
+
+static void assert_answer(int fd, uint32_t channel, uint8_t status) {
+        struct report r = next_answer(fd, channel);
+
+        assert_int_equal(r.b[4], CBOR);
+        assert_int_equal(r.b[7], status);
+}
+
+static void A36_cancel_is_answered_within_100_ms(void **state) {
+        struct daemon_kit *k = *state;
+        uint32_t channel;
+        uint64_t before;
+        int fd;
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        for (int i = 0; i < 3; i++) {
+                start_selection(fd, channel);
+                before = kit_now();
+                send_report(fd, report_of(channel, CANCEL, BYTES_NULL));
+                assert_answer(fd, channel, 0x2d);
+                assert_true(kit_now() - before < 100);
+        }
+        close(fd);
+}
+
+static void A12_init_on_a_busy_channel_frees_it(void **state) {
+        struct daemon_kit *k = *state;
+        struct report r;
+        uint32_t channel;
+        int fd;
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        start_selection(fd, channel);
+        send_report(fd, report_of(channel, INIT, BYTES("nonce456", 8)));
+        r = next_answer(fd, channel);
+        assert_int_equal(r.b[4], INIT);
+        assert_memory_equal(r.b + 7, "nonce456", 8);
+
+        start_selection(fd, channel);
+        send_report(fd, report_of(channel, CANCEL, BYTES_NULL));
+        assert_answer(fd, channel, 0x2d);
+        close(fd);
+}
+
+static void A41_keepalives_come_every_100_ms_while_a_person_is_asked(void **state) {
+        struct daemon_kit *k = *state;
+        uint32_t channel;
+        uint64_t before;
+        int fd;
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        start_selection(fd, channel);
+        before = kit_now();
+        for (int i = 0; i < 5; i++) {
+                struct report r = next_report(fd, 0);
+
+                assert_int_equal(r.b[4], KEEPALIVE);
+                assert_int_equal(r.b[7], 2);
+        }
+        assert_true(kit_now() - before >= 300 && kit_now() - before < 1000);
+        close(fd);
+}
+
+static void presence_once_answers_one_request(void **state) {
+        struct daemon_kit *k = *state;
+        char out[1024];
+        uint32_t channel;
+        int fd;
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+
+        start_selection(fd, channel);
+        assert_int_equal(kit_cli(k, "presence once", out, sizeof(out)), 0);
+        assert_answer(fd, channel, 0x00);
+
+        /* Ahead of its question; the one after it waits again. */
+        assert_int_equal(kit_cli(k, "presence once", out, sizeof(out)), 0);
+        send_report(fd, report_of(channel, CBOR, BYTES("\x0b", 1)));
+        assert_answer(fd, channel, 0x00);
+        start_selection(fd, channel);
+        assert_int_equal(kit_cli(k, "presence deny", out, sizeof(out)), 0);
+        assert_answer(fd, channel, 0x27);
+        assert_int_equal(kit_cli(k, "presence maybe", out, sizeof(out)), 1);
+        close(fd);
+}
+
+static void a_client_that_goes_away_leaves_no_question(void **state) {
+        struct daemon_kit *k = *state;
+        uint32_t channel;
+        int fd;
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        start_selection(fd, open_channel(fd));
+        close(fd);
+
+        /* Another client is not told that the key is busy for as long as a question may wait. */
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        for (int i = 0; i < 50; i++) {
+                const struct timespec step = { .tv_nsec = 20000000 };
+                struct report r;
+
+                send_report(fd, report_of(channel, CBOR, BYTES("\x04", 1)));
+                r = next_answer(fd, channel);
+                if (r.b[4] == CBOR) {
+                        assert_int_equal(r.b[7], 0x00);
+                        close(fd);
+                        return;
+                }
+                nanosleep(&step, NULL);
+        }
+        fail_msg("the key stayed busy");
+}
+
+static void a_control_request_and_a_question_do_not_meet(void **state) {
+        struct daemon_kit *k = *state;
+        uint32_t channel;
+        json_t *a;
+        int fd, control;
+        char line[4096];
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        start_selection(fd, channel);
+
+        control = kit_connect(k->control, SOCK_STREAM);
+        dprintf(control, "{\"v\":1,\"id\":1,\"method\":\"list\"}\n");
+        assert_string_equal(kit_state(k), "ready");
+        assert_int_equal(recv(control, line, sizeof(line), MSG_DONTWAIT), -1);
+
+        send_report(fd, report_of(channel, CANCEL, BYTES_NULL));
+        assert_answer(fd, channel, 0x2d);
+        assert_true(recv(control, line, sizeof(line), 0) > 0);
+        a = json_loadb(line, strcspn(line, "\n"), 0, NULL);
+        assert_non_null(json_object_get(a, "result"));
+        json_decref(a);
+        close(control);
+        close(fd);
+}
+
+static void replug_ends_what_was_asked(void **state) {
+        struct daemon_kit *k = *state;
+        struct pollfd p = { .events = POLLIN };
+        char out[1024];
+        struct report r;
+
+        kit_start(k, scripted);
+        p.fd = kit_connect(k->device, SOCK_SEQPACKET);
+        start_selection(p.fd, open_channel(p.fd));
+        assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+        while (recv(p.fd, r.b, sizeof(r.b), 0) > 0)
+                ;
+        close(p.fd);
+
+        p.fd = kit_connect(k->device, SOCK_SEQPACKET);
+        start_selection(p.fd, open_channel(p.fd));
+        close(p.fd);
+}
+
+/* ---- nothing a client sends ends the daemon ---- */
+
+static void B5_garbage_of_any_size_and_order_changes_nothing(void **state) {
+        struct daemon_kit *k = *state;
+        unsigned seed = 20260101;
+        struct passkey p;
+        fido_dev_t *dev;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        p = register_passkey(dev, false);
+        close_key(dev);
+
+        for (int round = 0; round < 20; round++) {
+                int fd = kit_connect(k->device, SOCK_SEQPACKET);
+                uint32_t channel = open_channel(fd);
+                uint8_t bytes[200];
+
+                for (int i = 0; i < 100; i++) {
+                        size_t n = rand_r(&seed) % 3 ? 64 : (size_t)rand_r(&seed) % sizeof(bytes);
+
+                        for (size_t b = 0; b < sizeof(bytes); b++)
+                                bytes[b] = (uint8_t)(rand_r(&seed) >> 8);
+                        if (i % 2) {
+                                struct report r = report_of(channel, (uint8_t)(0x80 | bytes[0]),
+                                                            BYTES(bytes, bytes[1] % 57));
+
+                                memcpy(bytes, r.b, sizeof(r.b));
+                        }
+                        (void)!send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+                }
+                close(fd);
+                kit_assert_alive(k);
+        }
+
+        dev = open_key(k);
+        sign_in(dev, &p, true);
+        close_key(dev);
+        passkey_done(&p);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_client_that_never_reads_is_dropped_alone(void **state) {
+        struct daemon_kit *k = *state;
+        int deaf, fd;
+
+        kit_start(k, automatic);
+        deaf = kit_connect(k->device, SOCK_SEQPACKET);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        for (int i = 0; i < 2000; i++)
+                open_channel(fd);
+        kit_assert_alive(k);
+        close(deaf);
+        close(fd);
+}
+
+static void more_connections_than_allowed_are_closed(void **state) {
+        struct daemon_kit *k = *state;
+        struct report r;
+        int fd[17];
+
+        kit_start(k, automatic);
+        for (int i = 0; i < 16; i++) {
+                fd[i] = kit_connect(k->device, SOCK_SEQPACKET);
+                open_channel(fd[i]);
+        }
+        fd[16] = kit_connect(k->device, SOCK_SEQPACKET);
+        assert_int_equal(recv(fd[16], r.b, sizeof(r.b), 0), 0);
+        for (int i = 0; i < 17; i++)
+                close(fd[i]);
+        fd[0] = kit_connect(k->device, SOCK_SEQPACKET);
+        open_channel(fd[0]);
+        close(fd[0]);
+}
+
+static void assert_control_error(const struct daemon_kit *k, const char *line, const char *code) {
+        int fd = kit_connect(k->control, SOCK_STREAM);
+        char in[4096];
+        ssize_t n;
+        json_t *a;
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+        n = recv(fd, in, sizeof(in), 0);
+        assert_true(n > 0);
+        a = json_loadb(in, (size_t)n, 0, NULL);
+        assert_string_equal(json_string_value(json_object_get(json_object_get(a, "error"), "code")),
+                            code);
+        json_decref(a);
+        close(fd);
+}
+
+static void control_garbage_is_answered_and_costs_nothing(void **state) {
+        struct daemon_kit *k = *state;
+        char *line = malloc(70000);
+        int fd;
+
+        kit_start(k, automatic);
+        assert_control_error(k, "\n", "bad-json");
+        assert_control_error(k, "\x01\xff{]\n", "bad-json");
+        assert_control_error(k, "{\"v\":9,\"id\":1,\"method\":\"list\"}\n", "bad-version");
+        assert_control_error(k, "{\"v\":1,\"id\":1,\"method\":\"sing\"}\n", "unknown-method");
+        assert_control_error(k, "{\"v\":1,\"id\":1,\"method\":\"show\"}\n", "bad-request");
+        assert_control_error(k,
+                             "{\"v\":1,\"id\":1,\"method\":\"show\","
+                             "\"params\":{\"credential\":\"zz\"}}\n",
+                             "bad-request");
+        assert_control_error(k,
+                             "{\"v\":1,\"id\":1,\"method\":\"show\","
+                             "\"params\":{\"credential\":\"0123\"}}\n",
+                             "not-found");
+        assert_control_error(k,
+                             "{\"v\":1,\"id\":1,\"method\":\"list\","
+                             "\"params\":{\"device\":3}}\n",
+                             "no-device");
+
+        memset(line, ' ', 70000);
+        line[65536] = '\0';
+        assert_control_error(k, line, "too-long");
+        free(line);
+
+        /* Half a line, and a hang-up. */
+        fd = kit_connect(k->control, SOCK_STREAM);
+        assert_int_equal(write(fd, "{\"v\":1", 6), 6);
+        close(fd);
+        assert_string_equal(kit_state(k), "ready");
+}
+
+static void control_requests_on_one_connection_are_answered_in_order(void **state) {
+        static const char requests[] = "{\"v\":1,\"id\":1,\"method\":\"list\"}\n"
+                                       "{\"v\":1,\"id\":2,\"method\":\"status\"}\n"
+                                       "nonsense\n"
+                                       "{\"v\":1,\"id\":3,\"method\":\"doctor-info\"}\n";
+        static const char *const ids[] = { "\"id\":1", "\"id\":2", "\"id\":null", "\"id\":3" };
+        struct daemon_kit *k = *state;
+        char line[8192];
+        FILE *f;
+        int fd;
+
+        kit_start(k, automatic);
+        fd = kit_connect(k->control, SOCK_STREAM);
+        assert_int_equal(write(fd, requests, strlen(requests)), strlen(requests));
+        f = fdopen(fd, "r");
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                assert_non_null(fgets(line, sizeof(line), f));
+                assert_non_null(strstr(line, ids[i]));
+        }
+        fclose(f);
+}
+
+/* ---- failing and coming back ---- */
+
+static void a_tpm_that_is_absent_is_named_and_the_daemon_stays(void **state) {
+        static const char *const settings[] = { "--presence=auto", "--tpm=device:/nonexistent",
+                                                NULL };
+        struct daemon_kit *k = *state;
+        char out[8192];
+
+        kit_start(k, settings);
+        assert_string_equal(kit_state(k), "failed");
+        assert_int_equal(kit_connect(k->device, SOCK_SEQPACKET), -1);
+        assert_int_equal(kit_cli(k, "status", out, sizeof(out)), 5);
+        assert_non_null(strstr(out, "No TPM 2.0 answers at device:/nonexistent"));
+        assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 5);
+        assert_int_equal(kit_cli(k, "presence once", out, sizeof(out)), 5);
+        assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 5);
+        assert_int_equal(kit_cli(k, "doctor", out, sizeof(out)), 1);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_simulator_that_ends_is_told_and_comes_back(void **state) {
+        struct daemon_kit *k = *state;
+        struct passkey p;
+        fido_dev_t *dev;
+        char out[4096];
+        pid_t swtpm;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        p = register_passkey(dev, false);
+        close_key(dev);
+
+        swtpm = kit_swtpm(k);
+        assert_true(swtpm > 0);
+        kill(swtpm, SIGKILL);
+        kit_await_state(k, "failed");
+        assert_int_equal(kit_cli(k, "status", out, sizeof(out)), 5);
+        assert_non_null(strstr(out, "swtpm ended"));
+        assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+
+        dev = open_key(k);
+        sign_in(dev, &p, true);
+        close_key(dev);
+        passkey_done(&p);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void two_devices_are_two_keys(void **state) {
+        static const char *const settings[] = { "--presence=auto", "--set=device.count=2", NULL };
+        struct daemon_kit *k = *state;
+        struct passkey p;
+        fido_dev_t *dev;
+        char first[sizeof(k->device)];
+
+        kit_start(k, settings);
+        dev = open_key(k);
+        p = register_passkey(dev, false);
+        close_key(dev);
+
+        strcpy(first, k->device);
+        strcat(k->device, ".1");
+        dev = open_key(k);
+        assert_int_equal(sign_in_error(dev, &p), FIDO_ERR_NO_CREDENTIALS);
+        close_key(dev);
+        strcpy(k->device, first);
+        dev = open_key(k);
+        sign_in(dev, &p, true);
+        close_key(dev);
+        passkey_done(&p);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_second_daemon_is_refused_and_harms_nothing(void **state) {
+        struct daemon_kit *k = *state;
+        char command[512];
+
+        kit_start(k, automatic);
+        snprintf(command, sizeof(command),
+                 TPMAUTHND " --config=/dev/null --tpm=swtpm --presence=auto --device=socket:%s"
+                           " --state-dir=%s/state --runtime-dir=%s/run 2>/dev/null",
+                 k->device, k->folder, k->folder);
+        assert_int_not_equal(system(command), 0);
+        assert_string_equal(kit_state(k), "ready");
+        assert_int_equal(kit_stop(k), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(a_passkey_is_made_and_used),
+                TEST(a_u2f_client_is_served),
+                TEST(a_restart_keeps_passkeys_and_counters),
+                TEST(the_command_line_lists_shows_and_deletes),
+                TEST(reset_by_the_command_line_erases_all),
+                TEST(status_and_doctor_know_the_device),
+                TEST(A36_cancel_is_answered_within_100_ms),
+                TEST(A12_init_on_a_busy_channel_frees_it),
+                TEST(A41_keepalives_come_every_100_ms_while_a_person_is_asked),
+                TEST(presence_once_answers_one_request),
+                TEST(a_client_that_goes_away_leaves_no_question),
+                TEST(a_control_request_and_a_question_do_not_meet),
+                TEST(replug_ends_what_was_asked),
+                TEST(B5_garbage_of_any_size_and_order_changes_nothing),
+                TEST(a_client_that_never_reads_is_dropped_alone),
+                TEST(more_connections_than_allowed_are_closed),
+                TEST(control_garbage_is_answered_and_costs_nothing),
+                TEST(control_requests_on_one_connection_are_answered_in_order),
+                TEST(a_tpm_that_is_absent_is_named_and_the_daemon_stays),
+                TEST(a_simulator_that_ends_is_told_and_comes_back),
+                TEST(two_devices_are_two_keys),
+                TEST(a_second_daemon_is_refused_and_harms_nothing),
+        };
+
+        fido_init(0);
+        return cmocka_run_group_tests_name("daemon", tests, NULL, NULL);
+}
