@@ -47,7 +47,7 @@ int tpm_new(const struct tpm_options *options, struct tpm **ret) {
         t->keys.ops = &tpm_keys_ops;
         t->options = *options;
         t->options.tcti = NULL;
-        t->worker = t->counter = ESYS_TR_NONE;
+        t->worker = t->counter = t->unloaded = ESYS_TR_NONE;
         if (options->tcti) {
                 t->tcti_name = strdup(options->tcti);
                 if (!t->tcti_name) {
@@ -153,9 +153,8 @@ static void close_counter(struct tpm *t) {
 }
 
 static void flush_unloaded(struct tpm *t) {
-        for (size_t i = 0; i < t->n_unloaded; i++)
-                tpm_flush(t, t->unloaded[i]);
-        t->n_unloaded = 0;
+        tpm_flush(t, t->unloaded);
+        t->unloaded = ESYS_TR_NONE;
 }
 
 /* Tells the TPM what is not needed any more, unless the connection is what is in trouble. */

@@ -16,9 +16,6 @@ enum {
         TPM_TROUBLE_WORKER = 1 << 2, /* P2 is not at its persistent handle: load it from its blob */
 };
 
-/* Unloaded keys that wait for tpm_settle(). A TPM has room for three objects at least. */
-#define TPM_UNLOADED_MAX 2
-
 struct tpm {
         struct ctap_keys keys;
         struct tpm_options options;
@@ -40,10 +37,13 @@ struct tpm {
         ESYS_TR worker, counter;
         bool worker_is_loaded; /* `worker` is a transient object */
         bool worker_is_gone;   /* not at its persistent handle */
-        ESYS_TR unloaded[TPM_UNLOADED_MAX];
-        size_t n_unloaded;
+        /*
+         * An unloaded key that waits for tpm_settle(). No more than one: a TPM may have room for three
+         * objects only, and loading takes two of them, one for the persistent parent.
+         */
+        ESYS_TR unloaded;
 
-        struct ctap_loaded_key *loaded;
+        struct ctap_loaded_key *loaded; /* in any connection */
 };
 
 /* ---- the connection: context.c ------------------------------------------------------------ */

@@ -2,7 +2,7 @@
 
 /*
  * A loaded key keeps its blob: when the connection was closed since, signing loads it again. What is
- * unloaded waits in a short queue until the answer went out, because nobody waits for a FlushContext.
+ * unloaded is flushed after the answer went out, because nobody waits for a FlushContext.
  */
 
 #include <errno.h>
@@ -242,11 +242,10 @@ static int sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes d
         return 0;
 }
 
-static void queue(struct tpm *t, const struct tpm_handle *h) {
-        if (t->n_unloaded == TPM_UNLOADED_MAX)
-                tpm_settle(t);
+static void flush_later(struct tpm *t, const struct tpm_handle *h) {
+        tpm_settle(t);
         if (t->esys && h->connection == t->connection)
-                t->unloaded[t->n_unloaded++] = h->tr;
+                t->unloaded = h->tr;
 }
 
 static void unload(struct ctap_keys *k, struct ctap_loaded_key *key) {
@@ -260,7 +259,7 @@ static void unload(struct ctap_keys *k, struct ctap_loaded_key *key) {
                         *p = key->next;
                         break;
                 }
-        queue(t, &key->handle);
+        flush_later(t, &key->handle);
         free(key);
 }
 

@@ -63,13 +63,19 @@ static TSS2_RC patient_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *respo
         struct tpm_patient *p = patient(c);
         size_t room = *len;
 
+        /* How large it will be is not known while a busy TPM may have to be asked again. */
+        if (!response) {
+                *len = TPM2_MAX_RESPONSE_SIZE;
+                return TSS2_RC_SUCCESS;
+        }
+
         for (;;) {
                 TSS2_RC rc;
                 uint32_t wait = p->waited_ms > 0 ? p->waited_ms : PATIENCE_FIRST_MS;
 
                 *len = room;
                 rc = Tss2_Tcti_Receive(p->inner, len, response, timeout);
-                if (rc != TSS2_RC_SUCCESS || !response)
+                if (rc != TSS2_RC_SUCCESS)
                         return rc;
                 if (!is_busy(BYTES(response, *len))) {
                         p->waited_ms = 0;

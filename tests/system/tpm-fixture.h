@@ -53,5 +53,7 @@ bool signature_verifies(const struct ctap_public_key *public, struct bytes diges
 
 /* What is in the TPM is exactly what the state names, and maybe an SRK; nothing is loaded. */
 void assert_nothing_else(struct fixture *f);
+/* The same of NV indexes and persistent handles alone. */
+void assert_nothing_else_is_kept(struct fixture *f);
 /* Nothing is in the TPM, but maybe an SRK. */
 void assert_empty(struct fixture *f);
