@@ -604,6 +604,31 @@ static void another_programs_database_is_left_alone(void **state) {
         refuse(f, -EUCLEAN, "another program");
 }
 
+/* What its owner has committed and not yet moved into the main file stays where it is. */
+static void another_programs_wal_is_left_alone(void **state) {
+        struct fixture *f = *state;
+        struct scratch_file before, after;
+        int on = 0;
+        sqlite3 *db;
+
+        assert_int_equal(open_by_hand(f, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db,
+                                      "PRAGMA journal_mode = WAL; CREATE TABLE diary (entry);"
+                                      "INSERT INTO diary VALUES ('dear diary');",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        scratch_read(f->wal, &before);
+        assert_true(before.len > 0);
+        refuse(f, -EUCLEAN, "another program");
+        scratch_read(f->wal, &after);
+        assert_bytes_equal(BYTES(before.data, before.len), BYTES(after.data, after.len));
+        scratch_file_done(&before);
+        scratch_file_done(&after);
+}
+
 static void a_store_without_its_tables_is_damaged(void **state) {
         struct fixture *f = *state;
 
@@ -1139,6 +1164,7 @@ int main(void) {
                 TEST(a_migration_step_happens_whole_or_not_at_all),
                 TEST(a_file_from_the_future_is_left_alone),
                 TEST(another_programs_database_is_left_alone),
+                TEST(another_programs_wal_is_left_alone),
                 TEST(a_store_without_its_tables_is_damaged),
                 TEST(a_text_file_is_left_alone),
                 TEST(an_empty_file_becomes_a_store),
