@@ -628,7 +628,9 @@ int store_delete(struct store *s, const struct ctap_credential_id *id) {
         (void)sqlite3_reset(q);
         r = drop_residue(s);
         if (r < 0)
-                store_log(s, LOG_WARNING, "the credential is deleted, but traces remain for now");
+                store_log(
+                        s, LOG_WARNING,
+                        "the credential is deleted; traces stay in the -wal until the disk works");
         return 0;
 }
 
