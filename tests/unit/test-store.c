@@ -573,10 +573,18 @@ static void a_migration_step_happens_whole_or_not_at_all(void **state) {
 /* Opens what is at the path, expects a failure, and that it left every byte alone. */
 static void refuse(struct fixture *f, int want, const char *hint) {
         struct scratch_file before, after;
+        struct stat st = { 0 };
+        mode_t mode;
 
+        assert_true(stat(f->path, &st) == 0 || errno == ENOENT);
+        mode = st.st_mode;
         scratch_read(f->path, &before);
         assert_int_equal(try_open(f), want);
         assert_non_null(strstr(f->message, hint));
+        if (before.exists) {
+                assert_int_equal(stat(f->path, &st), 0);
+                assert_int_equal(st.st_mode, mode);
+        }
         scratch_read(f->path, &after);
         assert_true(before.exists == after.exists);
         assert_bytes_equal(BYTES(before.data, before.len), BYTES(after.data, after.len));
