@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The tables of a store and how an older file becomes a present one. Only store.c and its test
- * include this.
+ * The tables of a store and how an older file becomes a present one. Only store.c, store-file.c and
+ * their test include this.
  */
 
 #include <sqlite3.h>

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A store on SQLite: see store.h for what it keeps and store-schema.c for the tables.
- *
- * One writer, and it is us: locking_mode=EXCLUSIVE is set before the first read, so that a second
- * daemon is refused at once, the WAL's index lives in our memory and there is no -shm file.
+ * A store on SQLite: see store.h for what it keeps, store-schema.c for the tables, store-file.c for
+ * how the file is opened.
  *
  * What is reported is durable: WAL with synchronous=FULL syncs the WAL once per commit. A commit is
  * that one sync, whatever the number of rows; moving pages into the main file is left to
@@ -13,37 +11,23 @@
  *
  * What is erased is gone: secure_delete zeroes it in the main file, and the WAL that may still hold
  * it is cut to nothing at once after an erasure, and at the next store_settle() after a replacement.
- * auto_vacuum stays off: its pointer map would cost every commit a page, and free pages hold zeroes.
- *
- * Damage: a file is examined whole (quick_check) only if a WAL was left behind, which is the mark of
- * an unclean stop. After a clean close its size is compared with what its header says, which finds
- * every truncation; whatever else is wrong turns up as SQLITE_CORRUPT when it is read, and the
- * contents of a row are authenticated above us. So start-up does not grow with the file.
  */
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <sqlite3.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "authenticator/store-file.h"
 #include "authenticator/store-schema.h"
 #include "authenticator/store.h"
 
 /* Commits between two checkpoints; about half a megabyte of WAL. */
 #define SETTLE_COMMITS 64
-
-/* The page cache. Two lookups of a large store touch 12 pages; what is more the kernel caches. */
-#define CACHE_PRAGMA "PRAGMA cache_size = -256"
 
 /* The signature counter last shown, or what the last lease raised it to (store-schema.c). */
 #define COUNT_NOW "min(max(count, base + ifnull((SELECT raised FROM lease), 0)), 4294967295)"
@@ -104,10 +88,7 @@ static const char *const queries[_QUERIES] = {
 };
 
 struct store {
-        char *path;
-        store_log_fn *log;
-        void *userdata;
-        sqlite3 *db;
+        struct store_file file;
         sqlite3_stmt *stmt[_QUERIES];
         uint32_t max_credentials;
         uint32_t n_credentials; /* counted when opened, then kept with every commit */
@@ -115,97 +96,16 @@ struct store {
         bool residue;           /* the WAL may hold what was deleted */
 };
 
-/* ---- failures --------------------------------------------------------------------------- */
-
 void store_log(struct store *s, int priority, const char *format, ...) {
-        char what[512], line[PATH_MAX + sizeof(what)];
         va_list ap;
 
-        if (!s->log)
-                return;
         va_start(ap, format);
-        (void)vsnprintf(what, sizeof(what), format, ap);
+        store_file_vlog(&s->file, priority, format, ap);
         va_end(ap);
-        (void)snprintf(line, sizeof(line), "%s: %s", s->path, what);
-        s->log(s->userdata, priority, line);
-}
-
-static const char *advice(int r) {
-        switch (-r) {
-        case EUCLEAN:
-                return "restore it from a backup, or move it and its -wal away to begin anew";
-        case EPROTO:
-                return "install the newer version of tpmauthn that wrote it";
-        case EROFS:
-                return "make the file and its folder writable for this account";
-        case ENOSPC:
-                return "make room on its file system";
-        case EBUSY:
-                return "another process has it open; stop that one first";
-        case ENOMEM:
-                return "free some memory";
-        default:
-                return "check the disk and the kernel's log";
-        }
-}
-
-/* Logs once what could not be done, why, and what to do. Returns r. */
-static int fail(struct store *s, int r, const char *doing, const char *why) {
-        store_log(s, LOG_ERR, "cannot %s: %s; %s", doing, why, advice(r));
-        return r;
-}
-
-static int errno_of_system(int e) {
-        switch (e) {
-        case EROFS:
-        case EACCES:
-        case EPERM:
-                return -EROFS;
-        case ENOSPC:
-        case EDQUOT:
-                return -ENOSPC;
-        case ENOMEM:
-                return -ENOMEM;
-        default:
-                return -EIO;
-        }
-}
-
-static int fail_system(struct store *s, int e, const char *doing) {
-        return fail(s, errno_of_system(e), doing, strerror(e));
-}
-
-static int errno_of_sqlite(int rc, int system) {
-        if (rc == SQLITE_CONSTRAINT_UNIQUE)
-                return -EEXIST;
-
-        switch (rc & 0xff) {
-        case SQLITE_NOTADB:
-        case SQLITE_CORRUPT:
-        case SQLITE_CONSTRAINT: /* the caller's values were checked: a row on disk breaks a rule */
-        case SQLITE_ERROR:      /* such as a table that is missing */
-                return -EUCLEAN;
-        case SQLITE_READONLY:
-                return -EROFS;
-        case SQLITE_FULL:
-                return -ENOSPC;
-        case SQLITE_BUSY:
-        case SQLITE_LOCKED:
-                return -EBUSY;
-        case SQLITE_NOMEM:
-                return -ENOMEM;
-        case SQLITE_IOERR:
-        case SQLITE_CANTOPEN:
-                return errno_of_system(system);
-        default:
-                return -EIO;
-        }
 }
 
 static int fail_sqlite(struct store *s, int rc, const char *doing) {
-        int system = s->db ? sqlite3_system_errno(s->db) : 0;
-
-        return fail(s, errno_of_sqlite(rc, system), doing, sqlite3_errstr(rc));
+        return store_file_fail_sqlite(&s->file, rc, doing);
 }
 
 /* ---- statements ------------------------------------------------------------------------- */
@@ -246,48 +146,9 @@ static int step_plain(struct store *s, enum query which, const char *doing) {
         return step(s, q, doing);
 }
 
-static int exec(struct store *s, const char *sql, const char *doing) {
-        int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-
-        return rc == SQLITE_OK ? 0 : fail_sqlite(s, rc, doing);
-}
-
-static void stmt_finalize(sqlite3_stmt **q) {
-        (void)sqlite3_finalize(*q);
-}
-
-/* The one number that a query gives. */
-static int ask(struct store *s, const char *sql, const char *doing, int64_t *ret) {
-        _cleanup_(stmt_finalize) sqlite3_stmt *q = NULL;
-        int rc = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL);
-
-        if (rc == SQLITE_OK)
-                rc = sqlite3_step(q);
-        if (rc != SQLITE_ROW)
-                return fail_sqlite(s, rc, doing);
-        *ret = sqlite3_column_int64(q, 0);
-        return 0;
-}
-
-/* True if a query gives exactly this text. */
-static int ask_text(struct store *s, const char *sql, const char *want, const char *doing,
-                    bool *ret) {
-        _cleanup_(stmt_finalize) sqlite3_stmt *q = NULL;
-        int rc = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL);
-        const unsigned char *got;
-
-        if (rc == SQLITE_OK)
-                rc = sqlite3_step(q);
-        if (rc != SQLITE_ROW)
-                return fail_sqlite(s, rc, doing);
-        got = sqlite3_column_text(q, 0);
-        *ret = got && strcmp((const char *)got, want) == 0;
-        return 0;
-}
-
 /* A transaction that is still open when its scope ends is rolled back. */
 static void txn_end(struct store **s) {
-        if (*s && !sqlite3_get_autocommit((*s)->db)) {
+        if (*s && !sqlite3_get_autocommit((*s)->file.db)) {
                 _cleanup_(stmt_return) sqlite3_stmt *q = (*s)->stmt[Q_ROLLBACK];
 
                 (void)sqlite3_step(q); /* the failure that led here has been told */
@@ -315,191 +176,9 @@ static int change(struct store *s, sqlite3_stmt *q, const char *doing) {
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
-struct found {
-        bool exists;
-        bool wal; /* and it is not empty: the last process did not close the file */
-        off_t size;
-};
-
-static int inspect_wal(struct store *s, struct found *f) {
-        char path[PATH_MAX];
-        struct stat st;
-        int n = snprintf(path, sizeof(path), "%s-wal", s->path);
-
-        if (n < 0 || (size_t)n >= sizeof(path))
-                return fail_system(s, ENAMETOOLONG, "open the store");
-        if (stat(path, &st) < 0) {
-                if (errno != ENOENT && errno != ENOTDIR)
-                        return fail_system(s, errno, "examine the -wal of the store");
-                return 0;
-        }
-        f->wal = st.st_size > 0;
-        return 0;
-}
-
-/* What lies at the path, before SQLite is let near it. Narrows a mode that is too wide. */
-static int inspect(struct store *s, struct found *ret) {
-        struct found f = { 0 };
-        struct stat st;
-        int r;
-
-        r = inspect_wal(s, &f);
-        if (r < 0)
-                return r;
-
-        if (stat(s->path, &st) == 0) {
-                f.exists = true;
-                f.size = st.st_size;
-        } else if (errno != ENOENT) {
-                return fail_system(s, errno, "examine the store");
-        }
-
-        if (f.exists && !S_ISREG(st.st_mode))
-                return fail(s, -EUCLEAN, "open the store", "it is not a regular file");
-        /* SQLite would throw such a WAL away, and with it the newest commits. */
-        if (f.size == 0 && f.wal)
-                return fail(s, -EUCLEAN, "open the store", "it is missing but its -wal is there");
-        /* SQLite takes it for an empty one. */
-        if (f.size == 1)
-                return fail(s, -EUCLEAN, "open the store", "it is too short");
-        /* Root may write it all the same, but whoever took the permission away meant it. */
-        if (f.exists && !(st.st_mode & S_IWUSR))
-                return fail(s, -EROFS, "open the store", "it can only be read");
-        if (f.exists && (st.st_mode & 077) && chmod(s->path, 0600) < 0)
-                return fail_system(s, errno, "take the file from other accounts");
-
-        *ret = f;
-        return 0;
-}
-
-static void close_fd(int *fd) {
-        if (*fd >= 0)
-                (void)close(*fd);
-}
-
-/* A name in a folder survives a power failure once the folder is synced. */
-static int sync_folder(struct store *s) {
-        _cleanup_(close_fd) int fd = -1;
-        char path[PATH_MAX];
-
-        (void)snprintf(path, sizeof(path), "%s", s->path);
-        fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return fail_system(s, errno, "open the store's folder");
-        if (fsync(fd) < 0 && errno != EINVAL) /* EINVAL: this file system has nothing to sync */
-                return fail_system(s, errno, "sync the store's folder");
-        return 0;
-}
-
-/* SQLite derives the modes of the files beside it from this one. */
-static int create_file(struct store *s) {
-        _cleanup_(close_fd) int fd =
-                open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-        if (fd < 0 && errno == EEXIST)
-                return 0; /* somebody was quicker; the lock decides */
-        if (fd < 0)
-                return fail_system(s, errno, "create the store");
-        if (fchmod(fd, 0600) < 0)
-                return fail_system(s, errno, "create the store");
-        return sync_folder(s);
-}
-
-/* Opens without changing the file; the lock is taken with the first read. */
-static int connect_file(struct store *s) {
-        int on = 0, rc;
-
-        rc = sqlite3_open_v2(s->path, &s->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
-                                     SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
-                             NULL);
-        if (rc != SQLITE_OK)
-                return fail_sqlite(s, rc, "open the store");
-        if (sqlite3_db_readonly(s->db, "main") == 1)
-                return fail(s, -EROFS, "open the store", "it can only be read");
-        /* Until the file is known to be ours its WAL is not touched either. */
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, &on);
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, &on);
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, &on);
-        (void)sqlite3_busy_timeout(s->db, 0);
-
-        return exec(s,
-                    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF;"
-                    "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
-                    "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-                    "PRAGMA mmap_size = 0;" CACHE_PRAGMA,
-                    "set up the store");
-}
-
-/* Whose file it is, and of which version. An empty database is taken as ours, of version 0. */
-static int identify(struct store *s, int *ret_version) {
-        static const char doing[] = "read the head of the store";
-        int64_t application, version, n_objects;
-        int r;
-
-        r = ask(s, "PRAGMA application_id", doing, &application);
-        if (r == 0)
-                r = ask(s, "PRAGMA user_version", doing, &version);
-        if (r == 0)
-                r = ask(s, "SELECT count(*) FROM sqlite_schema", doing, &n_objects);
-        if (r < 0)
-                return r;
-
-        if (application == 0 && version == 0 && n_objects == 0) {
-                *ret_version = 0;
-                return 0;
-        }
-        if (application != STORE_APPLICATION_ID || version < 0)
-                return fail(s, -EUCLEAN, "open the store", "it is another program's database");
-        if (version > store_schema.version)
-                return fail(s, -EPROTO, "open the store", "it has a newer format");
-        *ret_version = (int)version;
-        return 0;
-}
-
-static int use_wal(struct store *s) {
-        bool wal;
-        int r, off = 0;
-
-        r = ask_text(s, "PRAGMA journal_mode = WAL", "wal", "set up the store", &wal);
-        if (r < 0)
-                return r;
-        if (!wal)
-                return fail(s, -EIO, "set up the store", "its file system does not allow a WAL");
-        r = exec(s, "PRAGMA synchronous = FULL", "set up the store");
-        if (r < 0)
-                return r;
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, &off);
-        return 0;
-}
-
-static int check_damage(struct store *s, const struct found *f) {
-        static const char doing[] = "check the store";
-        int64_t n_pages, page_size;
-        bool ok;
-        int r;
-
-        if (f->wal) {
-                r = ask_text(s, "PRAGMA quick_check(1)", "ok", doing, &ok);
-                if (r < 0)
-                        return r;
-                return ok ? 0 : fail(s, -EUCLEAN, doing, "it is damaged");
-        }
-
-        r = ask(s, "PRAGMA page_count", doing, &n_pages);
-        if (r == 0)
-                r = ask(s, "PRAGMA page_size", doing, &page_size);
-        if (r < 0)
-                return r;
-        if (f->size > 0 && f->size < n_pages * page_size)
-                return fail(s, -EUCLEAN, doing, "its end is missing");
-        return 0;
-}
-
 static int prepare_queries(struct store *s) {
         for (size_t i = 0; i < _QUERIES; i++) {
-                int rc = sqlite3_prepare_v3(s->db, queries[i], -1, SQLITE_PREPARE_PERSISTENT,
+                int rc = sqlite3_prepare_v3(s->file.db, queries[i], -1, SQLITE_PREPARE_PERSISTENT,
                                             &s->stmt[i], NULL);
 
                 if (rc != SQLITE_OK)
@@ -508,31 +187,20 @@ static int prepare_queries(struct store *s) {
         return 0;
 }
 
-static int open_steps(struct store *s) {
-        struct found f = { 0 };
+static int open_steps(struct store *s, const struct store_options *options) {
+        int r, rc, version;
         int64_t n;
-        int r, rc, version = 0;
 
-        r = inspect(s, &f);
-        if (r == 0 && !f.exists)
-                r = create_file(s);
-        if (r == 0)
-                r = connect_file(s);
-        if (r == 0)
-                r = identify(s, &version);
-        if (r == 0)
-                r = check_damage(s, &f);
-        if (r == 0)
-                r = use_wal(s);
+        r = store_file_open(&s->file, options, &version);
         if (r < 0)
                 return r;
-
-        rc = store_migrate(s->db, &store_schema, version);
+        rc = store_migrate(s->file.db, &store_schema, version);
         if (rc != SQLITE_OK)
                 return fail_sqlite(s, rc, "bring the store to the present format");
         r = prepare_queries(s);
         if (r == 0)
-                r = ask(s, "SELECT count(*) FROM credential", "count the credentials", &n);
+                r = store_file_ask(&s->file, "SELECT count(*) FROM credential",
+                                   "count the credentials", &n);
         if (r < 0)
                 return r;
         s->n_credentials = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
@@ -549,14 +217,8 @@ int store_open(const struct store_options *options, struct store **ret) {
 
         if (!s)
                 return -ENOMEM;
-        s->log = options->log;
-        s->userdata = options->userdata;
         s->max_credentials = options->max_credentials;
-        s->path = strdup(options->path);
-        if (!s->path)
-                return -ENOMEM;
-
-        r = open_steps(s);
+        r = open_steps(s, options);
         if (r < 0)
                 return r;
 
@@ -569,9 +231,7 @@ struct store *store_close(struct store *s) {
                 return NULL;
         for (size_t i = 0; i < _QUERIES; i++)
                 (void)sqlite3_finalize(s->stmt[i]);
-        (void)sqlite3_close(
-                s->db); /* a checkpoint that fails leaves the WAL for the next opening */
-        free(s->path);
+        store_file_close(&s->file);
         free(s);
         return NULL;
 }
@@ -579,7 +239,7 @@ struct store *store_close(struct store *s) {
 /* ---- housekeeping ----------------------------------------------------------------------- */
 
 static int checkpoint(struct store *s, int mode, const char *doing) {
-        int rc = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
+        int rc = sqlite3_wal_checkpoint_v2(s->file.db, "main", mode, NULL, NULL);
 
         if (rc != SQLITE_OK)
                 return fail_sqlite(s, rc, doing);
@@ -597,16 +257,12 @@ static int drop_residue(struct store *s) {
 }
 
 void store_settle(struct store *s) {
-        int r = 0;
-
+        /* What fails here is told in the log; nothing is lost, and the next time will do. */
         if (s->residue)
-                r = drop_residue(s);
+                (void)drop_residue(s);
         else if (s->n_commits >= SETTLE_COMMITS)
-                r = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, "move commits into the main file");
-        if (r < 0) {
-                /* Told in the log; nothing is lost and the next time will do. */
-        }
-        (void)sqlite3_db_release_memory(s->db);
+                (void)checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, "move commits into the main file");
+        (void)sqlite3_db_release_memory(s->file.db);
 }
 
 /* ---- lease and TPM state ---------------------------------------------------------------- */
@@ -672,7 +328,7 @@ int store_get_tpm_state(struct store *s, struct tpm_state *ret) {
         data = sqlite3_column_blob(q, 1);
         len = sqlite3_column_bytes(q, 1);
         if (len < 0 || (size_t)len > sizeof(ret->data))
-                return fail(s, -EUCLEAN, "read the TPM state", "it is too long");
+                return store_file_fail(&s->file, -EUCLEAN, "read the TPM state", "it is too long");
         ret->phase = (enum tpm_phase)sqlite3_column_int(q, 0);
         ret->len = (uint16_t)len;
         if (len > 0)
@@ -734,7 +390,8 @@ static int read_row(struct store *s, sqlite3_stmt *q, struct ctap_row *ret) {
         if (r == 0)
                 r = column_bytes(q, 12, ret->sealed, sizeof(ret->sealed), &ret->sealed_len);
         if (r < 0)
-                return fail(s, r, "read a credential", "a field has a wrong length");
+                return store_file_fail(&s->file, r, "read a credential",
+                                       "a field has a wrong length");
 
         ret->alg = sqlite3_column_int(q, 3);
         ret->class = (uint8_t)sqlite3_column_int(q, 4);
@@ -837,7 +494,7 @@ static int replace(struct store *s, const struct ctap_row *row, uint32_t *ret_n)
         r = step(s, q, "replace a credential");
         if (r < 0)
                 return r;
-        *ret_n = (uint32_t)sqlite3_changes(s->db);
+        *ret_n = (uint32_t)sqlite3_changes(s->file.db);
         return 0;
 }
 
@@ -962,7 +619,7 @@ int store_delete(struct store *s, const struct ctap_credential_id *id) {
         r = change(s, q, "delete a credential");
         if (r < 0)
                 return r;
-        if (sqlite3_changes(s->db) == 0)
+        if (sqlite3_changes(s->file.db) == 0)
                 return -ENOENT;
         s->n_credentials--;
 
@@ -971,7 +628,9 @@ int store_delete(struct store *s, const struct ctap_credential_id *id) {
         (void)sqlite3_reset(q);
         r = drop_residue(s);
         if (r < 0)
-                store_log(s, LOG_WARNING, "the credential is deleted, but traces remain for now");
+                store_log(
+                        s, LOG_WARNING,
+                        "the credential is deleted; traces stay in the -wal until the disk works");
         return 0;
 }
 
@@ -985,8 +644,9 @@ int store_erase(struct store *s, const struct tpm_state *state) {
 
         _cleanup_(txn_end) struct store *txn = s;
 
-        r = exec(s, "DELETE FROM credential; DELETE FROM sqlite_sequence; DELETE FROM lease;",
-                 doing);
+        r = store_file_exec(
+                &s->file, "DELETE FROM credential; DELETE FROM sqlite_sequence; DELETE FROM lease;",
+                doing);
         if (r == 0)
                 r = put_tpm_state(s, state, doing);
         if (r == 0)
@@ -999,7 +659,7 @@ int store_erase(struct store *s, const struct tpm_state *state) {
         /* The commit zeroed the pages; the WAL that still has them is cut, the file then shrinks. */
         r = drop_residue(s);
         if (r == 0)
-                r = exec(s, "VACUUM", doing);
+                r = store_file_exec(&s->file, "VACUUM", doing);
         if (r == 0)
                 r = drop_residue(s);
         return r;

@@ -67,6 +67,8 @@ static int resume(struct vault *v) {
         r = store_get_tpm_state(v->store, &v->state);
         if (r < 0)
                 return r;
+        if (v->state.phase == TPM_PHASE_ERASING)
+                store_log(v->store, LOG_NOTICE, "finishing a reset that was cut short");
         if (v->state.phase != TPM_PHASE_READY)
                 return begin_anew(v);
 

@@ -50,21 +50,21 @@ void ctap_forget_walk(struct ctap *c) {
         c->walk = (struct ctap_walk){ .kind = CTAP_WALK_NONE };
 }
 
-int ctap_renew_credential_keys(struct ctap *c) {
+void ctap_forget_credential_keys(struct ctap *c) {
+        ctap_credential_keys_wipe(&c->credential_keys);
+        c->has_credential_keys = false;
+}
+
+static int need_credential_keys(struct ctap *c) {
         int r;
 
-        ctap_credential_keys_wipe(&c->credential_keys);
-        c->credential_keys_current = false;
+        if (c->has_credential_keys)
+                return 0;
         r = ctap_credential_keys_derive(c->env.store->ops->key(c->env.store), &c->credential_keys);
         if (r < 0)
                 return r;
-        c->credential_keys_current = true;
+        c->has_credential_keys = true;
         return 0;
-}
-
-/* A reset whose last step failed has left none; nothing is done with keys of a former store. */
-static int need_credential_keys(struct ctap *c) {
-        return c->credential_keys_current ? 0 : ctap_renew_credential_keys(c);
 }
 
 int ctap_new(const struct ctap_env *env, const struct ctap_options *options, struct ctap **ret) {
@@ -82,7 +82,7 @@ int ctap_new(const struct ctap_env *env, const struct ctap_options *options, str
         c->options = *options;
         u2f_init(&c->u2f);
 
-        r = ctap_renew_credential_keys(c);
+        r = need_credential_keys(c);
         if (r < 0) {
                 ctap_free(c);
                 return r;

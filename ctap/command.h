@@ -53,7 +53,7 @@ struct ctap {
         struct ctap_env env;
         struct ctap_options options;
         struct ctap_credential_keys credential_keys;
-        bool credential_keys_current; /* derived from the store key as it is now */
+        bool has_credential_keys; /* false: to be derived from the store key */
         struct ctap_walk walk;
         uint64_t reset_until_ms; /* the end of the window that power-up opened */
         struct u2f u2f;
@@ -83,5 +83,5 @@ _must_check_ enum ctap_status ctap_status_from_errno(int r);
 
 uint64_t ctap_now_ms(const struct ctap *c);
 void ctap_forget_walk(struct ctap *c);
-/* Derives the credential keys anew, after the store key changed. */
-_must_check_ int ctap_renew_credential_keys(struct ctap *c);
+/* The store key may have changed: the next request derives the credential keys anew. */
+void ctap_forget_credential_keys(struct ctap *c);

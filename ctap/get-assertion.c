@@ -212,9 +212,7 @@ static int ga_select(struct ctap *c, const struct ga_request *rq, struct asserti
         walk->rp_id_hash = rq->rp_id_hash;
         memcpy(&walk->client_data_hash, rq->client_data_hash.string.data,
                sizeof(walk->client_data_hash));
-        /* A record that does not open is damage, not a miss. */
-        r = open_record(a, &rq->rp_id_hash);
-        return r == -ENOENT ? -EBADMSG : r;
+        return open_record(a, &rq->rp_id_hash);
 }
 
 /* ---- getAssertion: confirm ---- */

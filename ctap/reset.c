@@ -21,11 +21,9 @@ static int erase(struct ctap *c) {
         int r;
 
         r = c->env.store->ops->reset(c->env.store);
-        /* A reset that failed half way may have changed the store key too. */
-        c->credential_keys_current = false;
-        if (r < 0)
-                return -EIO; /* whatever it was: "key store full" is no answer to a reset */
-        return ctap_renew_credential_keys(c);
+        /* Also if it failed: half way through it may have changed the store key. */
+        ctap_forget_credential_keys(c);
+        return r < 0 ? -EIO : 0; /* "key store full" is no answer to a reset */
 }
 
 enum ctap_status ctap_reset(struct ctap *c, const struct ctap_call *call _unused_,

@@ -21,13 +21,25 @@ static void must(bool ok, const char *what) {
         abort();
 }
 
-void scratch_make(struct scratch *s) {
+static void make_in(struct scratch *s, const char *base) {
+        (void)snprintf(s->path, sizeof(s->path), "%s/tpmauthn-test.XXXXXX", base);
+        must(mkdtemp(s->path) != NULL, s->path);
+}
+
+static const char *folder_or(const char *otherwise) {
         const char *base = getenv("TMPDIR");
 
-        if (access("/dev/shm", W_OK | X_OK) == 0)
-                base = "/dev/shm";
-        (void)snprintf(s->path, sizeof(s->path), "%s/tpmauthn-test.XXXXXX", base ? base : "/tmp");
-        must(mkdtemp(s->path) != NULL, s->path);
+        return base ? base : otherwise;
+}
+
+void scratch_make(struct scratch *s) {
+        bool in_memory = access("/dev/shm", W_OK | X_OK) == 0;
+
+        make_in(s, in_memory ? "/dev/shm" : folder_or("/tmp"));
+}
+
+void scratch_make_on_disk(struct scratch *s) {
+        make_in(s, folder_or("/var/tmp"));
 }
 
 static int remove_one(const char *path, _unused_ const struct stat *st, _unused_ int type,

@@ -19,6 +19,8 @@ struct scratch_file {
 
 /* These abort the test program if the system refuses: nothing can be tested then. */
 void scratch_make(struct scratch *s);
+/* On a disk, for what is to be measured with its syncs. */
+void scratch_make_on_disk(struct scratch *s);
 void scratch_remove(struct scratch *s);
 
 /* The whole file; one that is not there is read, and written back, as not there. */

@@ -236,6 +236,24 @@ static void U4_a_ctap2_command_withdraws_a_u2f_question(void **state) {
         }
 }
 
+static void U4_unplugging_takes_a_u2f_question_away(void **state) {
+        uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40 };
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf reply = BUF_ON(storage);
+        struct client *c = *state;
+
+        c->fake->answer = CTAP_ANSWER_PENDING;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        assert_true(c->fake->shown);
+        ctap_power_up(c->ctap);
+        assert_false(c->fake->shown);
+
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        assert_true(c->fake->shown);
+        c->ctap = ctap_free(c->ctap);
+        assert_false(c->fake->shown);
+}
+
 static void U4_a_u2f_question_expires(void **state) {
         uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40 };
         uint8_t storage[CTAP_REPLY_MAX];
@@ -272,6 +290,7 @@ int main(void) {
                 client_unit_test(an_announced_size_below_1024_is_refused),
                 client_unit_test(U4_a_ctap2_command_withdraws_a_u2f_question),
                 client_unit_test(U4_a_u2f_question_expires),
+                client_unit_test(U4_unplugging_takes_a_u2f_question_away),
         };
 
         return cmocka_run_group_tests_name("command", tests, NULL, NULL);

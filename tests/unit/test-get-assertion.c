@@ -270,6 +270,22 @@ static void GA7_what_does_not_match(void **state) {
         assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
 }
 
+static void GA7_what_does_not_match_is_passed_over(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        client_register(c, false, "ann", &made[0]);
+        client_register(c, false, "bob", &made[1]);
+        client_register(c, false, "cat", &made[2]);
+        c->fake->rows[1].cred_protect = 3;
+        fake_delete(c->fake, &c->fake->rows[0].id);
+        client_get_assertion(c);
+        client_set_list(c, 3, made, ELEMENTSOF(made));
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[2], &given);
+}
+
 static void GA7_level_3_hides_itself_from_a_list(void **state) {
         struct client *c = *state;
         struct made made;
@@ -838,6 +854,7 @@ int main(void) {
                 client_unit_test(GA3_an_auth_param_makes_uv_false),
                 client_unit_test(GA7_a_listed_credential_of_any_kind),
                 client_unit_test(GA7_what_does_not_match),
+                client_unit_test(GA7_what_does_not_match_is_passed_over),
                 client_unit_test(GA7_level_3_hides_itself_from_a_list),
                 client_unit_test(U9_a_u2f_registration_signs_for_ctap2),
                 client_unit_test(GA8_without_a_list_the_newest_discoverable_one),

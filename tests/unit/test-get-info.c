@@ -122,6 +122,13 @@ static void GI6_nothing_is_claimed_without_what_it_depends_on(void **state) {
         assert_int_equal(member(c, 0x0d).kind, CBOR_KIND_ABSENT);
 }
 
+static void RS3_neither_a_long_touch_nor_a_transport_is_demanded_for_reset(void **state) {
+        struct client *c = *state;
+
+        assert_int_equal(member(c, 0x18).kind, CBOR_KIND_ABSENT);
+        assert_int_equal(member(c, 0x1a).kind, CBOR_KIND_ABSENT);
+}
+
 static void GI11_2_1_is_not_claimed_without_a_pin(void **state) {
         struct client *c = *state;
         struct cbor_value versions = member(c, 0x01);
@@ -150,6 +157,7 @@ int main(void) {
                 client_unit_test(GI4_only_options_that_exist),
                 client_unit_test(GI5_what_is_not_supported_is_absent),
                 client_unit_test(GI6_nothing_is_claimed_without_what_it_depends_on),
+                client_unit_test(RS3_neither_a_long_touch_nor_a_transport_is_demanded_for_reset),
                 client_unit_test(GI11_2_1_is_not_claimed_without_a_pin),
                 client_unit_test(H19_a_security_key_on_usb_and_no_platform_authenticator),
         };

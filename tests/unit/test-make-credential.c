@@ -830,15 +830,17 @@ static void H22_the_dummy_of_firefox(void **state) {
         assert_dummy(c);
 }
 
+/* SHA-256 of no bytes. */
+static const uint8_t hash_of_nothing[32] = {
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+        0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+        0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+};
+
 static void H30_the_dummy_of_libfido2(void **state) {
-        static const uint8_t of_nothing[32] = {
-                0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
-                0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
-                0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
-        };
         struct client *c = *state;
 
-        memcpy(c->client_data_hash, of_nothing, sizeof(of_nothing));
+        memcpy(c->client_data_hash, hash_of_nothing, sizeof(hash_of_nothing));
         client_make_credential(c);
         client_set(c, 2, "{'id': 'localhost'}");
         client_set(c, 3, "{'id': h'01', 'name': 'dummy'}");
@@ -853,7 +855,15 @@ static void H30_a_developer_at_localhost_is_no_dummy(void **state) {
         client_set(c, 3, "{'id': h'01', 'name': 'dummy'}");
         assert_int_equal(client_send(c), CTAP_OK);
         assert_int_equal(c->fake->prompt.ask, CTAP_ASK_CREATE);
-        assert_int_equal(c->fake->n_rows, 1);
+
+        client_set(c, 1, "h'%s'", client_hex(c, BYTES_OF(hash_of_nothing)));
+        client_set(c, 3, "{'id': h'02', 'name': 'dummy'}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(c->fake->prompt.ask, CTAP_ASK_CREATE);
+        client_set(c, 3, "{'id': h'01', 'name': 'dummies'}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(c->fake->prompt.ask, CTAP_ASK_CREATE);
+        assert_int_equal(c->fake->n_rows, 3);
 }
 
 int main(void) {

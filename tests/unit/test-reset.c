@@ -107,6 +107,24 @@ static void RS4_a_failure_is_said_and_keeps_what_there_was(void **state) {
         assert_int_equal(client_fail_everywhere(c), 3);
 }
 
+static void RS6_nothing_new_is_made_under_a_former_store_key(void **state) {
+        const struct ctap_options options = { .max_message = CLIENT_MESSAGE };
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        c->fake->store_key.b[0]++; /* as far as it came before it failed */
+        fake_fail(c->fake, "reset", 1, -EIO);
+        assert_int_equal(reset(c), CTAP1_ERR_OTHER);
+
+        client_register(c, true, "ann", &made);
+        ctap_free(c->ctap);
+        assert_int_equal(ctap_new(&c->fake->env, &options, &c->ctap), 0);
+        client_get_assertion(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+}
+
 static void RS5_an_old_credential_is_a_foreign_one(void **state) {
         struct client *c = *state;
         struct made made;
@@ -145,6 +163,7 @@ int main(void) {
                 client_unit_test(RS4_a_failure_is_said_and_keeps_what_there_was),
                 client_unit_test(RS5_an_old_credential_is_a_foreign_one),
                 client_unit_test(RS5_new_credentials_work),
+                client_unit_test(RS6_nothing_new_is_made_under_a_former_store_key),
         };
 
         return cmocka_run_group_tests_name("reset", tests, NULL, NULL);

@@ -41,6 +41,18 @@ static void SE1_a_question_that_cannot_be_shown_or_answered_is_an_error(void **s
         assert_int_equal(client_fail_everywhere(c), 2);
 }
 
+/* Clients that do not know this command ask by an empty pinUvAuthParam, and find it as neutral. */
+static void SE3_the_old_way_of_asking_works_too(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_set(c, 8, "h''");
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_NOT_SET);
+        assert_int_equal(c->fake->prompt.ask, CTAP_ASK_SELECT);
+        assert_true(c->fake->prompt.passive);
+        assert_int_equal(c->fake->n_rows, 0);
+}
+
 static void SE2_nothing_is_created_and_the_body_is_ignored(void **state) {
         struct client *c = *state;
 
@@ -54,6 +66,7 @@ int main(void) {
                 client_unit_test(SE1_the_answer_becomes_the_status),
                 client_unit_test(SE1_the_question_is_passive_and_names_no_site),
                 client_unit_test(SE1_a_question_that_cannot_be_shown_or_answered_is_an_error),
+                client_unit_test(SE3_the_old_way_of_asking_works_too),
                 client_unit_test(SE2_nothing_is_created_and_the_body_is_ignored),
         };
 

@@ -573,10 +573,18 @@ static void a_migration_step_happens_whole_or_not_at_all(void **state) {
 /* Opens what is at the path, expects a failure, and that it left every byte alone. */
 static void refuse(struct fixture *f, int want, const char *hint) {
         struct scratch_file before, after;
+        struct stat st = { 0 };
+        mode_t mode;
 
+        assert_true(stat(f->path, &st) == 0 || errno == ENOENT);
+        mode = st.st_mode;
         scratch_read(f->path, &before);
         assert_int_equal(try_open(f), want);
         assert_non_null(strstr(f->message, hint));
+        if (before.exists) {
+                assert_int_equal(stat(f->path, &st), 0);
+                assert_int_equal(st.st_mode, mode);
+        }
         scratch_read(f->path, &after);
         assert_true(before.exists == after.exists);
         assert_bytes_equal(BYTES(before.data, before.len), BYTES(after.data, after.len));
@@ -602,6 +610,31 @@ static void another_programs_database_is_left_alone(void **state) {
         refuse(f, -EUCLEAN, "another program");
         by_hand(f, "PRAGMA journal_mode = WAL;");
         refuse(f, -EUCLEAN, "another program");
+}
+
+/* What its owner has committed and not yet moved into the main file stays where it is. */
+static void another_programs_wal_is_left_alone(void **state) {
+        struct fixture *f = *state;
+        struct scratch_file before, after;
+        int on = 0;
+        sqlite3 *db;
+
+        assert_int_equal(open_by_hand(f, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db,
+                                      "PRAGMA journal_mode = WAL; CREATE TABLE diary (entry);"
+                                      "INSERT INTO diary VALUES ('dear diary');",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        scratch_read(f->wal, &before);
+        assert_true(before.len > 0);
+        refuse(f, -EUCLEAN, "another program");
+        scratch_read(f->wal, &after);
+        assert_bytes_equal(BYTES(before.data, before.len), BYTES(after.data, after.len));
+        scratch_file_done(&before);
+        scratch_file_done(&after);
 }
 
 static void a_store_without_its_tables_is_damaged(void **state) {
@@ -1139,6 +1172,7 @@ int main(void) {
                 TEST(a_migration_step_happens_whole_or_not_at_all),
                 TEST(a_file_from_the_future_is_left_alone),
                 TEST(another_programs_database_is_left_alone),
+                TEST(another_programs_wal_is_left_alone),
                 TEST(a_store_without_its_tables_is_damaged),
                 TEST(a_text_file_is_left_alone),
                 TEST(an_empty_file_becomes_a_store),

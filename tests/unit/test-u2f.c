@@ -426,18 +426,20 @@ static void U4_a_grant_is_used_once(void **state) {
 static void U4_a_grant_is_for_the_request_it_was_given_for(void **state) {
         struct fixture *f = *state;
         struct sha256 app = filled(2), other_app = filled(4);
-        struct registration r;
+        struct registration r, second;
 
         registered(f, &app, &r);
+        registered(f, &app, &second);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), NOT_YET);
         f->w.answer = CTAP_ANSWER_YES;
         u2f_withdraw(&f->u2f, &f->w.env);
         f->w.answer = CTAP_ANSWER_PENDING;
 
         assert_int_equal(send_authenticate(f, ENFORCE, 9, &app, handle_of(&r)), NOT_YET);
+        assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&second)), NOT_YET);
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
         assert_int_equal(send_register(f, 1, &other_app), NOT_YET);
-        assert_int_equal(f->w.n_rows, 1);
+        assert_int_equal(f->w.n_rows, 2);
         assert_int_equal(f->w.n_signed, 0);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), OK);
 }
