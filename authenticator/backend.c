@@ -283,6 +283,17 @@ int backend_facts_read(struct bytes in, struct backend_facts *ret) {
         return 0;
 }
 
+/* The authenticator begins anew too: what it derived from the store key is of the old one. */
+int backend_reset(struct backend *b) {
+        struct ctap_store *store = vault_store(b->vault);
+        int r, opened;
+
+        r = store->ops->reset(store);
+        b->ctap = ctap_free(b->ctap);
+        opened = open_ctap(b);
+        return r < 0 ? r : opened;
+}
+
 void backend_settle(struct backend *b) {
         if (b->vault)
                 vault_settle(b->vault);

@@ -54,6 +54,9 @@ _must_check_ int backend_open(struct backend *b, int simulator_fd, struct buf *o
 void backend_close(struct backend *b);
 _must_check_ int backend_facts_read(struct bytes in, struct backend_facts *ret);
 
+/* CTAP reset without its question: erases every credential, in the TPM first. */
+_must_check_ int backend_reset(struct backend *b);
+
 /* After an answer went out; and when nothing happened for a while. */
 void backend_settle(struct backend *b);
 void backend_idle(struct backend *b);

@@ -211,11 +211,10 @@ static json_t *delete (struct backend *b, const json_t *params) {
 }
 
 static json_t *reset(struct backend *b, const json_t *params) {
-        struct ctap_store *store = vault_store(backend_vault(b));
         int r;
 
         (void)params;
-        r = store->ops->reset(store);
+        r = backend_reset(b);
         if (r < 0)
                 return failed("The passkeys could not all be erased; repeat the reset", r);
         return control_result(json_object());

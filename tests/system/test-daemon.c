@@ -301,6 +301,13 @@ static void reset_by_the_command_line_erases_all(void **state) {
         p = register_passkey(dev, false);
         sign_in(dev, &p, true);
         close_key(dev);
+
+        /* What was made after the reset belongs to the new store key. */
+        assert_int_equal(kit_stop(k), 0);
+        kit_start(k, automatic);
+        dev = open_key(k);
+        sign_in(dev, &p, true);
+        close_key(dev);
         passkey_done(&p);
 }
 
