@@ -44,7 +44,7 @@ int kit_init(struct daemon_kit *k) {
         struct sockaddr_un a;
         char path[80];
 
-        *k = (struct daemon_kit){ .pid = -1, .notify = -1 };
+        *k = (struct daemon_kit){ .pid = -1, .notify = -1, .terminal = -1 };
         strcpy(k->folder, "/tmp/tpmauthn-daemon-XXXXXX");
         if (!mkdtemp(k->folder))
                 return -1;
@@ -66,10 +66,12 @@ void kit_done(struct daemon_kit *k) {
         }
         if (k->notify >= 0)
                 close(k->notify);
+        if (k->terminal >= 0)
+                close(k->terminal);
         snprintf(command, sizeof(command), "rm -rf %s", k->folder);
         if (system(command) != 0)
                 fprintf(stderr, "%s could not be removed\n", k->folder);
-        k->pid = k->notify = -1;
+        k->pid = k->notify = k->terminal = -1;
 }
 
 static void run_daemon(const struct daemon_kit *k, char *const *argv) {
@@ -77,6 +79,9 @@ static void run_daemon(const struct daemon_kit *k, char *const *argv) {
         int log;
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        /* The first terminal that the leader of a session opens is the session's. */
+        if (k->terminal >= 0 && (setsid() < 0 || open(ptsname(k->terminal), O_RDWR) < 0))
+                _exit(126);
         snprintf(path, sizeof(path), "%s/log", k->folder);
         log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(log, STDOUT_FILENO);

@@ -17,6 +17,7 @@ struct daemon_kit {
         char device[64], control[64];
         pid_t pid;
         int notify;
+        int terminal; /* the master of the daemon's controlling terminal, or -1 */
 };
 
 /* Makes the folder. kit_done() ends what runs and removes it. 0 or -1. */

@@ -5,6 +5,7 @@
  * libfido2 would never send, and the control socket.
  */
 
+#include <fcntl.h>
 #include <fido.h>
 #include <fido/es256.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -577,6 +579,88 @@ static void replug_ends_what_was_asked(void **state) {
         close(p.fd);
 }
 
+/* Reads the terminal until it shows this. */
+static void await_text(int terminal, const char *text) {
+        char seen[4096];
+        size_t n = 0;
+
+        for (seen[0] = '\0'; !strstr(seen, text);) {
+                struct pollfd p = { .fd = terminal, .events = POLLIN };
+                ssize_t got;
+
+                assert_int_equal(poll(&p, 1, 5000), 1);
+                got = read(terminal, seen + n, sizeof(seen) - 1 - n);
+                assert_true(got > 0);
+                n += (size_t)got;
+                seen[n] = '\0';
+        }
+}
+
+static void a_person_is_asked_on_the_terminal(void **state) {
+        static const char *const settings[] = { "--presence=tty", NULL };
+        struct daemon_kit *k = *state;
+        uint32_t channel;
+        int fd;
+
+        k->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_true(k->terminal >= 0);
+        assert_int_equal(grantpt(k->terminal), 0);
+        assert_int_equal(unlockpt(k->terminal), 0);
+        kit_start(k, settings);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+
+        start_selection(fd, channel);
+        await_text(k->terminal, "TPM Passkey: This is probably meant for another security key. Use "
+                                "this computer as the security key? Nothing is created and nobody "
+                                "is signed in by this. [y/N] ");
+        assert_int_equal(write(k->terminal, "y\n", 2), 2);
+        assert_answer(fd, channel, 0x00);
+
+        start_selection(fd, channel);
+        await_text(k->terminal, "[y/N] ");
+        assert_int_equal(write(k->terminal, "\n", 1), 1);
+        assert_answer(fd, channel, 0x27);
+
+        start_selection(fd, channel);
+        await_text(k->terminal, "[y/N] ");
+        send_report(fd, report_of(channel, CANCEL, BYTES_NULL));
+        assert_answer(fd, channel, 0x2d);
+        await_text(k->terminal, "(The question was withdrawn.)");
+        close(fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void the_daemon_stops_while_a_person_is_asked(void **state) {
+        struct daemon_kit *k = *state;
+        uint64_t before;
+        int fd;
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        start_selection(fd, open_channel(fd));
+        before = kit_now();
+        assert_int_equal(kit_stop(k), 0);
+        assert_true(kit_now() - before < 3000);
+        close(fd);
+}
+
+static void a_wrong_configuration_starts_nothing(void **state) {
+        struct daemon_kit *k = *state;
+        char command[256];
+        int status;
+
+        snprintf(command, sizeof(command),
+                 TPMAUTHND " --config=/dev/null --set=presence.presense=auto 2>%s/errors",
+                 k->folder);
+        status = system(command);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 78);
+        snprintf(command, sizeof(command), "grep -q 'the nearest is .presence. presence' %s/errors",
+                 k->folder);
+        assert_int_equal(system(command), 0);
+}
+
 /* ---- nothing a client sends ends the daemon ---- */
 
 static void B5_garbage_of_any_size_and_order_changes_nothing(void **state) {
@@ -830,6 +914,9 @@ int main(void) {
                 TEST(a_client_that_goes_away_leaves_no_question),
                 TEST(a_control_request_and_a_question_do_not_meet),
                 TEST(replug_ends_what_was_asked),
+                TEST(a_person_is_asked_on_the_terminal),
+                TEST(the_daemon_stops_while_a_person_is_asked),
+                TEST(a_wrong_configuration_starts_nothing),
                 TEST(B5_garbage_of_any_size_and_order_changes_nothing),
                 TEST(a_client_that_never_reads_is_dropped_alone),
                 TEST(more_connections_than_allowed_are_closed),
