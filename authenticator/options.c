@@ -7,6 +7,7 @@
 
 #include "authenticator/options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ enum option_code {
         OPTION_VERSION = 'v',
         OPTION_CHECK = 256,
         OPTION_PRINT,
-        OPTION_SHORT_FORM, /* the first of short_forms */
+        OPTION_SHORT_FORM, /* any of short_forms */
 };
 
 static const struct {
@@ -43,12 +44,12 @@ static const struct option long_options[] = {
         { "version",no_argument, NULL, OPTION_VERSION },
         { "check-config",        no_argument, NULL, OPTION_CHECK },
         { "print-config",            no_argument, NULL, OPTION_PRINT },
-        { "device",              required_argument, NULL, OPTION_SHORT_FORM + 0 },
-        { "tpm",                 required_argument, NULL, OPTION_SHORT_FORM + 1 },
-        { "presence",                    required_argument, NULL, OPTION_SHORT_FORM + 2 },
-        { "state-dir",    required_argument, NULL, OPTION_SHORT_FORM + 3 },
-        { "runtime-dir",    required_argument, NULL, OPTION_SHORT_FORM + 4 },
-        { "log-level",              required_argument, NULL, OPTION_SHORT_FORM + 5 },
+        { "device",              required_argument, NULL, OPTION_SHORT_FORM },
+        { "tpm",                 required_argument, NULL, OPTION_SHORT_FORM },
+        { "presence",                    required_argument, NULL, OPTION_SHORT_FORM },
+        { "state-dir",    required_argument, NULL, OPTION_SHORT_FORM },
+        { "runtime-dir",    required_argument, NULL, OPTION_SHORT_FORM },
+        { "log-level",              required_argument, NULL, OPTION_SHORT_FORM },
         { 0                },
 };
 
@@ -77,12 +78,17 @@ static void print_help(void) {
 }
 
 /* The short form --tpm=X is --set tpm.tpm=X. */
-static int set_short_form(struct config *config, size_t which, const char *value) {
+static int set_short_form(struct config *config, const char *option, const char *value) {
         _cleanup_(free_pointer) char *assignment = NULL;
+        const char *key = "";
 
-        if (asprintf(&assignment, "%s=%s", short_forms[which].key, value) < 0) {
+        for (size_t i = 0; i < ELEMENTSOF(short_forms); i++)
+                if (strcmp(short_forms[i].option, option) == 0)
+                        key = short_forms[i].key;
+
+        if (asprintf(&assignment, "%s=%s", key, value) < 0) {
                 assignment = NULL;
-                return -1;
+                return -ENOMEM;
         }
         return config_set(config, assignment, stderr);
 }
@@ -129,14 +135,14 @@ static enum options_verdict first_walk(int argc, char **argv, struct wish *wish)
 
 static bool second_walk(int argc, char **argv, struct config *config) {
         bool good = true;
-        int c;
+        int c, index;
 
         optind = 1;
-        while ((c = getopt_long(argc, argv, "c:s:hv", long_options, NULL)) != -1) {
+        while ((c = getopt_long(argc, argv, "c:s:hv", long_options, &index)) != -1) {
                 if (c == OPTION_SET && config_set(config, optarg, stderr) < 0)
                         good = false;
-                if (c >= OPTION_SHORT_FORM &&
-                    set_short_form(config, (size_t)(c - OPTION_SHORT_FORM), optarg) < 0)
+                if (c == OPTION_SHORT_FORM &&
+                    set_short_form(config, long_options[index].name, optarg) < 0)
                         good = false;
         }
         return good;

@@ -76,7 +76,7 @@ static const char *text_of(const json_t *object, const char *name) {
 }
 
 /* The TPM and the store, as the device's worker sees them now. */
-static void check_inside(struct doctor *d, int device) {
+static void check_inside(struct doctor *d, int device, const char *name) {
         json_t *body = ask(d, PROTOCOL_DOCTOR, json_pack("{s:i}", "device", device));
         const json_t *result = json_object_get(body, "result");
         const json_t *tpm = json_object_get(result, "tpm");
@@ -90,9 +90,8 @@ static void check_inside(struct doctor *d, int device) {
                     "tpm2_dictionarylockout -c",
                     device);
         else
-                say(d, LEVEL_OK, "tpm", "device %d: %s %s, revision %d.%02d; %lld passkeys kept",
-                    device, text_of(tpm, "manufacturer"), text_of(tpm, "vendor"),
-                    (int)json_integer_value(json_object_get(tpm, "revision")) / 100,
+                say(d, LEVEL_OK, "tpm", "device %d: %s, revision %d.%02d; %lld passkeys kept",
+                    device, name, (int)json_integer_value(json_object_get(tpm, "revision")) / 100,
                     (int)json_integer_value(json_object_get(tpm, "revision")) % 100,
                     (long long)json_integer_value(json_object_get(result, "credentials")));
         json_decref(body);
@@ -118,7 +117,7 @@ static void check_device(struct doctor *d, const json_t *device) {
                     "device %d refuses every request. Set [presence] presence = tty in "
                     "/etc/tpmauthn/tpmauthn.conf to be asked",
                     index);
-        check_inside(d, index);
+        check_inside(d, index, text_of(device, "tpm"));
 
         d->uses_uhid = d->uses_uhid || strncmp(text_of(device, "path"), "/dev/", 5) == 0;
         d->uses_tpm = d->uses_tpm || !json_is_true(json_object_get(device, "simulator"));
