@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * An NV index can be undefined and defined again by the owner, which is everybody with access to the TPM, with
- * the same public area and thus the same Name. So a policy that names an index protects nothing,
- * unless the index cannot be brought into the same state again. TPMA_NV_WRITTEN is part of the Name;
- * the first write of A needs a signature by K over a nonce of the TPM; and K is destroyed when A was
- * written. What is bound to the Name of the written A dies with A, for good.
+ * An NV index can be undefined and defined again by the owner, which is everybody with access to
+ * the TPM, with the same public area and thus the same Name. So a policy that names an index
+ * protects nothing, unless the index cannot be brought into the same state again. TPMA_NV_WRITTEN
+ * is part of the Name; the first write of A needs a signature by K over a nonce of the TPM; and K
+ * is destroyed when A was written. What is bound to the Name of the written A dies with A, for
+ * good.
  */
 
 #include <errno.h>
@@ -123,7 +124,10 @@ int tpm_anchor_policy(const struct tpm_nv *nv, struct sha256 *ret) {
         return 0;
 }
 
-/* aHash of TPM2_PolicySigned with our nonce, no expiration, no cpHash, no policyRef: Part 3, 23.3. */
+/*
+ * aHash of TPM2_PolicySigned with our nonce, no expiration, no cpHash, no policyRef: Part 3,
+ * 23.3.
+ */
 static void authorization_hash(const TPM2B_NONCE *nonce, struct sha256 *ret) {
         uint8_t storage[sizeof(nonce->buffer) + sizeof(uint32_t)];
         struct buf b = BUF_ON(storage);
@@ -177,7 +181,7 @@ static int write_once(struct tpm *t, const struct tpm_writer *k, const struct tp
         if (RAND_bytes(content.buffer, content.size) != 1)
                 return -EIO;
 
-        r = tpm_session_start(t, TPM2_SE_POLICY, ESYS_TR_NONE, &session);
+        r = tpm_session_start(t, ESYS_TR_NONE, &session);
         if (r >= 0)
                 r = satisfy(t, k, &session);
         if (r >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Blobs come back from a disk. What is decoded is encoded again and compared, so that nothing hangs on
- * how lenient the unmarshalling library is.
+ * Blobs come back from a disk. What is decoded is encoded again and compared, so that nothing
+ * hangs on how lenient the unmarshalling library is.
  */
 
 #include <errno.h>

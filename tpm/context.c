@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The connection. It is opened by the first step that needs it and closed when idle: the kernel frees
- * what a closed file held, and another process may want the TPM. So nothing above may count on an
- * ESYS_TR from one step to the next; what it needs it opens anew, without a command where it can.
+ * The connection. It is opened by the first step that needs it and closed when idle: the kernel
+ * frees what a closed file held, and another process may want the TPM. So nothing above may count
+ * on an ESYS_TR from one step to the next; what it needs it opens anew, without a command where
+ * it can.
  */
 
 #include <errno.h>

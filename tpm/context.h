@@ -38,8 +38,8 @@ struct tpm {
         bool worker_is_loaded; /* `worker` is a transient object */
         bool worker_is_gone;   /* not at its persistent handle */
         /*
-         * An unloaded key that waits for tpm_settle(). No more than one: a TPM may have room for three
-         * objects only, and loading takes two of them, one for the persistent parent.
+         * An unloaded key that waits for tpm_settle(). No more than one: a TPM may have room for
+         * three objects only, and loading takes two of them, one for the persistent parent.
          */
         ESYS_TR unloaded;
 
@@ -51,8 +51,8 @@ struct tpm {
 typedef int tpm_step_fn(struct tpm *t, void *userdata);
 
 /*
- * Opens the connection if it is closed and takes the step; takes it once more if it failed by something
- * that a new connection or a reloaded P2 may cure. A step can therefore be taken twice.
+ * Opens the connection if it is closed and takes the step; takes it once more if it failed by
+ * something that a new connection or a reloaded P2 may cure. A step can therefore be taken twice.
  */
 _must_check_ int tpm_run(struct tpm *t, tpm_step_fn *step, void *userdata);
 /* Forgets all secrets and what belongs to them. */

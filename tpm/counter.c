@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * An NV counter begins above every counter that was ever deleted (TPM 2.0 Part 1, 37.2.6), so the owner
- * cannot set it back by defining it again. The value means nothing until it was incremented once.
+ * An NV counter begins above every counter that was ever deleted (TPM 2.0 Part 1, 37.2.6), so the
+ * owner cannot set it back by defining it again. The value means nothing until it was incremented
+ * once.
  *
- * Its authPolicy is a random number, which no policy has as its digest. It is never used, as nothing may
- * be done to this index by policy; it makes the Name unique, so that a counter of somebody else at the
- * same handle is not taken for ours.
+ * Its authPolicy is a random number, which no policy has as its digest. It is never used, as
+ * nothing may be done to this index by policy; it makes the Name unique, so that a counter of
+ * somebody else at the same handle is not taken for ours.
  */
 
 #include <errno.h>
@@ -96,8 +97,8 @@ static int read_step(struct tpm *t, void *userdata) {
 }
 
 /*
- * TPM2_NV_Increment does not tell the new value. It is one more than the last, or above that if others
- * count too, which they may: what is given here never exceeds what the TPM holds.
+ * TPM2_NV_Increment does not tell the new value. It is one more than the last, or above that if
+ * others count too, which they may: what is given here never exceeds what the TPM holds.
  */
 static int advance_step(struct tpm *t, _unused_ void *userdata) {
         uint64_t before = t->counter_value;

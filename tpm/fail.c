@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * From TSS2_RC to errno. A refusal is logged where it is met, by the command and the decoded code, and
- * passed on as a number; what it means depends on what was asked, so there are three ways to read one.
+ * From TSS2_RC to errno. A refusal is logged where it is met, by the command and the decoded
+ * code, and passed on as a number; what it means depends on what was asked, so there are three
+ * ways to read one.
  */
 
 #include <errno.h>
@@ -84,7 +85,10 @@ static int errno_of(struct tpm *t, TSS2_RC rc) {
                         t->trouble |= meanings[i].trouble;
                         return meanings[i].error;
                 }
-        /* The library lost track, or read an answer that is none: what it holds is not to be trusted. */
+        /*
+         * The library lost track, or read an answer that is none: what it holds is not to be
+         * trusted.
+         */
         if (!is_of_tpm(rc))
                 t->trouble |= TPM_TROUBLE_CONNECTION;
         return -EIO;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The policy stands in front of loading P2, once per start: under P2, which then is persistent, creating
- * and loading keys needs no policy commands. When the anchor is gone P2 cannot be loaded again, and
- * with it nothing that was made under it.
+ * The policy stands in front of loading P2, once per start: under P2, which then is persistent,
+ * creating and loading keys needs no policy commands. When the anchor is gone P2 cannot be loaded
+ * again, and with it nothing that was made under it.
  *
- * The persistent P2 may have been evicted by somebody who tidied the TPM up. Nothing is lost then: it is
- * loaded from its blob and put back, or used as it is if it cannot be put back.
+ * The persistent P2 may have been evicted by somebody who tidied the TPM up. Nothing is lost
+ * then: it is loaded from its blob and put back, or used as it is if it cannot be put back.
  */
 
 #include <errno.h>
@@ -51,7 +51,7 @@ int tpm_gate_open(struct tpm *t, const struct tpm_record *record, struct tpm_gat
         if (rc != TSS2_RC_SUCCESS)
                 return tpm_fail_stale(t, "TPM2_Load of P1", rc);
 
-        r = tpm_session_start(t, TPM2_SE_POLICY, srk.handle.tr, &gate.session);
+        r = tpm_session_start(t, srk.handle.tr, &gate.session);
         if (r < 0)
                 return r;
         r = tpm_ref_open(t, &record->anchor.ref, tpm_nv_index(&record->anchor), &anchor);
@@ -102,7 +102,10 @@ static int load_worker(struct tpm *t, struct tpm_handle *ret) {
         return rc == TSS2_RC_SUCCESS ? 0 : tpm_fail_stale(t, "TPM2_Load of P2", rc);
 }
 
-/* Puts a loaded P2 where it was. That the TPM refuses, for want of room or of authority, is no failure. */
+/*
+ * Puts a loaded P2 where it was. That the TPM refuses, for want of room or of authority, is no
+ * failure.
+ */
 static int put_worker_back(struct tpm *t, const struct tpm_handle *loaded) {
         TPM2_HANDLE handle = t->record->worker_handle;
         ESYS_TR tr;
@@ -123,8 +126,8 @@ static int put_worker_back(struct tpm *t, const struct tpm_handle *loaded) {
                 return r;
 
         tpm_log(t, LOG_WARNING,
-                "TPM: P2 is gone from 0x%08x and cannot be put back; every start and every return from "
-                "idle will take longer",
+                "TPM: P2 is gone from 0x%08x and cannot be put back; every start and every "
+                "return from idle will take longer",
                 (unsigned)handle);
         return 0;
 }

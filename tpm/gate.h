@@ -23,7 +23,7 @@ void tpm_gate_close(struct tpm_gate *gate);
 struct tpm_auth tpm_gate_auth(const struct tpm_gate *gate);
 
 /*
- * P2 of t->record with t->worker_auth set: at its persistent handle, which costs no command, or through
- * the gate if it is gone from there.
+ * P2 of t->record with t->worker_auth set: at its persistent handle, which costs no command, or
+ * through the gate if it is gone from there.
  */
 _must_check_ int tpm_worker(struct tpm *t, struct tpm_auth *ret);

@@ -30,11 +30,10 @@ void tpm_handle_close(struct tpm_handle *h);
 void tpm_flush(struct tpm *t, ESYS_TR tr);
 
 /*
- * Starts a session with SHA-256 and AES-128-CFB, salted with a storage key unless that is ESYS_TR_NONE.
- * It goes on until tpm_session_last() was said and a command with it succeeded.
+ * Starts a policy session with SHA-256 and AES-128-CFB, salted with a storage key unless that is
+ * ESYS_TR_NONE. It goes on until tpm_session_last() was said and a command with it succeeded.
  */
-_must_check_ int tpm_session_start(struct tpm *t, TPM2_SE type, ESYS_TR salt_key,
-                                   struct tpm_handle *ret);
+_must_check_ int tpm_session_start(struct tpm *t, ESYS_TR salt_key, struct tpm_handle *ret);
 /* What the session does in the next commands: 0, TPMA_SESSION_ENCRYPT, TPMA_SESSION_DECRYPT. */
 _must_check_ int tpm_session_use(const struct tpm_handle *session, TPMA_SESSION attributes);
 /* The next command with it ends it, if it succeeds; then tpm_handle_close() is what is due. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A loaded key keeps its blob: when the connection was closed since, signing loads it again. What is
- * unloaded is flushed after the answer went out, because nobody waits for a FlushContext.
+ * A loaded key keeps its blob: when the connection was closed since, signing loads it again. What
+ * is unloaded is flushed after the answer went out, because nobody waits for a FlushContext.
  */
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Handles are numbers in a space that all software on the machine shares. What is found at one of ours
- * is ours only if its Name says so: the public area of each index holds a digest that was made
- * for it (anchor.c, counter.c), and P2's holds its public key.
+ * Handles are numbers in a space that all software on the machine shares. What is found at one of
+ * ours is ours only if its Name says so: the public area of each index holds a digest that was
+ * made for it (anchor.c, counter.c), and P2's holds its public key.
  */
 
 #include <syslog.h>

@@ -18,8 +18,9 @@ _must_check_ int tpm_nv_find(struct tpm *t, const struct tpm_nv *nv, enum tpm_fo
 _must_check_ int tpm_nv_define(struct tpm *t, const struct tpm_nv *nv, struct tpm_handle *ret);
 
 /*
- * Removes the index, or P2 from its persistent handle, if it is the recorded one; else leaves it and
- * succeeds. `proven`: it was used just now in a way that only ours allows, so it is not looked at.
+ * Removes the index, or P2 from its persistent handle, if it is the recorded one; else leaves it
+ * and succeeds. `proven`: it was used just now in a way that only ours allows, so it is not
+ * looked at.
  */
 _must_check_ int tpm_nv_remove(struct tpm *t, const struct tpm_nv *nv, bool proven);
 _must_check_ int tpm_worker_remove(struct tpm *t, const struct tpm_record *record, bool proven);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * TPM2_Create and TPM2_Load. They give the TPM's own code and leave the reading of it to their caller,
- * who knows what a refusal means.
+ * TPM2_Create and TPM2_Load. They give the TPM's own code and leave the reading of it to their
+ * caller, who knows what a refusal means.
  */
 
 #include "tpm/handle.h"

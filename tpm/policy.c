@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Policy digests in software. The TPM could compute them in trial sessions, but then the policy of a
- * key would be whatever the TPM, or who sits between, says it is; and it would cost commands.
+ * Policy digests in software. The TPM could compute them in trial sessions, but then the policy
+ * of a key would be whatever the TPM, or who sits between, says it is; and it would cost
+ * commands.
  */
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a TPM computes, computed here: Names (TPM 2.0 Part 1, 16) and policy digests (Part 3, 23), both
- * with SHA-256. A policy starts as all zeroes and each call extends it.
+ * What a TPM computes, computed here: Names (TPM 2.0 Part 1, 16) and policy digests (Part 3, 23),
+ * both with SHA-256. A policy starts as all zeroes and each call extends it.
  */
 
 #include <tss2/tss2_tpm2_types.h>

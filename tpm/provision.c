@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Provisioning. Everything that will be in the TPM is decided, and saved, before the TPM is changed: the
- * handles, and the public areas or Names by which what is found there later is known to be ours.
- * So a crash at any point leaves a state that says what to look for; the next provisioning removes
- * that and begins anew, but keeps the counter.
+ * Provisioning. Everything that will be in the TPM is decided, and saved, before the TPM is
+ * changed: the handles, and the public areas or Names by which what is found there later is known
+ * to be ours. So a crash at any point leaves a state that says what to look for; the next
+ * provisioning removes that and begins anew, but keeps the counter.
  *
  *   save PROVISIONING; SRK; anchor; counter; P1, P2; save P2's Name; P2 persistent; store key;
  *   unlock as every later start will; save READY
@@ -147,7 +147,10 @@ static int persist_worker(struct tpm *t, const struct tpm_gate *gate, struct tpm
         return tpm_ref_save(t, tr, &record->worker);
 }
 
-/* The authValue loses its trailing zeros in a TPM (Part 1, 17.6.4.3); one without has none to lose. */
+/*
+ * The authValue loses its trailing zeros in a TPM (Part 1, 17.6.4.3); one without has none to
+ * lose.
+ */
 static int random_auth(struct tpm *t, struct secret32 *ret) {
         int r = tpm_random_secret(t, ret);
 

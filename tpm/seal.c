@@ -2,8 +2,9 @@
 
 /*
  * The two sealed secrets. All that travels between here and the TPM may be seen on the bus of a
- * discrete TPM, so what is sealed and unsealed is encrypted in the session that satisfies the gate's
- * policy anyway: it is salted with the SRK, whose public part was recorded when provisioning.
+ * discrete TPM, so what is sealed and unsealed is encrypted in the session that satisfies the
+ * gate's policy anyway: it is salted with the SRK, whose public part was recorded when
+ * provisioning.
  */
 
 #include <errno.h>

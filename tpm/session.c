@@ -43,7 +43,7 @@ void tpm_handle_close(struct tpm_handle *h) {
         *h = TPM_HANDLE_NONE;
 }
 
-int tpm_session_start(struct tpm *t, TPM2_SE type, ESYS_TR salt_key, struct tpm_handle *ret) {
+int tpm_session_start(struct tpm *t, ESYS_TR salt_key, struct tpm_handle *ret) {
         static const TPMT_SYM_DEF aes = { .algorithm = TPM2_ALG_AES,
                                           .keyBits.aes = 128,
                                           .mode.aes = TPM2_ALG_CFB };
@@ -54,7 +54,7 @@ int tpm_session_start(struct tpm *t, TPM2_SE type, ESYS_TR salt_key, struct tpm_
         int r;
 
         rc = Esys_StartAuthSession(t->esys, salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                   ESYS_TR_NONE, NULL, type,
+                                   ESYS_TR_NONE, NULL, TPM2_SE_POLICY,
                                    salt_key == ESYS_TR_NONE ? &none : &aes, TPM2_ALG_SHA256, &tr);
         if (rc != TSS2_RC_SUCCESS)
                 return tpm_fail(t, "TPM2_StartAuthSession", rc);

@@ -2,8 +2,9 @@
 
 /*
  * The SRK comes out of the owner seed and the template: the same template gives the same key until
- * TPM2_Clear changes the seed. What is at 0x81000001 may be ECC or RSA and is taken as it is, if it is
- * a storage key that a password can use; else a key of our own template is made when needed.
+ * TPM2_Clear changes the seed. What is at 0x81000001 may be ECC or RSA and is taken as it is, if
+ * it is a storage key that a password can use; else a key of our own template is made when
+ * needed.
  */
 
 #include <errno.h>
@@ -86,8 +87,8 @@ static int find(struct tpm *t, bool *ret_occupied, struct tpm_srk *ret) {
         usable = is_usable(&public->publicArea);
         if (usable && !(public->publicArea.objectAttributes & TPMA_OBJECT_NODA))
                 tpm_log(t, LOG_WARNING,
-                        "TPM: the storage root key 0x%08x lacks noDA: while the TPM is locked out by "
-                        "somebody's wrong passwords, nothing can be unlocked",
+                        "TPM: the storage root key 0x%08x lacks noDA: while the TPM is locked out "
+                        "by somebody's wrong passwords, nothing can be unlocked",
                         TPM_SRK_HANDLE);
         Esys_Free(public);
         if (!usable) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The state on disk: version, phase, fields in one fixed order, and a SHA-256 over all of it. The digest
- * is no protection against an attacker (who gains nothing: everything in here is wrapped by the TPM, or
- * compared with what is in the TPM) but makes sure that a damaged file is called damaged, and is not
- * taken for another TPM.
+ * The state on disk: version, phase, fields in one fixed order, and a SHA-256 over all of it. The
+ * digest is no protection against an attacker (who gains nothing: everything in here is wrapped
+ * by the TPM, or compared with what is in the TPM) but makes sure that a damaged file is called
+ * damaged, and is not taken for another TPM.
  */
 
 #include <errno.h>

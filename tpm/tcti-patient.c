@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A TPM that limits the wear of its NV memory answers TPM_RC_NV_RATE and wants to be asked again later;
- * it has not done anything then, so the very same bytes can be sent again, whatever session they carry.
- * That belongs below ESYS: above it, each of the commands would need its own loop. ESYS itself sends
- * a command up to five times after TPM_RC_RETRY and its like, without waiting in between.
+ * A TPM that limits the wear of its NV memory answers TPM_RC_NV_RATE and wants to be asked again
+ * later; it has not done anything then, so the very same bytes can be sent again, whatever
+ * session they carry. That belongs below ESYS: above it, each of the commands would need its own
+ * loop. ESYS itself sends a command up to five times after TPM_RC_RETRY and its like, without
+ * waiting in between.
  */
 
 #include <string.h>

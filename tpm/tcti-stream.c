@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What `swtpm socket --tpm2 --fd N` listens to: a command is written, the response is read, and each
- * says its own length in its header. A private simulator needs no port that others could reach.
- * TPM 2.0 TSS TCTI specification, version 2 of the context.
+ * What `swtpm socket --tpm2 --fd N` listens to: a command is written, the response is read, and
+ * each says its own length in its header. A private simulator needs no port that others could
+ * reach. TPM 2.0 TSS TCTI specification, version 2 of the context.
  */
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Every object carries noDA, so that a TPM in dictionary attack lockout, which anybody can cause, still
- * signs. Credential keys have scheme, symmetric and kdf NULL: several verifiers of the "tpm" attestation
- * format read the public area as if that were the only possibility.
+ * Every object carries noDA, so that a TPM in dictionary attack lockout, which anybody can cause,
+ * still signs. Credential keys have scheme, symmetric and kdf NULL: several verifiers of the
+ * "tpm" attestation format read the public area as if that were the only possibility.
  */
 
 #include <string.h>

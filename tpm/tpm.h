@@ -20,6 +20,7 @@
  *   -EBUSY         the TPM asked to retry for longer than a client would wait
  *   -ENOTSUP       the TPM lacks something that is needed; the log says what
  *   -EIO           anything else the TPM refused
+ *   -EBADMSG       the state is damaged, or was written by another version
  */
 
 #include <stdbool.h>
@@ -80,12 +81,16 @@ _must_check_ int tpm_new(const struct tpm_options *options, struct tpm **ret);
 struct tpm *tpm_free(struct tpm *t);
 
 /*
- * Brings the state to READY from NONE, from a PROVISIONING that was cut short (which it first undoes)
- * or from an ERASING that was (which it first completes), and unlocks. A counter that exists is kept.
+ * Brings the state to READY from NONE, from a PROVISIONING that was cut short (which it first
+ * undoes) or from an ERASING that was (which it first completes), and unlocks. A counter that
+ * exists is kept.
  */
 _must_check_ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
                                void *userdata);
-/* Makes a READY state usable: P2's authorisation, the store key. At most 11 TPM commands. */
+/*
+ * Makes a READY state usable: P2's authorisation, the store key. At most 11 TPM commands if the
+ * SRK is persistent. -EINVAL: the state is not READY; it wants tpm_provision().
+ */
 _must_check_ int tpm_unlock(struct tpm *t, const struct tpm_state *state);
 /*
  * CTAP reset: saves ERASING, then makes every key under this state unusable for good, then drops

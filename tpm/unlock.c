@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * From a record to what is used: P2's authValue through the gate, then the store key under P2. Eleven
- * commands:
- *   Load P1, StartAuthSession, PolicySecret, Load and (PolicySecret) Unseal P2's authValue, Flush it,
- *   Flush P1, Load and Unseal the store key, Flush it.
+ * From a record to what is used: P2's authValue through the gate, then the store key under P2.
+ * Eleven commands:
+ *   P1: Load, StartAuthSession
+ *   P2's authValue: PolicySecret, Load, PolicySecret, Unseal, FlushContext
+ *   P1: FlushContext
+ *   the store key: Load, Unseal, FlushContext
  */
 
 #include <errno.h>

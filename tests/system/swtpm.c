@@ -198,9 +198,29 @@ int swtpm_start_on_socket(struct swtpm *s) {
         return pair[0];
 }
 
+/* One that ended by itself is worth a word: what failed then is not what was tested. */
+static void report_if_ended(const struct swtpm *s) {
+        char path[128], line[256];
+        siginfo_t info = { 0 };
+        FILE *log;
+
+        if (waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+                return;
+
+        fprintf(stderr, "swtpm: ended by itself: %s %d\n",
+                info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+        (void)snprintf(path, sizeof(path), "%s/log", s->dir);
+        log = fopen(path, "re");
+        while (log && fgets(line, sizeof(line), log))
+                fprintf(stderr, "swtpm: %s", line);
+        if (log)
+                (void)fclose(log);
+}
+
 void swtpm_kill(struct swtpm *s) {
         if (s->pid <= 0)
                 return;
+        report_if_ended(s);
         (void)kill(s->pid, SIGKILL);
         (void)waitpid(s->pid, NULL, 0);
         s->pid = 0;

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * A private swtpm in a temporary directory, on two loopback ports. It ends with its starter, whatever
- * becomes of that. Everything here aborts the process when it fails: there is no test without a TPM.
- * A swtpm serves one client at a time: whoever uses it has to close its connection before another.
+ * A private swtpm in a temporary directory, on two loopback ports. It ends with its starter,
+ * whatever becomes of that. Everything here aborts the process when it fails: there is no test
+ * without a TPM. A swtpm serves one client at a time: whoever uses it has to close its connection
+ * before another.
  */
 
 #include <stdbool.h>

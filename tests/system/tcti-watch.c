@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * libtss2-tcti-watch.so: a TCTI that stands in front of another one and watches, for tests of anything that
- * takes a TCTI string, the daemon included. The string is
+ * libtss2-tcti-watch.so: a TCTI that stands in front of another one and watches, for tests of
+ * anything that takes a TCTI string, the daemon included. The string is
  *
  *     /path/to/libtss2-tcti-watch.so:dir=DIR,INNER      e.g. INNER = swtpm:host=127.0.0.1,port=2321
  *
  * (tctildr splits at the first colon: what follows it is ours.) DIR is a directory of the test.
  *
- * DIR/log: a line for each command, before it is sent: its name as in TPM 2.0 Part 2 without "TPM2_",
- * such as "Load", or its code in hex. Truncate it to begin anew.
+ * DIR/log: a line for each command, before it is sent: its name as in TPM 2.0 Part 2 without
+ * "TPM2_", such as "Load", or its code in hex. Truncate it to begin anew.
  *
  * DIR/plan, if it is there, says what to do, a line each:
  *     kill-before N            SIGKILL ourselves instead of sending the N-th command
@@ -17,9 +17,10 @@
  *     answer N RC              answer the N-th command with this TPM response code, do not send it
  *     answer NAME N RC         the same for the N-th command of that name; N = 0: for every one
  *     break N                  the N-th command and all later ones fail with an I/O error
- * N counts from 1, RC is hexadecimal. Counting begins when a new plan is first seen: write it to another file and
- * rename that to DIR/plan. The plan is looked at before each command, so it can change at any time.
- * Counts last as long as the process, also when the connection is closed and opened again.
+ * N counts from 1, RC is hexadecimal. Counting begins when a new plan is first seen: write it to
+ * another file and rename that to DIR/plan. The plan is looked at before each command, so it can
+ * change at any time. Counts last as long as the process, also when the connection is closed and
+ * opened again.
  */
 
 #include <fcntl.h>

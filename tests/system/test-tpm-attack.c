@@ -1,45 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What an attacker may try who has the owner hierarchy (that is: access to the TPM), a copy of the disk
- * from before a reset, and time.
+ * What an attacker may try who has the owner hierarchy (that is: access to the TPM), a copy of
+ * the disk from before a reset, and time.
  */
 
 #include <errno.h>
 #include <string.h>
-#include <tss2/tss2_esys.h>
-#include <tss2/tss2_tctildr.h>
 
 #include "tests/system/tpm-fixture.h"
 #include "tpm/state.h"
-
-struct raw {
-        TSS2_TCTI_CONTEXT *tcti;
-        ESYS_CONTEXT *esys;
-};
-
-static struct raw raw_open(struct fixture *f) {
-        struct raw r;
-
-        tpm_idle(f->tpm);
-        assert_int_equal(Tss2_TctiLdr_Initialize(f->swtpm.tcti, &r.tcti), 0);
-        assert_int_equal(Esys_Initialize(&r.esys, r.tcti, NULL), 0);
-        return r;
-}
-
-static void raw_close(struct raw *r) {
-        Esys_Finalize(&r->esys);
-        Tss2_TctiLdr_Finalize(&r->tcti);
-}
-
-static ESYS_TR raw_find(const struct raw *r, TPM2_HANDLE handle) {
-        ESYS_TR tr;
-
-        assert_int_equal(Esys_TR_FromTPMPublic(r->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE,
-                                               ESYS_TR_NONE, &tr),
-                         0);
-        return tr;
-}
 
 static TSS2_RC raw_define(const struct raw *r, const TPM2B_NV_PUBLIC *public, ESYS_TR *ret) {
         const TPM2B_AUTH none = { 0 };
@@ -202,7 +172,10 @@ static void after_provisioning_anew_old_keys_stay_dead(void **state) {
         assert_nothing_else(f);
 }
 
-/* Old blobs spliced into the new state: the new anchor does not open the old gate, nor the other way. */
+/*
+ * Old blobs spliced into the new state: the new anchor does not open the old gate, nor the other
+ * way.
+ */
 static void parts_of_two_lives_do_not_fit_together(void **state) {
         struct fixture *f = *state;
         const struct victim v = reset_victim(f);
@@ -299,7 +272,6 @@ static void the_counter_never_goes_back_when_it_is_defined_again(void **state) {
         raw_close(&r);
         before = after;
         fixture_reopen(f);
-        (void)tpm_store_key(f->tpm);
         {
                 struct tpm_state s = f->state;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * kill -9 around every single TPM command. A child does the work with the state in a file; the watching TCTI
- * kills it; then this process goes on from the file, as the daemon would at its next start.
+ * kill -9 around every single TPM command. A child does the work with the state in a file; the
+ * watching TCTI kills it; then this process goes on from the file, as the daemon would at its
+ * next start.
  */
 
 #include <errno.h>
@@ -96,8 +97,8 @@ static void recover(struct fixture *f, uint64_t *counter) {
         *counter = now;
 
         /*
-         * A start-up looks for nothing that a crash may have left loaded: only a simulator keeps that, and it is
-         * flushed there once it is in the way (a_full_tpm_is_tidied_once).
+         * A start-up looks for nothing that a crash may have left loaded: only a simulator keeps
+         * that, and it is flushed there once it is in the way (a_full_tpm_is_tidied_once).
          */
         if (was_ready)
                 assert_nothing_else_is_kept(f);

@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
-#include <tss2/tss2_tctildr.h>
 #include <unistd.h>
 
 #include "tests/system/tpm-fixture.h"
+#include "tpm/template.h"
 
 /* ---- budgets ------------------------------------------------------------------------------ */
 
@@ -120,17 +119,17 @@ static const struct {
         unsigned budget;
         const char *commands;
 } budgets[] = {
-        {"registration, no attestation",          register_none,        1,  "Create"                       },
-        { "registration, packed self",            register_packed,      4,  "Create Load Sign FlushContext"},
-        { "assertion",                            assertion,            3,  "Load Sign FlushContext"       },
-        { "assertion of an idle daemon",          assertion_from_idle,  3,  "Load Sign FlushContext"       },
-        { "assertion, after the person said yes", what_follows_the_yes, 1,  "Sign"                         },
-        { "getInfo, 64 foreign ids, idle",        nothing,              0,  ""                             },
-        { "counter read",                         read_counter,         1,  "NV_Read"                      },
-        { "counter advance",                      advance_counter,      1,  "NV_Increment"                 },
-        { "unlock",                               unlock,               11, UNLOCK                         },
-        { "start-up",                             start_up,             12, UNLOCK " NV_Read"              },
-        { "reset",                                erase,                3,  "NV_UndefineSpace EvictControl"},
+        {"register, none",     register_none,        1,  "Create"                       },
+        { "register, packed",  register_packed,      4,  "Create Load Sign FlushContext"},
+        { "assert",            assertion,            3,  "Load Sign FlushContext"       },
+        { "assert from idle",  assertion_from_idle,  3,  "Load Sign FlushContext"       },
+        { "assert, after yes", what_follows_the_yes, 1,  "Sign"                         },
+        { "64 foreign ids",    nothing,              0,  ""                             },
+        { "counter read",      read_counter,         1,  "NV_Read"                      },
+        { "counter advance",   advance_counter,      1,  "NV_Increment"                 },
+        { "unlock",            unlock,               11, UNLOCK                         },
+        { "start-up",          start_up,             12, UNLOCK " NV_Read"              },
+        { "reset",             erase,                3,  "NV_UndefineSpace EvictControl"},
 };
 
 static unsigned words(const char *text) {
@@ -250,29 +249,16 @@ static void class_b_and_unknown_keys_are_not_offered(void **state) {
         k->ops->unload(k, NULL);
 }
 
-/* An ESYS context of the test's own. */
-static ESYS_CONTEXT *raw_open(struct fixture *f, TSS2_TCTI_CONTEXT **ret_tcti) {
-        ESYS_CONTEXT *esys;
-
-        tpm_idle(f->tpm);
-        assert_int_equal(Tss2_TctiLdr_Initialize(f->swtpm.tcti, ret_tcti), 0);
-        assert_int_equal(Esys_Initialize(&esys, *ret_tcti, NULL), 0);
-        return esys;
-}
-
 static void the_worker_is_a_storage_key_that_cannot_leave(void **state) {
         struct fixture *f = *state;
-        TSS2_TCTI_CONTEXT *tcti;
-        ESYS_CONTEXT *esys = raw_open(f, &tcti);
+        struct raw raw = raw_open(f);
         uint32_t anchor, counter, worker;
         TPM2B_PUBLIC *public;
         ESYS_TR tr;
 
         tpm_state_handles(&f->state, &anchor, &counter, &worker);
-        assert_int_equal(Esys_TR_FromTPMPublic(esys, worker, ESYS_TR_NONE, ESYS_TR_NONE,
-                                               ESYS_TR_NONE, &tr),
-                         0);
-        assert_int_equal(Esys_ReadPublic(esys, tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+        tr = raw_find(&raw, worker);
+        assert_int_equal(Esys_ReadPublic(raw.esys, tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                          &public, NULL, NULL),
                          0);
         assert_int_equal(public->publicArea.objectAttributes,
@@ -281,29 +267,7 @@ static void the_worker_is_a_storage_key_that_cannot_leave(void **state) {
                                  TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT);
         Esys_Free(public);
 
-        /* Without its authValue nothing is made or loaded under it. */
-        {
-                const TPM2B_SENSITIVE_CREATE sensitive = { 0 };
-                const TPM2B_PUBLIC in = {
-                        .publicArea = {.type = TPM2_ALG_KEYEDHASH,
-                                       .nameAlg = TPM2_ALG_SHA256,
-                                       .objectAttributes = TPMA_OBJECT_USERWITHAUTH |
-                                                            TPMA_OBJECT_SIGN_ENCRYPT |
-                                                            TPMA_OBJECT_SENSITIVEDATAORIGIN, .parameters.keyedHashDetail
-                                                .scheme = { .scheme = TPM2_ALG_HMAC,
-                                                            .details.hmac.hashAlg =
-                                                                    TPM2_ALG_SHA256 }}
-                };
-                const TPM2B_DATA outside = { 0 };
-                const TPML_PCR_SELECTION pcrs = { 0 };
-
-                assert_int_equal(Esys_Create(esys, tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                                             &sensitive, &in, &outside, &pcrs, NULL, NULL, NULL,
-                                             NULL, NULL),
-                                 0x9a2);
-        }
-        Esys_Finalize(&esys);
-        Tss2_TctiLdr_Finalize(&tcti);
+        raw_close(&raw);
 }
 
 static void a_credential_key_is_of_the_tpm_and_bound_to_it(void **state) {
@@ -440,27 +404,20 @@ static void a_cleared_tpm_is_stale(void **state) {
         assert_empty(f);
 }
 
+static void remove_all(struct fixture *f) {
+        struct tpm_state s = f->state;
+
+        assert_int_equal(tpm_remove(f->tpm, &s, fixture_save, f), 0);
+        assert_empty(f);
+}
+
 static void an_evicted_worker_is_put_back(void **state) {
-        static const char *const evict = "0x81018000";
         struct fixture *f = *state;
         struct credential c;
-        TSS2_TCTI_CONTEXT *tcti;
-        ESYS_CONTEXT *esys;
-        ESYS_TR tr, none;
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
         for (int while_unlocked = 0; while_unlocked < 2; while_unlocked++) {
-                esys = raw_open(f, &tcti);
-                assert_int_equal(Esys_TR_FromTPMPublic(esys, (uint32_t)strtoul(evict, NULL, 0),
-                                                       ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                                       &tr),
-                                 0);
-                assert_int_equal(Esys_EvictControl(esys, ESYS_TR_RH_OWNER, tr, ESYS_TR_PASSWORD,
-                                                   ESYS_TR_NONE, ESYS_TR_NONE, 0x81018000, &none),
-                                 0);
-                Esys_Finalize(&esys);
-                Tss2_TctiLdr_Finalize(&tcti);
-
+                raw_evict(f, 0x81018000);
                 if (!while_unlocked) {
                         fixture_reopen(f);
                         assert_int_equal(fixture_unlock(f), 0);
@@ -473,42 +430,55 @@ static void an_evicted_worker_is_put_back(void **state) {
 static void an_evicted_worker_is_used_even_if_it_cannot_be_put_back(void **state) {
         struct fixture *f = *state;
         struct credential c;
-        TSS2_TCTI_CONTEXT *tcti;
-        ESYS_CONTEXT *esys;
-        ESYS_TR tr, none;
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
-        esys = raw_open(f, &tcti);
-        assert_int_equal(Esys_TR_FromTPMPublic(esys, 0x81018000, ESYS_TR_NONE, ESYS_TR_NONE,
-                                               ESYS_TR_NONE, &tr),
-                         0);
-        assert_int_equal(Esys_EvictControl(esys, ESYS_TR_RH_OWNER, tr, ESYS_TR_PASSWORD,
-                                           ESYS_TR_NONE, ESYS_TR_NONE, 0x81018000, &none),
-                         0);
-        Esys_Finalize(&esys);
-        Tss2_TctiLdr_Finalize(&tcti);
-
+        raw_evict(f, 0x81018000);
         watch_plan(f, "answer EvictControl 0 14b\n");
         fixture_reopen(f);
         assert_int_equal(fixture_unlock(f), 0);
         assert_int_equal(credential_use(f, &c), 0);
         tpm_idle(f->tpm);
         assert_int_equal(credential_use(f, &c), 0);
+
+        /* A reset finds nothing to evict, and does not mind. */
         watch_no_plan(f);
+        remove_all(f);
+}
+
+static void another_key_at_the_workers_handle_is_not_taken_for_it(void **state) {
+        struct fixture *f = *state;
+        struct credential c;
+        uint32_t persistent[4];
+
+        assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
+        raw_evict(f, 0x81018000);
+        raw_put_primary(f, &tpm_template_srk, 0x81018000);
+        fixture_reopen(f);
+        assert_int_equal(fixture_unlock(f), 0);
+        assert_int_equal(credential_use(f, &c), 0);
+
+        /* It is not evicted for ours. */
+        {
+                struct tpm_state s = f->state;
+
+                assert_int_equal(tpm_remove(f->tpm, &s, fixture_save, f), 0);
+        }
+        tpm_idle(f->tpm);
+        assert_int_equal(swtpm_handles(&f->swtpm, 0x81018000, persistent, ELEMENTSOF(persistent)),
+                         1);
+        assert_int_equal(persistent[0], 0x81018000);
 }
 
 static void owner_authorisation_is_named(void **state) {
         struct fixture *f = *state;
         const TPM2B_AUTH secret = { 3, "abc" };
         struct tpm_state s;
-        TSS2_TCTI_CONTEXT *tcti;
-        ESYS_CONTEXT *esys = raw_open(f, &tcti);
+        struct raw raw = raw_open(f);
 
-        assert_int_equal(Esys_HierarchyChangeAuth(esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD,
+        assert_int_equal(Esys_HierarchyChangeAuth(raw.esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD,
                                                   ESYS_TR_NONE, ESYS_TR_NONE, &secret),
                          0);
-        Esys_Finalize(&esys);
-        Tss2_TctiLdr_Finalize(&tcti);
+        raw_close(&raw);
 
         s = f->state;
         assert_int_equal(tpm_erase(f->tpm, &s, fixture_save, f), -EACCES);
@@ -564,13 +534,6 @@ static void two_instances_share_a_tpm(void **state) {
         assert_nothing_else(f);
 }
 
-static void remove_all(struct fixture *f) {
-        struct tpm_state s = f->state;
-
-        assert_int_equal(tpm_remove(f->tpm, &s, fixture_save, f), 0);
-        assert_empty(f);
-}
-
 static void an_srk_that_is_there_is_used_and_one_can_be_left_there(void **state) {
         struct fixture *f = *state;
         struct tpm_options o = fixture_options(f);
@@ -594,23 +557,57 @@ static void an_srk_that_is_there_is_used_and_one_can_be_left_there(void **state)
         tpm_idle(f->tpm);
 
         /* Also if somebody removes it: the seed gives the same. */
-        {
-                TSS2_TCTI_CONTEXT *tcti;
-                ESYS_CONTEXT *esys = raw_open(f, &tcti);
-                ESYS_TR tr, none;
-
-                assert_int_equal(Esys_TR_FromTPMPublic(esys, 0x81000001, ESYS_TR_NONE, ESYS_TR_NONE,
-                                                       ESYS_TR_NONE, &tr),
-                                 0);
-                assert_int_equal(Esys_EvictControl(esys, ESYS_TR_RH_OWNER, tr, ESYS_TR_PASSWORD,
-                                                   ESYS_TR_NONE, ESYS_TR_NONE, 0x81000001, &none),
-                                 0);
-                Esys_Finalize(&esys);
-                Tss2_TctiLdr_Finalize(&tcti);
-        }
+        raw_evict(f, 0x81000001);
         fixture_reopen(f);
         assert_int_equal(fixture_unlock(f), 0);
         assert_nothing_else(f);
+}
+
+static void an_rsa_srk_is_used_as_it_is(void **state) {
+        static const TPMT_PUBLIC rsa = {
+                .type = TPM2_ALG_RSA,
+                .nameAlg = TPM2_ALG_SHA256,
+                .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+                                    TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
+                                    TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
+                .parameters.rsaDetail = {.symmetric = { .algorithm = TPM2_ALG_AES,
+                                                         .keyBits.aes = 128,
+                                                         .mode.aes = TPM2_ALG_CFB },
+                                         .scheme.scheme = TPM2_ALG_NULL,
+                                         .keyBits = 2048},
+                .unique.rsa.size = 256,
+        };
+        struct fixture *f = *state;
+        struct credential c;
+
+        raw_put_primary(f, &rsa, 0x81000001);
+        assert_int_equal(fixture_provision(f), 0);
+        assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
+        fixture_reopen(f);
+        (void)watch_count(f);
+        assert_int_equal(fixture_unlock(f), 0);
+        assert_int_equal(watch_count(f), 11);
+        assert_int_equal(credential_use(f, &c), 0);
+
+        /* Its template is not known here, so that this one cannot be made again. */
+        raw_evict(f, 0x81000001);
+        fixture_reopen(f);
+        assert_int_equal(fixture_unlock(f), -ESTALE);
+        assert_nothing_else(f);
+}
+
+static void what_is_no_srk_is_left_where_it_is_and_not_used(void **state) {
+        struct fixture *f = *state;
+        uint32_t persistent[4];
+
+        raw_put_primary(f, tpm_key_types[CTAP_KEY_P256].template, 0x81000001);
+        assert_int_equal(fixture_provision(f), 0);
+        fixture_reopen(f);
+        assert_int_equal(fixture_unlock(f), 0);
+        assert_nothing_else(f);
+        remove_all(f);
+        assert_int_equal(swtpm_handles(&f->swtpm, 0x81000000, persistent, ELEMENTSOF(persistent)),
+                         1);
 }
 
 static void the_tpm_is_described(void **state) {
@@ -684,10 +681,13 @@ int main(void) {
                 TEST_READY(a_cleared_tpm_is_stale),
                 TEST_READY(an_evicted_worker_is_put_back),
                 TEST_READY(an_evicted_worker_is_used_even_if_it_cannot_be_put_back),
+                TEST_READY(another_key_at_the_workers_handle_is_not_taken_for_it),
                 TEST_READY(owner_authorisation_is_named),
                 TEST_READY(a_full_range_is_named),
                 TEST_READY(two_instances_share_a_tpm),
                 TEST(an_srk_that_is_there_is_used_and_one_can_be_left_there),
+                TEST(an_rsa_srk_is_used_as_it_is),
+                TEST(what_is_no_srk_is_left_where_it_is_and_not_used),
                 TEST(the_tpm_is_described),
                 cmocka_unit_test(a_tpm_that_is_not_there_is_no_device),
                 TEST(a_simulator_can_be_reached_by_a_socket),

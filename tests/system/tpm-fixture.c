@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <tss2/tss2_tctildr.h>
 #include <unistd.h>
 
 #include "tests/system/tpm-fixture.h"
@@ -20,8 +21,7 @@ static void keep_message(void *userdata, int priority, const char *message) {
         struct fixture *f = userdata;
 
         (void)snprintf(f->last_message, sizeof(f->last_message), "%s", message);
-        if (getenv("TPM_TEST_VERBOSE"))
-                fprintf(stderr, "# <%d> %s\n", priority, message);
+        fprintf(stderr, "# <%d> %s\n", priority, message); /* meson shows it if a test fails */
 }
 
 struct tpm_options fixture_options(struct fixture *f) {
@@ -43,11 +43,9 @@ void fixture_reopen(struct fixture *f) {
 
 int fixture_save(void *userdata, const struct tpm_state *state) {
         struct fixture *f = userdata;
-        int r = f->save_error;
 
-        f->save_error = 0;
-        if (r < 0)
-                return r;
+        if (f->fail_save > 0 && --f->fail_save == 0)
+                return -EIO;
         f->state = *state;
         f->n_saves++;
         return 0;
@@ -257,4 +255,59 @@ void assert_empty(struct fixture *f) {
         tpm_idle(f->tpm);
         for (size_t i = 0; i < ELEMENTSOF(classes); i++)
                 assert_only(f, classes[i], NULL, 0);
+}
+
+struct raw raw_open(struct fixture *f) {
+        struct raw r;
+
+        tpm_idle(f->tpm);
+        assert_int_equal(Tss2_TctiLdr_Initialize(f->swtpm.tcti, &r.tcti), 0);
+        assert_int_equal(Esys_Initialize(&r.esys, r.tcti, NULL), 0);
+        return r;
+}
+
+void raw_close(struct raw *r) {
+        Esys_Finalize(&r->esys);
+        Tss2_TctiLdr_Finalize(&r->tcti);
+}
+
+ESYS_TR raw_find(const struct raw *r, TPM2_HANDLE handle) {
+        ESYS_TR tr;
+
+        assert_int_equal(Esys_TR_FromTPMPublic(r->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                                               ESYS_TR_NONE, &tr),
+                         0);
+        return tr;
+}
+
+static void evict_control(const struct raw *r, ESYS_TR tr, TPM2_HANDLE handle) {
+        ESYS_TR ignored;
+
+        assert_int_equal(Esys_EvictControl(r->esys, ESYS_TR_RH_OWNER, tr, ESYS_TR_PASSWORD,
+                                           ESYS_TR_NONE, ESYS_TR_NONE, handle, &ignored),
+                         0);
+}
+
+void raw_evict(struct fixture *f, TPM2_HANDLE handle) {
+        struct raw r = raw_open(f);
+
+        evict_control(&r, raw_find(&r, handle), handle);
+        raw_close(&r);
+}
+
+void raw_put_primary(struct fixture *f, const TPMT_PUBLIC *template, TPM2_HANDLE handle) {
+        const TPM2B_SENSITIVE_CREATE sensitive = { 0 };
+        const TPM2B_PUBLIC in = { .publicArea = *template };
+        const TPM2B_DATA outside = { 0 };
+        const TPML_PCR_SELECTION pcrs = { 0 };
+        struct raw r = raw_open(f);
+        ESYS_TR tr;
+
+        assert_int_equal(Esys_CreatePrimary(r.esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD,
+                                            ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &in, &outside,
+                                            &pcrs, &tr, NULL, NULL, NULL, NULL),
+                         0);
+        evict_control(&r, tr, handle);
+        assert_int_equal(Esys_FlushContext(r.esys, tr), 0);
+        raw_close(&r);
 }

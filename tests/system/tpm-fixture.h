@@ -3,6 +3,8 @@
 
 /* A struct tpm on a private swtpm, seen through the watching TCTI (tcti-watch.c). */
 
+#include <tss2/tss2_esys.h>
+
 #include "tests/system/swtpm.h"
 #include "tests/unit/test.h"
 #include "tpm/tpm.h"
@@ -14,7 +16,7 @@ struct fixture {
         struct tpm *tpm;
         struct tpm_state state; /* as it was saved last */
         unsigned n_saves;
-        int save_error; /* what the next save gives, once */
+        unsigned fail_save; /* the n-th save from now fails with -EIO; 0: none does */
         char last_message[512];
 };
 
@@ -57,3 +59,20 @@ void assert_nothing_else(struct fixture *f);
 void assert_nothing_else_is_kept(struct fixture *f);
 /* Nothing is in the TPM, but maybe an SRK. */
 void assert_empty(struct fixture *f);
+
+/*
+ * An ESYS context of the test's own, beside the one under test: somebody else with access to the
+ * TPM.
+ */
+struct raw {
+        TSS2_TCTI_CONTEXT *tcti;
+        ESYS_CONTEXT *esys;
+};
+
+struct raw raw_open(struct fixture *f);
+void raw_close(struct raw *r);
+ESYS_TR raw_find(const struct raw *r, TPM2_HANDLE handle);
+/* Takes away what is at a persistent handle. */
+void raw_evict(struct fixture *f, TPM2_HANDLE handle);
+/* Makes a primary key in the owner hierarchy and leaves it at a persistent handle. */
+void raw_put_primary(struct fixture *f, const TPMT_PUBLIC *template, TPM2_HANDLE handle);
