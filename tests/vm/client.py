@@ -199,5 +199,32 @@ def busy(node):
     check((command, data) == (CBOR, b"\x2d"), "the first channel was not disturbed")
 
 
-CASES = {f.__name__: f for f in (canonical, excluded, counter, keepalive, cancel, busy)}
+def silent(node):
+    """What finds nothing here, and what only asks for a touch, must wait for the person as a key without
+    a person would: the answer may be at another key. Each request, three seconds of keepalives only."""
+    from fido2 import cbor
+
+    digest, account = bytes(32), {"id": b"\x01", "name": "dummy"}
+    es256 = [{"type": "public-key", "alg": -7}]
+    stranger = [{"type": "public-key", "id": os.urandom(48)}]
+    requests = {
+        "assertion that matches nothing": b"\x02" + cbor.encode({1: "none.test", 2: digest, 3: stranger}),
+        "Chromium's dummy": b"\x01" + cbor.encode({1: digest, 2: {"id": ".dummy"}, 3: account, 4: es256}),
+        "Firefox's dummy": b"\x01" + cbor.encode({1: digest, 2: {"id": "make.me.blink"}, 3: account, 4: es256}),
+        "selection": b"\x0b",
+    }
+    channel = Channel(node)
+    for name, request in requests.items():
+        channel.send(CBOR, request)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            command, data = channel.receive()
+            check(command == KEEPALIVE, f"{name}: answered {command:#x} {data!r}")
+        channel.send(CANCEL, b"")
+        while command == KEEPALIVE:
+            command, data = channel.receive()
+        check((command, data) == (CBOR, b"\x2d"), f"{name}: ended with {command:#x} {data!r}")
+
+
+CASES = {f.__name__: f for f in (canonical, excluded, counter, keepalive, cancel, busy, silent)}
 CASES[sys.argv[1]](sys.argv[2])

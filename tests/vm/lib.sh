@@ -78,11 +78,14 @@ contains() { # FILE TEXT
 }
 
 # The node of the daemon's device number N (0 is the first). The number in /dev/hidrawN changes on every
-# plug, so it is looked up by what the kernel knows of the device.
+# plug, so it is looked up by what the kernel knows of the device: HID_PHYS is tpmauthn/UID, and .N after
+# that for the second and later ones.
 node() {
-    local uevent
+    local uevent instance
+    instance=$(id -u)
+    [ "${1:-0}" = 0 ] || instance+=.$1
     for uevent in /sys/class/hidraw/*/device/uevent; do
-        if grep -qxF "HID_PHYS=tpmauthn/${1:-0}" "$uevent" 2>/dev/null; then
+        if grep -qxF "HID_PHYS=tpmauthn/$instance" "$uevent" 2>/dev/null; then
             uevent=${uevent%/device/uevent}
             [ -c "/dev/${uevent##*/}" ] && echo "/dev/${uevent##*/}" && return 0
         fi
