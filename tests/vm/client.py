@@ -199,6 +199,22 @@ def busy(node):
     check((command, data) == (CBOR, b"\x2d"), "the first channel was not disturbed")
 
 
+def order(node):
+    from fido2 import cbor
+
+    channel = Channel(node)
+    channel.send(CBOR, b"\x04")
+    command, data = KEEPALIVE, b""
+    while command == KEEPALIVE:
+        command, data = channel.receive()
+    check(command == CBOR and data[0] == 0, "getInfo")
+    info = cbor.decode(data[1:])  # a dict keeps the order of the wire
+    options = [key.encode() for key in info[4]]
+    check(len(options) > 1, f"options: {options}")
+    check(options == sorted(options, key=lambda key: (len(key), key)), f"order of options: {options}")
+    check(list(info) == sorted(info), f"order of members: {list(info)}")
+
+
 def silent(node):
     """What finds nothing here, and what only asks for a touch, must wait for the person as a key without
     a person would: the answer may be at another key. Each request, three seconds of keepalives only."""
@@ -226,5 +242,5 @@ def silent(node):
         check((command, data) == (CBOR, b"\x2d"), f"{name}: ended with {command:#x} {data!r}")
 
 
-CASES = {f.__name__: f for f in (canonical, excluded, counter, keepalive, cancel, busy, silent)}
+CASES = {f.__name__: f for f in (canonical, excluded, counter, keepalive, cancel, busy, order, silent)}
 CASES[sys.argv[1]](sys.argv[2])

@@ -18,8 +18,7 @@ fido2_token_lists_and_describes_the_device() {
     contains list "$(node): vendor=0x1209, product=0x000d"
     [ "$(wc -l <list)" = 1 ] || fail "more than one device: $(cat list)"
     limited 30 fido2-token -I "$(node)" >info
-    contains info "FIDO_2_1"
-    contains info "U2F_V2"
+    contains info "FIDO_2_0"
     contains info "es256 (public-key)"
     contains info "transport strings: usb"
     contains info "maxmsgsiz: 1536"
@@ -131,6 +130,13 @@ END
     contains login "logged in"
 }
 
+U12_u2f_is_served_and_said_to_be() {
+    limited 30 fido2-token -I "$(node)" >info
+    contains info "(nowink, cbor, msg)"
+    contains info "U2F_V2"
+}
+
+B2_options_of_get_info_sort_by_length_first() { client order "$(node)"; }
 B4_python_fido2_accepts_every_reply_as_canonical() { client canonical "$(node)"; }
 MC12_excluded_credential_is_refused_over_hidraw() { client excluded "$(node)"; }
 F5_counter_grows_over_hidraw() { client counter "$(node)"; }
@@ -149,6 +155,7 @@ list_shows_what_was_registered() {
 start_daemon || exit 1
 run_test A2_udev_marks_the_node_by_its_descriptor_alone
 run_test fido2_token_lists_and_describes_the_device
+run_test U12_u2f_is_served_and_said_to_be
 run_test fido2_credential_without_rk_registers_and_signs
 run_test fido2_credential_with_rk_registers_and_signs
 run_test fido2_resident_credential_is_found_by_the_site_alone
@@ -159,6 +166,7 @@ run_test fido2_u2f_credential_registers_and_signs
 run_test u2f_host_registers_and_authenticates
 run_test ssh_key_is_made_and_signs
 run_test ssh_login_with_the_key
+run_test B2_options_of_get_info_sort_by_length_first
 run_test B4_python_fido2_accepts_every_reply_as_canonical
 run_test MC12_excluded_credential_is_refused_over_hidraw
 run_test F5_counter_grows_over_hidraw
