@@ -97,8 +97,8 @@ ctl() {
     limited 60 "$BUILD/cli/tpmauthn" --socket "$RUNTIME/control.sock" "$@"
 }
 
-# start_daemon [OPTION...]: on the machine's TPM, presence auto unless an option says otherwise. Its
-# options stay for restart_daemon.
+# start_daemon [OPTION...]: on the machine's TPM; the person always says yes unless an option says
+# otherwise. The options stay for restart_daemon.
 start_daemon() {
     printf '%s\n' "$@" >"$WORK/daemon.options"
     "$BUILD/authenticator/tpmauthnd" --device uhid --tpm device:/dev/tpmrm0 --presence auto \
