@@ -11,6 +11,9 @@
  *   -ENOSPC   disk full, or the credential limit
  *   -EBUSY    another process holds it
  *   -EIO      any other failure of the disk
+ *
+ * A failed call changed nothing that its caller can see; what a crash right after it leaves is the
+ * state before the call or the state it asked for.
  */
 
 #include <stdbool.h>
@@ -35,6 +38,10 @@ struct store_options {
 _must_check_ int store_open(const struct store_options *options, struct store **ret);
 /* Checkpoints and closes. NULL is fine. Returns NULL. */
 struct store *store_close(struct store *s);
+/* When idle: moves what was committed into the main file now and then, and gives memory back. */
+void store_settle(struct store *s);
+/* One line about this store, to the log it was opened with. */
+_printf_(3, 4) void store_log(struct store *s, int priority, const char *format, ...);
 
 /* The signature counter lease (lease.h). */
 struct store_lease {
@@ -43,14 +50,17 @@ struct store_lease {
         bool clean;       /* closed: the next signature needs a new lease */
 };
 
+/* TPM_PHASE_NONE if none was ever set. */
 _must_check_ int store_get_tpm_state(struct store *s, struct tpm_state *ret);
 _must_check_ int store_set_tpm_state(struct store *s, const struct tpm_state *state);
+/* -ENOENT: none was set since the store was made or erased. */
 _must_check_ int store_get_lease(struct store *s, struct store_lease *ret);
 _must_check_ int store_set_lease(struct store *s, const struct store_lease *lease);
 /* In one transaction: every credential's count becomes at least its base + bound; the lease is set. */
 _must_check_ int store_raise_counts(struct store *s, int64_t bound,
                                     const struct store_lease *lease);
 
+/* -EEXIST: the id is taken. `base` is not above 0. */
 _must_check_ int store_insert(struct store *s, const struct ctap_row *row, int64_t base);
 _must_check_ int store_find(struct store *s, const struct ctap_credential_id *id,
                             struct ctap_row *ret);
@@ -58,13 +68,19 @@ _must_check_ int store_newest(struct store *s, const struct sha256 *rp_tag, uint
                               uint64_t before, struct ctap_row *ret);
 _must_check_ int store_count(struct store *s, const struct sha256 *rp_tag, uint8_t max_protect,
                              uint32_t *ret);
-/* Raises a credential's count and the lease's `used` by one, in one transaction. */
+/* Raises a credential's count and the lease's `used` by one, in one transaction. -ENOENT; -EOVERFLOW. */
 _must_check_ int store_use(struct store *s, const struct ctap_credential_id *id,
                            uint32_t *ret_count);
 _must_check_ int store_delete(struct store *s, const struct ctap_credential_id *id);
-/* Every credential, oldest first; a non-zero return of `each` ends the walk and is returned. */
+/*
+ * Every credential, oldest first; a non-zero return of `each` ends the walk and is returned. `each`
+ * may delete the row it was given.
+ */
 typedef int store_each_fn(void *userdata, const struct ctap_row *row);
 _must_check_ int store_each(struct store *s, store_each_fn *each, void *userdata);
 uint32_t store_remaining(struct store *s);
-/* Erases every credential and closes the lease, in one transaction; the file keeps no trace. */
+/*
+ * Erases every credential and forgets the lease, in one transaction; the file keeps no trace. Can be
+ * repeated after a failure.
+ */
 _must_check_ int store_erase(struct store *s, const struct tpm_state *state);

@@ -142,7 +142,7 @@ uint8_t cursor_u8(struct cursor *c) {
 uint16_t cursor_u16(struct cursor *c) {
         struct bytes b = cursor_take(c, 2);
 
-        return b.len == 2 ? (uint16_t)(b.data[0] << 8 | b.data[1]) : 0;
+        return b.len == 2 ? (uint16_t)((unsigned)b.data[0] << 8 | b.data[1]) : 0;
 }
 
 uint32_t cursor_u32(struct cursor *c) {

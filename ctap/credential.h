@@ -9,7 +9,8 @@
  *
  * id      = random(16) | HMAC(id key, 01 | random | rpIdHash)
  * sealed  = 01 | nonce(12) | ciphertext | tag(16), additional data: id | rpIdHash
- * record  = 01 | rp.id, user.id, user.name, user.displayName as 16-bit length and bytes, in clear
+ * record  = 01 | rp.id, user.id, user.name, user.displayName as 16-bit length and bytes, in clear;
+ *           length ffff: the name was absent
  */
 
 #include <stdbool.h>

@@ -5,6 +5,13 @@
  * CTAPHID (CTAP 2.3 §11.2) with no I/O: feed it reports and the time, do what it says. It owns
  * channels, reassembly, fragmentation, keepalive timing, LOCK and who may talk now; it knows
  * nothing of what the messages mean.
+ *
+ * One transaction at a time: from the first frame of a message to its answer, other channels hear
+ * CHANNEL_BUSY (A23), and so does a second message on the channel whose command runs; only a
+ * broadcast INIT is answered (A18). HID_ABORT frees the wire before the command is through: until
+ * hid_finish() the other channels still hear CHANNEL_BUSY, and a message that the same channel
+ * completes is kept, with keepalives, for hid_tick() to hand out afterwards. A CANCEL of a kept
+ * command is answered here.
  */
 
 #include <stdbool.h>
@@ -81,15 +88,23 @@ struct hid *hid_free(struct hid *h);
 struct hid_action hid_receive(struct hid *h, const uint8_t report[static HID_REPORT_SIZE],
                               uint64_t now_ms);
 
-/* The command handed out by HID_MESSAGE has answered (or its abort is through). */
+/*
+ * The command handed out by HID_MESSAGE has answered, or its abort is through: once per HID_MESSAGE.
+ * Look at hid_deadline() again: a kept message is due at once.
+ */
 void hid_finish(struct hid *h);
 
-/* What the running command is doing; a change makes a keepalive due at once (A41, A44). */
+/*
+ * What the running command is doing; a change makes a keepalive due at once (A41, A44). A command
+ * starts as HID_PROCESSING, and its first keepalive is due after half a period. Without a running
+ * command, or an aborted one, this is nothing.
+ */
 void hid_set_keepalive(struct hid *h, enum hid_keepalive status, uint64_t now_ms);
 
 /*
- * What time alone makes due: a keepalive on the busy channel, or the error for a stalled message.
- * Call it at hid_deadline() (UINT64_MAX: nothing is due) and repeat until HID_NOTHING.
+ * What time alone makes due: a keepalive on the busy channel, the error for a stalled message, or
+ * the HID_MESSAGE that was kept. Call it at hid_deadline() (UINT64_MAX: nothing is due) and repeat
+ * until HID_NOTHING.
  */
 uint64_t hid_deadline(const struct hid *h);
 struct hid_action hid_tick(struct hid *h, uint64_t now_ms);

@@ -24,16 +24,17 @@ struct uhid_identity {
         uint16_t version; /* BCD */
 };
 
-enum uhid_event_type {
+/* Not uhid_event_type: that is the kernel's, in a header of the same subject. */
+enum uhid_event_kind {
         UHID_NOTHING, /* handled inside, or nothing to read */
         UHID_REPORT,  /* a report from a client */
         UHID_OPENED,  /* the first client opened the node */
         UHID_CLOSED,  /* the last client closed it */
-        UHID_GONE,    /* the peer hung up (socket), or the kernel took the device away */
+        UHID_GONE,    /* the peer of a socket hung up, or sent an empty packet, which looks alike */
 };
 
 struct uhid_event_in {
-        enum uhid_event_type type;
+        enum uhid_event_kind type;
         uint8_t report[UHID_REPORT_SIZE];
 };
 
@@ -58,10 +59,14 @@ int uhid_fd(const struct uhid *u);
 /*
  * Reads one event. Call until -EAGAIN: the kernel's queue holds 31 and drops the rest. Answers
  * GET_REPORT and SET_REPORT itself. Reports of 64 bytes, or of 65 with a leading zero, are taken;
- * others are dropped. Negative errno other than -EAGAIN: the device is lost.
+ * others are dropped. Negative errno other than -EAGAIN: the device is lost. `report` means something
+ * with UHID_REPORT only.
  */
 int uhid_receive(struct uhid *u, struct uhid_event_in *ret);
-/* Sends one input report. 0 or a negative errno; a short write is -EIO. */
+/*
+ * Sends one input report. 0 or a negative errno; a short write is -EIO. -EAGAIN: a socket's peer has
+ * not read for long; /dev/uhid never says so.
+ */
 int uhid_send(struct uhid *u, const uint8_t report[static UHID_REPORT_SIZE]);
 
 /* The report descriptor, 34 bytes (CTAP 2.3 §11.2.8.1). */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The schema of a store as the history of how it came about: an array of steps, index = version.
+ * A step that was released is never edited; a change is a new step at the end. The version is kept
+ * in user_version, which SQLite changes in the same transaction as the tables.
+ *
+ * credential: rows of 500 to 900 bytes, five to a page. `sequence` is the rowid, so that rows lie in
+ * the order of creation and an insertion appends; AUTOINCREMENT keeps the number of a deleted
+ * credential from coming back. A row is reached by its id (unique index) or by its RP, newest first
+ * (partial index, which also holds cred_protect so that counting reads no row). account_tag is NULL
+ * unless discoverable: one per RP and account. No index holds what a signature changes: that writes
+ * one page of credential and the one page of lease.
+ *
+ * lease: `raised` stands in for a write to every row: the count of a credential is the greater of
+ * `count` and base + raised, so that raising 100,000 counts costs one page. base is never above 0 and
+ * raised never below, so that their sum cannot overflow.
+ */
+
+#include <stdio.h>
+
+#include "authenticator/store-schema.h"
+
+static int from_0(sqlite3 *db) {
+        return sqlite3_exec(
+                db,
+                "CREATE TABLE credential ("
+                "  sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+                "  id BLOB NOT NULL CHECK (length(id) = 48),"
+                "  rp_tag BLOB NOT NULL CHECK (length(rp_tag) = 32),"
+                "  account_tag BLOB CHECK (length(account_tag) = 32),"
+                "  alg INTEGER NOT NULL CHECK (alg BETWEEN -2147483648 AND 2147483647),"
+                "  class INTEGER NOT NULL CHECK (class BETWEEN 1 AND 2),"
+                "  cred_protect INTEGER NOT NULL CHECK (cred_protect BETWEEN 1 AND 3),"
+                "  flags INTEGER NOT NULL CHECK (flags BETWEEN 0 AND 4294967295),"
+                "  count INTEGER NOT NULL CHECK (count BETWEEN 0 AND 4294967295),"
+                "  base INTEGER NOT NULL CHECK (base <= 0),"
+                "  created INTEGER NOT NULL,"
+                "  last_used INTEGER NOT NULL,"
+                "  key BLOB NOT NULL CHECK (length(key) <= 2048),"
+                "  sealed BLOB NOT NULL CHECK (length(sealed) <= 1024),"
+                "  CHECK ((flags & 1) = (account_tag IS NOT NULL))"
+                ") STRICT;"
+                "CREATE UNIQUE INDEX credential_by_id ON credential (id);"
+                "CREATE INDEX credential_by_rp ON credential (rp_tag, sequence, cred_protect)"
+                "  WHERE account_tag IS NOT NULL;"
+                "CREATE UNIQUE INDEX credential_by_account ON credential (account_tag)"
+                "  WHERE account_tag IS NOT NULL;"
+                "CREATE TABLE lease ("
+                "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+                "  counter INTEGER NOT NULL CHECK (counter >= 0),"
+                "  used INTEGER NOT NULL CHECK (used BETWEEN 0 AND 4294967295),"
+                "  clean INTEGER NOT NULL CHECK (clean BETWEEN 0 AND 1),"
+                "  raised INTEGER NOT NULL CHECK (raised >= 0)"
+                ") STRICT;"
+                "CREATE TABLE tpm ("
+                "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+                "  phase INTEGER NOT NULL CHECK (phase BETWEEN 0 AND 3),"
+                "  state BLOB NOT NULL CHECK (length(state) <= 8192)"
+                ") STRICT;",
+                NULL, NULL, NULL);
+}
+
+static store_step_fn *const steps[] = {
+        from_0,
+};
+
+const struct store_schema store_schema = { steps, ELEMENTSOF(steps) };
+
+/* Numbers cannot be bound in a PRAGMA. */
+static int mark(sqlite3 *db, int version) {
+        char sql[96];
+
+        (void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+                       STORE_APPLICATION_ID, version);
+        return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+int store_migrate(sqlite3 *db, const struct store_schema *schema, int from) {
+        for (int v = from; v < schema->version; v++) {
+                int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+                if (rc == SQLITE_OK)
+                        rc = schema->steps[v](db);
+                if (rc == SQLITE_OK)
+                        rc = mark(db, v + 1);
+                if (rc == SQLITE_OK)
+                        rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+                if (rc != SQLITE_OK) {
+                        if (!sqlite3_get_autocommit(db))
+                                (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+                        return rc;
+                }
+        }
+        return SQLITE_OK;
+}

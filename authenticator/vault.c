@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The store port over a store, a lease and a TPM. What it adds is the order of things: whatever cuts
+ * a sequence short, vault_open() finds in the saved phase how far it came.
+ *
+ *   reset = ERASING saved · keys unusable in the TPM · rows and lease erased · provisioned · lease
+ *
+ * Once ERASING is saved there is no way back: the next vault_open() goes on from there. Rows are
+ * erased after the TPM's part, because a row without its key is rubbish but a key that outlives a
+ * reset is a breach; and before provisioning, so that no row of before is ever seen under a key of
+ * after. A phase that is not READY therefore never has rows worth keeping.
+ */
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "authenticator/vault.h"
+
+struct vault {
+        struct ctap_store port;
+        struct lease_counter counter;
+        struct store *store;
+        struct tpm *tpm;
+        bool ready; /* provisioned, unlocked, the lease begun */
+        struct secret32 no_key;
+        struct tpm_state state;
+};
+
+static int counter_read(struct lease_counter *c, uint64_t *ret) {
+        return tpm_counter_read(container_of(c, struct vault, counter)->tpm, ret);
+}
+
+static int counter_advance(struct lease_counter *c, uint64_t *ret) {
+        return tpm_counter_advance(container_of(c, struct vault, counter)->tpm, ret);
+}
+
+static int save_state(void *userdata, const struct tpm_state *state) {
+        struct vault *v = userdata;
+
+        return store_set_tpm_state(v->store, state);
+}
+
+/* From whatever phase the state is in to an empty vault that is ready. */
+static int begin_anew(struct vault *v) {
+        int r;
+
+        if (v->state.phase == TPM_PHASE_READY || v->state.phase == TPM_PHASE_ERASING) {
+                r = tpm_erase(v->tpm, &v->state, save_state, v);
+                if (r < 0)
+                        return r;
+        }
+        r = store_erase(v->store, &v->state);
+        if (r < 0)
+                return r;
+        r = tpm_provision(v->tpm, &v->state, save_state, v);
+        if (r < 0)
+                return r;
+        return lease_begin(v->store, &v->counter);
+}
+
+static int resume(struct vault *v) {
+        int r;
+
+        r = store_get_tpm_state(v->store, &v->state);
+        if (r < 0)
+                return r;
+        if (v->state.phase == TPM_PHASE_ERASING)
+                store_log(v->store, LOG_NOTICE, "finishing a reset that was cut short");
+        if (v->state.phase != TPM_PHASE_READY)
+                return begin_anew(v);
+
+        r = tpm_unlock(v->tpm, &v->state);
+        if (r < 0)
+                return r;
+        return lease_begin(v->store, &v->counter);
+}
+
+/* ---- the store port --------------------------------------------------------------------- */
+
+static struct vault *vault_of(struct ctap_store *port) {
+        return container_of(port, struct vault, port);
+}
+
+/* A reset that failed half way leaves nothing to use until it is repeated or the daemon restarts. */
+static int check_ready(const struct vault *v) {
+        return v->ready ? 0 : -ESTALE;
+}
+
+static const struct secret32 *port_key(struct ctap_store *port) {
+        struct vault *v = vault_of(port);
+        const struct secret32 *key = tpm_store_key(v->tpm);
+
+        /* While there is none, a random one under which nothing was ever made. */
+        return key ? key : &v->no_key;
+}
+
+static int port_insert(struct ctap_store *port, const struct ctap_row *row) {
+        struct vault *v = vault_of(port);
+        int64_t base;
+        int r;
+
+        r = check_ready(v);
+        if (r < 0)
+                return r;
+        r = lease_base(v->store, &base);
+        if (r < 0)
+                return r;
+        return store_insert(v->store, row, base);
+}
+
+static int port_find(struct ctap_store *port, const struct ctap_credential_id *id,
+                     struct ctap_row *ret) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : store_find(v->store, id, ret);
+}
+
+static int port_newest(struct ctap_store *port, const struct sha256 *rp_tag, uint8_t max_protect,
+                       uint64_t before, struct ctap_row *ret) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : store_newest(v->store, rp_tag, max_protect, before, ret);
+}
+
+static int port_count(struct ctap_store *port, const struct sha256 *rp_tag, uint8_t max_protect,
+                      uint32_t *ret) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : store_count(v->store, rp_tag, max_protect, ret);
+}
+
+static int port_prepare_use(struct ctap_store *port) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : lease_renew(v->store, &v->counter);
+}
+
+static int port_use(struct ctap_store *port, const struct ctap_credential_id *id,
+                    uint32_t *ret_count) {
+        struct vault *v = vault_of(port);
+        int r;
+
+        /* Nothing to do if prepare_use() came before; without a lease no count may be shown. */
+        r = port_prepare_use(port);
+        return r < 0 ? r : store_use(v->store, id, ret_count);
+}
+
+static uint32_t port_remaining(struct ctap_store *port) {
+        return store_remaining(vault_of(port)->store);
+}
+
+/* True if a reset that failed did so before it had begun: then nothing has changed. */
+static bool is_untouched(struct vault *v) {
+        struct store_lease lease;
+
+        return v->ready && store_get_tpm_state(v->store, &v->state) == 0 &&
+               v->state.phase == TPM_PHASE_READY && tpm_store_key(v->tpm) &&
+               store_get_lease(v->store, &lease) == 0;
+}
+
+static int port_reset(struct ctap_store *port) {
+        struct vault *v = vault_of(port);
+        int r;
+
+        r = store_get_tpm_state(v->store, &v->state);
+        if (r < 0)
+                return r;
+        r = begin_anew(v);
+        v->ready = r == 0 || is_untouched(v);
+        return r;
+}
+
+static const struct ctap_store_ops port_ops = {
+        .key = port_key,
+        .insert = port_insert,
+        .find = port_find,
+        .newest = port_newest,
+        .count = port_count,
+        .prepare_use = port_prepare_use,
+        .use = port_use,
+        .remaining = port_remaining,
+        .reset = port_reset,
+};
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+static struct vault *vault_free(struct vault *v) {
+        if (!v)
+                return NULL;
+        secret32_wipe(&v->no_key);
+        free(v);
+        return NULL;
+}
+
+static void vault_freep(struct vault **v) {
+        (void)vault_free(*v);
+}
+
+int vault_open(struct store *store, struct tpm *tpm, struct vault **ret) {
+        _cleanup_(vault_freep) struct vault *v = calloc(1, sizeof(*v));
+        int r;
+
+        if (!v)
+                return -ENOMEM;
+        v->port.ops = &port_ops;
+        v->counter = (struct lease_counter){ counter_read, counter_advance };
+        v->store = store;
+        v->tpm = tpm;
+        if (RAND_bytes(v->no_key.b, sizeof(v->no_key.b)) != 1)
+                return -EIO;
+
+        r = resume(v);
+        if (r < 0)
+                return r;
+        v->ready = true;
+
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+struct vault *vault_close(struct vault *v) {
+        /* A lease that cannot be ended costs a raise at the next start and was told in the log. */
+        if (v && v->ready && lease_end(v->store, &v->counter) < 0)
+                v->ready = false;
+        return vault_free(v);
+}
+
+struct ctap_store *vault_store(struct vault *v) {
+        return &v->port;
+}
+
+struct ctap_keys *vault_keys(struct vault *v) {
+        return tpm_keys(v->tpm);
+}
+
+void vault_settle(struct vault *v) {
+        struct store_lease lease;
+
+        tpm_settle(v->tpm);
+        /* The next signature then finds a lease. Without uses none is opened: idle costs no writes. */
+        if (v->ready && store_get_lease(v->store, &lease) == 0 && !lease.clean &&
+            lease.used >= LEASE_USES && lease_renew(v->store, &v->counter) < 0)
+                store_log(v->store, LOG_WARNING,
+                          "the next signature waits for a new counter lease");
+        store_settle(v->store);
+}

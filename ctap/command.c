@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What commands exist, what each needs and what it may disturb: a table. The way of a CTAP2 request
+ * through ctap_request() is the same for all of them, and whatever goes wrong ends as one status
+ * byte.
+ */
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctap/command.h"
+#include "ctap/ctap.h"
+
+enum {
+        TAKES_PARAMS = 1 << 0,
+        KEEPS_WALK = 1 << 1, /* any other command gives a begun enumeration up (GN4) */
+};
+
+static const struct ctap_command {
+        ctap_run_fn *run;
+        unsigned flags;
+} commands[] = {
+        [0x01] = {ctap_make_credential,     TAKES_PARAMS},
+        [0x02] = { ctap_get_assertion,      TAKES_PARAMS},
+        [0x04] = { ctap_get_info,           0           },
+        [0x07] = { ctap_reset,              0           },
+        [0x08] = { ctap_get_next_assertion, KEEPS_WALK  },
+        [0x0b] = { ctap_selection,          0           },
+};
+
+enum ctap_status ctap_status_from_errno(int r) {
+        switch (r) {
+        case 0:
+                return CTAP_OK;
+        case -ENOSPC:
+                return CTAP2_ERR_KEY_STORE_FULL;
+        default:
+                return CTAP1_ERR_OTHER;
+        }
+}
+
+uint64_t ctap_now_ms(const struct ctap *c) {
+        return c->env.clock->ops->now_ms(c->env.clock);
+}
+
+void ctap_forget_walk(struct ctap *c) {
+        c->walk = (struct ctap_walk){ .kind = CTAP_WALK_NONE };
+}
+
+void ctap_forget_credential_keys(struct ctap *c) {
+        ctap_credential_keys_wipe(&c->credential_keys);
+        c->has_credential_keys = false;
+}
+
+static int need_credential_keys(struct ctap *c) {
+        int r;
+
+        if (c->has_credential_keys)
+                return 0;
+        r = ctap_credential_keys_derive(c->env.store->ops->key(c->env.store), &c->credential_keys);
+        if (r < 0)
+                return r;
+        c->has_credential_keys = true;
+        return 0;
+}
+
+int ctap_new(const struct ctap_env *env, const struct ctap_options *options, struct ctap **ret) {
+        struct ctap *c;
+        int r;
+
+        /* 1024 is what a client may assume that has not asked (CTAP 2.3 §6.4 maxMsgSize). */
+        if (options->max_message < 1024)
+                return -EINVAL;
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->env = *env;
+        c->options = *options;
+        u2f_init(&c->u2f);
+
+        r = need_credential_keys(c);
+        if (r < 0) {
+                ctap_free(c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}
+
+struct ctap *ctap_free(struct ctap *c) {
+        if (!c)
+                return NULL;
+        u2f_withdraw(&c->u2f, &c->env);
+        OPENSSL_cleanse(c, sizeof(*c));
+        free(c);
+        return NULL;
+}
+
+void ctap_power_up(struct ctap *c) {
+        u2f_withdraw(&c->u2f, &c->env);
+        ctap_forget_walk(c);
+        c->reset_until_ms = ctap_now_ms(c) + CTAP_RESET_WINDOW_MS;
+}
+
+/* The parameters as one checked map, for a command that takes some. */
+static enum ctap_status read_params(struct bytes params, struct cbor_value *ret) {
+        enum ctap_status s;
+
+        if (params.len == 0)
+                return CTAP2_ERR_MISSING_PARAMETER;
+        s = cbor_check(params);
+        if (s != CTAP_OK)
+                return s;
+        *ret = cbor_next(&params);
+        return ret->kind == CBOR_KIND_MAP ? CTAP_OK : CTAP2_ERR_CBOR_UNEXPECTED_TYPE;
+}
+
+static enum ctap_status dispatch(struct ctap *c, uint8_t code, struct bytes params,
+                                 struct ctap_call *call, struct cbor_writer *out) {
+        const struct ctap_command *cmd = code < ELEMENTSOF(commands) ? &commands[code] : NULL;
+        enum ctap_status s;
+
+        if (!cmd || !cmd->run)
+                return CTAP1_ERR_INVALID_COMMAND;
+
+        /* There is one person and one question at a time. */
+        u2f_withdraw(&c->u2f, &c->env);
+        if (!(cmd->flags & KEEPS_WALK))
+                ctap_forget_walk(c);
+
+        if (cmd->flags & TAKES_PARAMS) {
+                s = read_params(params, &call->params);
+                if (s != CTAP_OK)
+                        return s;
+        }
+
+        s = ctap_status_from_errno(need_credential_keys(c));
+        if (s != CTAP_OK)
+                return s;
+        return cmd->run(c, call, out);
+}
+
+static enum ctap_status answer(struct ctap *c, uint32_t channel, struct bytes message,
+                               struct buf *reply) {
+        struct cbor_writer out = { reply };
+        struct ctap_call call = { .channel = channel };
+        enum ctap_status s;
+
+        if (message.len == 0)
+                return CTAP1_ERR_INVALID_LENGTH;
+        if (message.len > c->options.max_message)
+                return CTAP2_ERR_REQUEST_TOO_LARGE;
+        /* Looked at first: a credential must not be made whose reply then has no room. */
+        if (reply->cap < CTAP_REPLY_MAX)
+                return CTAP1_ERR_OTHER;
+
+        buf_put_u8(reply, CTAP_OK);
+        s = dispatch(c, message.data[0], BYTES(message.data + 1, message.len - 1), &call, &out);
+        if (s != CTAP_OK)
+                return s;
+        return ctap_status_from_errno(buf_error(reply));
+}
+
+void ctap_request(struct ctap *c, uint32_t channel, struct bytes message, struct buf *reply) {
+        enum ctap_status s;
+
+        reply->len = 0;
+        reply->failed = false;
+        s = answer(c, channel, message, reply);
+        if (s == CTAP_OK)
+                return;
+
+        reply->len = 0;
+        reply->failed = false;
+        buf_put_u8(reply, (uint8_t)s);
+}
+
+void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *reply) {
+        reply->len = 0;
+        reply->failed = false;
+        ctap_forget_walk(c);
+        if (need_credential_keys(c) < 0) {
+                buf_put_u16(reply, 0x6f00);
+                return;
+        }
+        u2f_message(&c->u2f, &c->env, &c->credential_keys, channel, apdu, reply);
+}
+
+uint64_t ctap_deadline(const struct ctap *c) {
+        return u2f_deadline(&c->u2f);
+}
+
+void ctap_expire(struct ctap *c) {
+        u2f_expire(&c->u2f, &c->env);
+}

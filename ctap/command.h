@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The authenticator's state, and what each command file offers to the dispatch table. Private to
+ * ctap/: others see struct ctap through ctap.h. A command is decode, authorize, confirm, act,
+ * encode, and one file.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctap/bytes.h"
+#include "ctap/cbor.h"
+#include "ctap/credential.h"
+#include "ctap/ctap.h"
+#include "ctap/env.h"
+#include "ctap/macro.h"
+#include "ctap/status.h"
+#include "ctap/u2f.h"
+
+/* A walk is given up when it is not continued for so long (GN2). */
+#define CTAP_WALK_MS 30000
+/* After power-up, for a reset that no display explains (RS1). */
+#define CTAP_RESET_WINDOW_MS 10000
+
+/* What a begun enumeration must remember until its next step. */
+enum ctap_walk_kind {
+        CTAP_WALK_NONE,
+        CTAP_WALK_ASSERTIONS, /* getNextAssertion */
+};
+
+struct ctap_assertions_walk {
+        struct sha256 rp_id_hash;
+        struct sha256 rp_tag;
+        struct sha256 client_data_hash;
+        uint64_t before;     /* the next one is the newest below this sequence */
+        uint32_t remaining;  /* that were counted and not yet given */
+        uint8_t max_protect; /* the highest credProtect level that may be given */
+        bool up;             /* a person was there */
+};
+
+struct ctap_walk {
+        enum ctap_walk_kind kind;
+        uint32_t channel; /* the only one that may go on */
+        uint64_t expires_ms;
+        union {
+                struct ctap_assertions_walk assertions;
+        };
+};
+
+struct ctap {
+        struct ctap_env env;
+        struct ctap_options options;
+        struct ctap_credential_keys credential_keys;
+        bool has_credential_keys; /* false: to be derived from the store key */
+        struct ctap_walk walk;
+        uint64_t reset_until_ms; /* the end of the window that power-up opened */
+        struct u2f u2f;
+};
+
+/* One request. */
+struct ctap_call {
+        uint32_t channel;
+        struct cbor_value params; /* ABSENT for commands that take none */
+};
+
+typedef enum ctap_status ctap_run_fn(struct ctap *c, const struct ctap_call *call,
+                                     struct cbor_writer *out);
+
+ctap_run_fn ctap_make_credential;
+ctap_run_fn ctap_get_assertion;
+ctap_run_fn ctap_get_next_assertion;
+ctap_run_fn ctap_get_info;
+ctap_run_fn ctap_reset;
+ctap_run_fn ctap_selection;
+
+/*
+ * The one place where a failure of the machine becomes an answer: CTAP2_ERR_KEY_STORE_FULL for
+ * -ENOSPC, CTAP1_ERR_OTHER for all others, CTAP_OK for 0. It has been logged where it began.
+ */
+_must_check_ enum ctap_status ctap_status_from_errno(int r);
+
+uint64_t ctap_now_ms(const struct ctap *c);
+void ctap_forget_walk(struct ctap *c);
+/* The store key may have changed: the next request derives the credential keys anew. */
+void ctap_forget_credential_keys(struct ctap *c);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Begin, prepare, wait: see confirm.h. No other file of the CTAP2 commands asks a person. */
+
+#include "ctap/confirm.h"
+
+static int prepare_and_wait(struct ctap_presence *p, ctap_prepare_fn *prepare, void *userdata,
+                            enum ctap_answer *ret) {
+        int r;
+
+        if (prepare) {
+                r = prepare(userdata);
+                if (r < 0)
+                        return r;
+        }
+        return p->ops->wait(p, ret);
+}
+
+int ctap_ask(struct ctap *c, const struct ctap_prompt *prompt, ctap_prepare_fn *prepare,
+             void *userdata, enum ctap_answer *ret) {
+        struct ctap_presence *p = c->env.presence;
+        int r;
+
+        r = p->ops->begin(p, prompt);
+        if (r < 0)
+                return r;
+
+        r = prepare_and_wait(p, prepare, userdata, ret);
+        p->ops->end(p);
+        return r;
+}
+
+enum ctap_status ctap_status_from_answer(enum ctap_answer answer, enum ctap_status on_timeout) {
+        switch (answer) {
+        case CTAP_ANSWER_YES:
+                return CTAP_OK;
+        case CTAP_ANSWER_NO:
+                return CTAP2_ERR_OPERATION_DENIED;
+        case CTAP_ANSWER_TIMEOUT:
+                return on_timeout;
+        case CTAP_ANSWER_CANCELLED:
+                return CTAP2_ERR_KEEPALIVE_CANCEL;
+        case CTAP_ANSWER_PENDING:
+                break;
+        }
+        return CTAP1_ERR_OTHER;
+}
+
+enum ctap_status ctap_confirm(struct ctap *c, const struct ctap_prompt *prompt,
+                              ctap_prepare_fn *prepare, void *userdata,
+                              enum ctap_status on_timeout) {
+        enum ctap_answer answer;
+        int r;
+
+        r = ctap_ask(c, prompt, prepare, userdata, &answer);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+        return ctap_status_from_answer(answer, on_timeout);
+}

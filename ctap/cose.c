@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * COSE algorithms as data: see cose.h. A fully specified id (RFC 9864) makes the same key as the
+ * older one beside it; only the id that is written back differs.
+ *
+ * getInfo lists just the older ids. Firefox took a key that listed an id it did not know for U2F
+ * only (GI3), and an RP that asks for a fully specified id has the older one in its list as well.
+ */
+
+#include "ctap/cose.h"
+#include "ctap/crypto.h"
+
+enum {
+        KEY_TYPE_EC2 = 2,
+        CURVE_P256 = 1,
+        CURVE_P384 = 2,
+};
+
+/* In order of preference. */
+static const struct ctap_cose algorithms[] = {
+        {CTAP_COSE_ES256,   CTAP_KEY_P256, CURVE_P256, 32, true },
+        { CTAP_COSE_ES384,  CTAP_KEY_P384, CURVE_P384, 48, true },
+        { CTAP_COSE_ESP256, CTAP_KEY_P256, CURVE_P256, 32, false},
+        { CTAP_COSE_ESP384, CTAP_KEY_P384, CURVE_P384, 48, false},
+};
+
+static bool is_offered(const struct ctap_cose *alg, unsigned offered) {
+        return offered & 1u << alg->type;
+}
+
+const struct ctap_cose *ctap_cose_find(int64_t id, unsigned offered) {
+        for (size_t i = 0; i < ELEMENTSOF(algorithms); i++)
+                if (algorithms[i].id == id && is_offered(&algorithms[i], offered))
+                        return &algorithms[i];
+        return NULL;
+}
+
+const struct ctap_cose *ctap_cose_listed(size_t nth, unsigned offered) {
+        for (size_t i = 0; i < ELEMENTSOF(algorithms); i++)
+                if (algorithms[i].listed && is_offered(&algorithms[i], offered) && nth-- == 0)
+                        return &algorithms[i];
+        return NULL;
+}
+
+int ctap_cose_hash(const struct ctap_cose *alg, const struct bytes *parts, size_t n_parts,
+                   struct ctap_digest *ret) {
+        struct ctap_digest made = { 0 };
+        struct sha256 d256;
+        struct sha384 d384;
+        struct cursor in;
+        int r;
+
+        if (alg->type == CTAP_KEY_P384) {
+                r = ctap_sha384(parts, n_parts, &d384);
+                in = (struct cursor){ BYTES_OF(d384), false };
+        } else {
+                r = ctap_sha256(parts, n_parts, &d256);
+                in = (struct cursor){ BYTES_OF(d256), false };
+        }
+        if (r < 0)
+                return r;
+
+        made.len = (uint8_t)in.left.len;
+        cursor_copy(&in, made.b, made.len);
+        *ret = made;
+        return 0;
+}
+
+struct bytes ctap_digest_bytes(const struct ctap_digest *d) {
+        return BYTES(d->b, d->len);
+}
+
+void ctap_cose_put_key(struct cbor_writer *w, const struct ctap_cose *alg,
+                       const struct ctap_public_key *key) {
+        cbor_put_map(w, 5);
+        cbor_put_int(w, 1);
+        cbor_put_int(w, KEY_TYPE_EC2);
+        cbor_put_int(w, 3);
+        cbor_put_int(w, alg->id);
+        cbor_put_int(w, -1);
+        cbor_put_int(w, alg->curve);
+        cbor_put_int(w, -2);
+        cbor_put_bytes(w, BYTES(key->x, alg->field_size));
+        cbor_put_int(w, -3);
+        cbor_put_bytes(w, BYTES(key->y, alg->field_size));
+}

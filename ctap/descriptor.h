@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * Lists of credential descriptors: allowList and excludeList. A list is first checked as a whole;
+ * then the credential in it that is ours is looked for. An id of another authenticator, or of
+ * another RP, is refused by its MAC, so that a list of sixty costs neither a query nor a command to
+ * the key device (GA17).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctap/bytes.h"
+#include "ctap/cbor.h"
+#include "ctap/command.h"
+#include "ctap/env.h"
+#include "ctap/macro.h"
+#include "ctap/status.h"
+
+/* True for the only type of credential there is. */
+bool ctap_is_public_key(const struct cbor_value *type);
+
+/* The shape of every element (B17). The list may be ABSENT. */
+_must_check_ enum ctap_status ctap_check_descriptors(const struct cbor_value *list);
+
+/*
+ * The first credential of the list that was made here for this RP, still exists, and whose
+ * credProtect is at most `max_protect`. -ENOENT: there is none.
+ */
+_must_check_ int ctap_find_listed(struct ctap *c, const struct cbor_value *list,
+                                  const struct sha256 *rp_id_hash, uint8_t max_protect,
+                                  struct ctap_row *ret);
+
+/*
+ * The highest credProtect level that may show itself (D1): 3 to a verified user, 2 to who names the
+ * credential, 1 to everybody.
+ */
+uint8_t ctap_max_protect(bool named, bool verified);

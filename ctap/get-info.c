@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * authenticatorGetInfo (CTAP 2.3 §6.4): what this authenticator can do, now. It only claims what is
+ * there: no PIN, hence no FIDO_2_1, which demands one (GI11). It asks neither the key device nor
+ * the person.
+ */
+
+#include "ctap/command.h"
+#include "ctap/cose.h"
+
+/* A descriptor of ours: a map of "id" and "type" with an id of 48 bytes, in CBOR. */
+#define DESCRIPTOR_SIZE (1 + 3 + 2 + CTAP_CREDENTIAL_ID_SIZE + 5 + 11)
+/* Room for the other members: a long RP ID, clientDataHash, options, pinUvAuthParam. */
+#define OTHER_MEMBERS_SIZE 400
+
+static void put_algorithms(struct cbor_writer *out, unsigned offered) {
+        const struct ctap_cose *alg;
+        size_t n = 0;
+
+        while (ctap_cose_listed(n, offered))
+                n++;
+        cbor_put_array(out, n);
+        for (size_t i = 0; (alg = ctap_cose_listed(i, offered)); i++) {
+                cbor_put_map(out, 2);
+                cbor_put_string(out, "alg");
+                cbor_put_int(out, alg->id);
+                cbor_put_string(out, "type");
+                cbor_put_string(out, "public-key");
+        }
+}
+
+enum ctap_status ctap_get_info(struct ctap *c, const struct ctap_call *call _unused_,
+                               struct cbor_writer *out) {
+        const struct ctap_options *o = &c->options;
+
+        cbor_put_map(out, 11);
+
+        cbor_put_int(out, 0x01); /* versions */
+        cbor_put_array(out, 2);
+        cbor_put_string(out, "U2F_V2");
+        cbor_put_string(out, "FIDO_2_0");
+
+        cbor_put_int(out, 0x03); /* aaguid */
+        cbor_put_bytes(out, BYTES_OF(o->aaguid));
+
+        cbor_put_int(out, 0x04); /* options; `plat` stays away: clients then use the HID device */
+        cbor_put_map(out, 2);
+        cbor_put_string(out, "rk");
+        cbor_put_bool(out, true);
+        cbor_put_string(out, "up");
+        cbor_put_bool(out, true);
+
+        cbor_put_int(out, 0x05); /* maxMsgSize */
+        cbor_put_int(out, o->max_message);
+
+        cbor_put_int(out, 0x07); /* maxCredentialCountInList */
+        cbor_put_int(out, (o->max_message - OTHER_MEMBERS_SIZE) / DESCRIPTOR_SIZE);
+
+        cbor_put_int(out, 0x08); /* maxCredentialIdLength */
+        cbor_put_int(out, CTAP_CREDENTIAL_ID_SIZE);
+
+        cbor_put_int(out, 0x09); /* transports */
+        cbor_put_array(out, 1);
+        cbor_put_string(out, "usb");
+
+        cbor_put_int(out, 0x0a); /* algorithms */
+        put_algorithms(out, c->env.keys->ops->offered(c->env.keys));
+
+        cbor_put_int(out, 0x0e); /* firmwareVersion */
+        cbor_put_int(out, o->firmware_version);
+
+        cbor_put_int(out, 0x14); /* remainingDiscoverableCredentials */
+        cbor_put_int(out, c->env.store->ops->remaining(c->env.store));
+
+        cbor_put_int(out, 0x16); /* attestationFormats */
+        cbor_put_array(out, 1);
+        cbor_put_string(out, "packed");
+
+        return CTAP_OK;
+}

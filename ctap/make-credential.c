@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * authenticatorMakeCredential (CTAP 2.3 §6.1). The key is made, and loaded if it has to attest to
+ * itself, while the person reads the question; a no throws it away. After a yes it signs before the
+ * credential is kept, so that whatever fails leaves no credential behind that nobody was told of.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "ctap/attestation.h"
+#include "ctap/auth-data.h"
+#include "ctap/authorize.h"
+#include "ctap/command.h"
+#include "ctap/confirm.h"
+#include "ctap/cose.h"
+#include "ctap/crypto.h"
+#include "ctap/descriptor.h"
+#include "ctap/sign.h"
+
+struct mc_rp {
+        struct cbor_value id, name, icon;
+};
+
+struct mc_user {
+        struct cbor_value id, name, display_name, icon;
+};
+
+struct mc_request {
+        struct cbor_value client_data_hash;
+        struct cbor_value rp_map, user_map, params, exclude_list, extensions, options;
+        struct cbor_value enterprise, formats;
+        struct mc_rp rp;
+        struct mc_user user;
+        struct ctap_authorization authorization;
+        const struct ctap_cose *alg; /* NULL: none that was offered is supported */
+        enum ctap_attestation format;
+        struct sha256 rp_id_hash;
+        bool dummy; /* a client asks which key is meant; nobody will use the credential */
+};
+
+/* A credential in the making. */
+struct mc_credential {
+        struct ctap *ctap;
+        const struct mc_request *rq;
+        struct ctap_row row;
+        struct ctap_loaded_key *key; /* NULL if it need not sign */
+        struct buf auth_data;
+        uint8_t auth_data_storage[CTAP_AUTH_DATA_MAX];
+        struct ctap_signature signature;
+};
+
+static void mc_credential_done(struct mc_credential *m) {
+        struct ctap_keys *k = m->ctap->env.keys;
+
+        k->ops->unload(k, m->key);
+}
+
+/* ---- decode ---- */
+
+#define TOP(member)  offsetof(struct mc_request, member)
+#define RP(member)   offsetof(struct mc_rp, member)
+#define USER(member) offsetof(struct mc_user, member)
+
+static const struct cbor_field mc_fields[] = {
+        {NULL,  0x01, CBOR_KIND_BYTES, true,  TOP(client_data_hash)      },
+        { NULL, 0x02, CBOR_KIND_MAP,   true,  TOP(rp_map)                },
+        { NULL, 0x03, CBOR_KIND_MAP,   true,  TOP(user_map)              },
+        { NULL, 0x04, CBOR_KIND_ARRAY, true,  TOP(params)                },
+        { NULL, 0x05, CBOR_KIND_ARRAY, false, TOP(exclude_list)          },
+        { NULL, 0x06, CBOR_KIND_MAP,   false, TOP(extensions)            },
+        { NULL, 0x07, CBOR_KIND_MAP,   false, TOP(options)               },
+        { NULL, 0x08, CBOR_KIND_BYTES, false, TOP(authorization.param)   },
+        { NULL, 0x09, CBOR_KIND_INT,   false, TOP(authorization.protocol)},
+        { NULL, 0x0a, CBOR_KIND_INT,   false, TOP(enterprise)            },
+        { NULL, 0x0b, CBOR_KIND_ARRAY, false, TOP(formats)               },
+};
+
+static const struct cbor_field rp_fields[] = {
+        {"id",    0, CBOR_KIND_TEXT, true,  RP(id)  },
+        { "name", 0, CBOR_KIND_TEXT, false, RP(name)},
+        { "icon", 0, CBOR_KIND_TEXT, false, RP(icon)},
+};
+
+static const struct cbor_field user_fields[] = {
+        {"id",           0, CBOR_KIND_BYTES, true,  USER(id)          },
+        { "name",        0, CBOR_KIND_TEXT,  false, USER(name)        },
+        { "displayName", 0, CBOR_KIND_TEXT,  false, USER(display_name)},
+        { "icon",        0, CBOR_KIND_TEXT,  false, USER(icon)        },
+};
+
+struct mc_param {
+        struct cbor_value alg, type;
+};
+
+static const struct cbor_field param_fields[] = {
+        {"alg",   0, CBOR_KIND_INT,  true, offsetof(struct mc_param, alg) },
+        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct mc_param, type)},
+};
+
+/*
+ * The first algorithm that this key device can do (MC3). All elements are checked, also behind the
+ * match, and their number has no limit but the message's (B18).
+ */
+static enum ctap_status decode_params(struct ctap *c, const struct cbor_value *params,
+                                      const struct ctap_cose **ret) {
+        const unsigned offered = c->env.keys->ops->offered(c->env.keys);
+        const struct ctap_cose *alg = NULL;
+        struct bytes left = params->elements;
+
+        for (uint32_t i = 0; i < params->n; i++) {
+                const struct cbor_value item = cbor_next(&left);
+                struct mc_param p = { 0 };
+                enum ctap_status s;
+
+                s = cbor_read_map(&item, param_fields, ELEMENTSOF(param_fields), &p);
+                if (s != CTAP_OK)
+                        return s;
+                if (!alg && ctap_is_public_key(&p.type))
+                        alg = ctap_cose_find(p.alg.integer, offered);
+        }
+        *ret = alg;
+        return CTAP_OK;
+}
+
+/*
+ * What has the right type and still cannot be (MC24, B20). 02 for a wrong length too: 03 is about
+ * the length of the message. An account needs an id whether it is discoverable or not: WebAuthn
+ * demands 1 to 64 bytes of every user handle.
+ */
+static enum ctap_status check_values(const struct mc_request *rq) {
+        const size_t rp_id = rq->rp.id.string.len, user_id = rq->user.id.string.len;
+
+        if (rq->client_data_hash.string.len != sizeof(struct sha256) || rp_id < 1 ||
+            rp_id > CTAP_RP_ID_MAX || user_id < 1 || user_id > CTAP_USER_ID_MAX)
+                return CTAP1_ERR_INVALID_PARAMETER;
+        return CTAP_OK;
+}
+
+static enum ctap_status mc_decode(struct ctap *c, const struct cbor_value *params,
+                                  struct mc_request *rq) {
+        enum ctap_status s;
+
+        s = cbor_read_map(params, mc_fields, ELEMENTSOF(mc_fields), rq);
+        if (s == CTAP_OK)
+                s = cbor_read_map(&rq->rp_map, rp_fields, ELEMENTSOF(rp_fields), &rq->rp);
+        if (s == CTAP_OK)
+                s = cbor_read_map(&rq->user_map, user_fields, ELEMENTSOF(user_fields), &rq->user);
+        if (s == CTAP_OK)
+                s = decode_params(c, &rq->params, &rq->alg);
+        if (s == CTAP_OK)
+                s = ctap_check_descriptors(&rq->exclude_list);
+        if (s == CTAP_OK)
+                s = ctap_read_options(&rq->options, &rq->authorization);
+        if (s == CTAP_OK)
+                s = ctap_attestation_choose(&rq->formats, &rq->format);
+        if (s == CTAP_OK)
+                s = check_values(rq);
+        return s;
+}
+
+/* ---- authorize ---- */
+
+/*
+ * What browsers and libraries send to find out which key the person means (H5, H22, H30). They ask
+ * every key that is plugged in, and none of them keeps the credential.
+ */
+static int is_dummy(const struct mc_request *rq, bool *ret) {
+        static const uint8_t dummy_user[] = { 1 };
+        struct sha256 of_nothing;
+        int r;
+
+        r = ctap_sha256(NULL, 0, &of_nothing);
+        if (r < 0)
+                return r;
+
+        *ret = bytes_equal(rq->rp.id.string, BYTES_TEXT(".dummy")) ||
+               bytes_equal(rq->rp.id.string, BYTES_TEXT("make.me.blink")) ||
+               (bytes_equal(rq->rp.id.string, BYTES_TEXT("localhost")) &&
+                bytes_equal(rq->user.name.string, BYTES_TEXT("dummy")) &&
+                bytes_equal(rq->user.id.string, BYTES_OF(dummy_user)) &&
+                bytes_equal(rq->client_data_hash.string, BYTES_OF(of_nothing)));
+        return 0;
+}
+
+/* The order of CTAP 2.3 §6.1.2 steps 1 to 6. */
+static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
+        const struct ctap_authorization *a = &rq->authorization;
+        enum ctap_status s;
+        int r;
+
+        r = ctap_sha256(&rq->rp.id.string, 1, &rq->rp_id_hash);
+        if (r == 0)
+                r = is_dummy(rq, &rq->dummy);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+
+        s = ctap_authorize(c, a, rq->dummy ? BYTES_NULL : rq->rp.id.string);
+        if (s != CTAP_OK)
+                return s;
+        if (!rq->alg)
+                return CTAP2_ERR_UNSUPPORTED_ALGORITHM;
+        s = ctap_authorize_uv(a);
+        if (s != CTAP_OK)
+                return s;
+        if (a->up.kind != CBOR_KIND_ABSENT && !a->up.boolean)
+                return CTAP2_ERR_INVALID_OPTION; /* MC5c */
+        if (rq->enterprise.kind != CBOR_KIND_ABSENT)
+                return CTAP1_ERR_INVALID_PARAMETER; /* MC9: not capable of it */
+        return CTAP_OK;
+}
+
+/* ---- confirm ---- */
+
+/* Everything of the row but the key. */
+static int prepare_row(struct mc_credential *m) {
+        const struct ctap_credential_keys *k = &m->ctap->credential_keys;
+        const struct mc_request *rq = m->rq;
+        const struct ctap_record record = {
+                .rp_id = rq->rp.id.string,
+                .user_id = rq->user.id.string,
+                .user_name = rq->user.name.string,
+                .user_display_name = rq->user.display_name.string,
+                .has_user_name = rq->user.name.kind != CBOR_KIND_ABSENT,
+                .has_display_name = rq->user.display_name.kind != CBOR_KIND_ABSENT,
+        };
+        struct ctap_row *row = &m->row;
+        int r;
+
+        row->alg = rq->alg->id;
+        row->class = CTAP_CLASS_A;
+        row->cred_protect = 1;
+
+        r = ctap_credential_id_make(k, m->ctap->env.rng, &rq->rp_id_hash, &row->id);
+        if (r < 0)
+                return r;
+        r = ctap_rp_tag(k, &rq->rp_id_hash, &row->rp_tag);
+        if (r < 0)
+                return r;
+        if (rq->authorization.rk.boolean) {
+                row->flags = CTAP_ROW_DISCOVERABLE;
+                r = ctap_account_tag(k, &rq->rp_id_hash, record.user_id, &row->account_tag);
+                if (r < 0)
+                        return r;
+        }
+        return ctap_record_seal(k, m->ctap->env.rng, &rq->rp_id_hash, &record, row);
+}
+
+static void put_auth_data(struct mc_credential *m, const struct ctap_public_key *key) {
+        struct ctap_attested attested = { .id = m->row.id, .alg = m->rq->alg, .key = *key };
+        const struct ctap_auth_data d = {
+                .rp_id_hash = m->rq->rp_id_hash,
+                .flags = CTAP_FLAG_UP,
+                .attested = &attested,
+        };
+
+        memcpy(attested.aaguid, m->ctap->options.aaguid, sizeof(attested.aaguid));
+        ctap_auth_data_put(&d, &m->auth_data);
+}
+
+static int mc_prepare(void *userdata) {
+        struct mc_credential *m = userdata;
+        struct ctap_keys *k = m->ctap->env.keys;
+        struct ctap_public_key public;
+        int r;
+
+        r = prepare_row(m);
+        if (r < 0)
+                return r;
+        r = k->ops->create(k, m->rq->alg->type, CTAP_CLASS_A, &m->row.key, &public);
+        if (r < 0)
+                return r;
+
+        m->auth_data = BUF_ON(m->auth_data_storage);
+        put_auth_data(m, &public);
+        r = buf_error(&m->auth_data);
+        if (r < 0 || m->rq->format == CTAP_ATTESTATION_NONE)
+                return r;
+        return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len), &m->key);
+}
+
+static struct ctap_prompt mc_prompt(const struct mc_request *rq) {
+        const struct cbor_value *name = &rq->user.name;
+
+        if (rq->dummy)
+                return (struct ctap_prompt){ .ask = CTAP_ASK_SELECT, .passive = true };
+        return (struct ctap_prompt){
+                .ask = CTAP_ASK_CREATE,
+                .rp_id = rq->rp.id.string,
+                .account = name->string.len > 0 ? name->string : rq->user.display_name.string,
+                .n_accounts = 1,
+        };
+}
+
+/* MC12: what the person says to the question makes no difference, that there was one does. */
+static enum ctap_status report_excluded(struct ctap *c, const struct ctap_prompt *prompt) {
+        enum ctap_answer answer;
+        int r;
+
+        r = ctap_ask(c, prompt, NULL, NULL, &answer);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+        return answer == CTAP_ANSWER_CANCELLED ? CTAP2_ERR_KEEPALIVE_CANCEL
+                                               : CTAP2_ERR_CREDENTIAL_EXCLUDED;
+}
+
+static enum ctap_status mc_confirm(struct ctap *c, const struct mc_request *rq,
+                                   struct mc_credential *m) {
+        const struct ctap_prompt prompt = mc_prompt(rq);
+        int r;
+
+        r = ctap_find_listed(c, &rq->exclude_list, &rq->rp_id_hash, ctap_max_protect(true, false),
+                             &m->row);
+        if (r == 0)
+                return report_excluded(c, &prompt);
+        if (r != -ENOENT)
+                return ctap_status_from_errno(r);
+        return ctap_confirm(c, &prompt, mc_prepare, m, CTAP2_ERR_OPERATION_DENIED);
+}
+
+/* ---- act ---- */
+
+static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
+        int r;
+
+        if (m->key) {
+                r = ctap_sign(c->env.keys, m->key, m->rq->alg, buf_bytes(&m->auth_data),
+                              m->rq->client_data_hash.string, &m->signature);
+                if (r < 0)
+                        return ctap_status_from_errno(r);
+        }
+        /* H5: a row for every time that a browser asks which key is meant would fill the store. */
+        if (m->rq->dummy)
+                return CTAP_OK;
+        return ctap_status_from_errno(c->env.store->ops->insert(c->env.store, &m->row));
+}
+
+/* ---- encode ---- */
+
+static void mc_encode(const struct mc_credential *m, struct cbor_writer *out) {
+        const struct bytes signature = BYTES(m->signature.data, m->signature.len);
+
+        cbor_put_map(out, 3);
+        ctap_attestation_put(out, m->rq->format, buf_bytes(&m->auth_data), m->rq->alg->id,
+                             signature);
+}
+
+enum ctap_status ctap_make_credential(struct ctap *c, const struct ctap_call *call,
+                                      struct cbor_writer *out) {
+        struct mc_request rq = { 0 };
+        _cleanup_(mc_credential_done) struct mc_credential made = { .ctap = c, .rq = &rq };
+        enum ctap_status s;
+
+        s = mc_decode(c, &call->params, &rq);
+        if (s == CTAP_OK)
+                s = mc_authorize(c, &rq);
+        if (s == CTAP_OK)
+                s = mc_confirm(c, &rq, &made);
+        if (s == CTAP_OK)
+                s = mc_create(c, &made);
+        if (s == CTAP_OK)
+                mc_encode(&made, out);
+        return s;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * authenticatorReset (CTAP 2.3 §6.6): erases every credential for good. The store port erases in
+ * the key device first; here is only who may ask for it, and that nothing of the old state stays in
+ * use.
+ */
+
+#include <errno.h>
+
+#include "ctap/command.h"
+#include "ctap/confirm.h"
+
+/* A person who reads "erase everything?" needs no time window to be protected by (RS1). */
+static bool reset_is_allowed(const struct ctap *c) {
+        return c->env.presence->ops->has_display(c->env.presence) ||
+               ctap_now_ms(c) < c->reset_until_ms;
+}
+
+static int erase(struct ctap *c) {
+        int r;
+
+        r = c->env.store->ops->reset(c->env.store);
+        /* Also if it failed: half way through it may have changed the store key. */
+        ctap_forget_credential_keys(c);
+        return r < 0 ? -EIO : 0; /* "key store full" is no answer to a reset */
+}
+
+enum ctap_status ctap_reset(struct ctap *c, const struct ctap_call *call _unused_,
+                            struct cbor_writer *out _unused_) {
+        const struct ctap_prompt prompt = { .ask = CTAP_ASK_RESET };
+        enum ctap_status s;
+
+        if (!reset_is_allowed(c))
+                return CTAP2_ERR_NOT_ALLOWED;
+        s = ctap_confirm(c, &prompt, NULL, NULL, CTAP2_ERR_USER_ACTION_TIMEOUT);
+        if (s != CTAP_OK)
+                return s;
+        return ctap_status_from_errno(erase(c));
+}

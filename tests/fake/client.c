@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The tests' client: see client.h. */
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fake/client.h"
+#include "tests/fake/diag.h"
+#include "tests/unit/test.h"
+
+static const uint8_t aaguid[16] = "\xd0\x0d model of ne";
+
+int client_setup(void **state) {
+        struct ctap_options options = { .firmware_version = 7, .max_message = CLIENT_MESSAGE };
+        struct client *c = calloc(1, sizeof(*c));
+
+        assert_non_null(c);
+        memcpy(options.aaguid, aaguid, sizeof(aaguid));
+        c->fake = fake_new();
+        c->channel = CLIENT_CHANNEL;
+        memset(c->client_data_hash, 0xcd, sizeof(c->client_data_hash));
+        assert_int_equal(ctap_new(&c->fake->env, &options, &c->ctap), 0);
+        ctap_power_up(c->ctap);
+        *state = c;
+        return 0;
+}
+
+int client_teardown(void **state) {
+        struct client *c = *state;
+
+        c->ctap = ctap_free(c->ctap);
+        c->fake = fake_free(c->fake);
+        free(c);
+        return 0;
+}
+
+const char *client_hex(struct client *c, struct bytes b) {
+        char *to = c->hex[c->hex_turn++ % ELEMENTSOF(c->hex)];
+
+        assert_true(b.len * 2 < sizeof(c->hex[0]));
+        to[0] = '\0';
+        for (size_t i = 0; i < b.len; i++)
+                snprintf(to + 2 * i, 3, "%02x", b.data[i]);
+        return to;
+}
+
+/* ---- requests ---- */
+
+void client_set(struct client *c, unsigned key, const char *format, ...) {
+        char notation[8192];
+        struct buf out = BUF_ON(c->members[key].data);
+        va_list args;
+        int n;
+
+        assert_true(key < CLIENT_MEMBERS);
+        va_start(args, format);
+        n = vsnprintf(notation, sizeof(notation), format, args);
+        va_end(args);
+        assert_true(n > 0 && (size_t)n < sizeof(notation));
+        diag_encode(notation, &out);
+        c->members[key].len = out.len;
+}
+
+void client_unset(struct client *c, unsigned key) {
+        assert_true(key < CLIENT_MEMBERS);
+        c->members[key].len = 0;
+}
+
+static void begin(struct client *c, uint8_t command) {
+        c->command = command;
+        for (unsigned i = 0; i < CLIENT_MEMBERS; i++)
+                c->members[i].len = 0;
+}
+
+void client_make_credential(struct client *c) {
+        begin(c, 0x01);
+        client_set(c, 1, "h'%s'", client_hex(c, BYTES_OF(c->client_data_hash)));
+        client_set(c, 2, "{'id': '" CLIENT_RP "', 'name': 'Example'}");
+        client_set(c, 3, "{'id': h'0102', 'name': 'ann', 'displayName': 'Ann Example'}");
+        client_set(c, 4, "[{'alg': -7, " CLIENT_PUBLIC_KEY "}]");
+}
+
+void client_get_assertion(struct client *c) {
+        begin(c, 0x02);
+        client_set(c, 1, "'" CLIENT_RP "'");
+        client_set(c, 2, "h'%s'", client_hex(c, BYTES_OF(c->client_data_hash)));
+}
+
+void client_set_list(struct client *c, unsigned key, const struct made *made, size_t n_made) {
+        char notation[8192] = "[";
+        size_t used = 1;
+
+        for (size_t i = 0; i < n_made; i++) {
+                int n = snprintf(notation + used, sizeof(notation) - used,
+                                 "%s{'id': h'%s', " CLIENT_PUBLIC_KEY "}", i > 0 ? ", " : "",
+                                 client_hex(c, made[i].id));
+
+                assert_true(n > 0 && (size_t)n + 2 < sizeof(notation) - used);
+                used += (size_t)n;
+        }
+        notation[used] = ']';
+        notation[used + 1] = '\0';
+        client_set(c, key, "%s", notation);
+}
+
+uint8_t client_message(struct client *c, struct bytes message) {
+        struct buf reply = BUF_ON(c->reply);
+
+        ctap_request(c->ctap, c->channel, message, &reply);
+
+        assert_int_equal(buf_error(&reply), 0);
+        assert_true(reply.len >= 1);
+        c->body = BYTES(reply.data + 1, reply.len - 1);
+        if (reply.data[0] != CTAP_OK)
+                assert_int_equal(reply.len, 1);
+        else if (c->body.len > 0)
+                assert_int_equal(cbor_check(c->body), CTAP_OK);
+        assert_int_equal(c->fake->n_loaded, 0);
+        assert_false(c->fake->shown);
+        return reply.data[0];
+}
+
+uint8_t client_call(struct client *c, uint8_t command, struct bytes params) {
+        uint8_t storage[8192];
+        struct buf message = BUF_ON(storage);
+
+        buf_put_u8(&message, command);
+        buf_put(&message, params);
+        assert_int_equal(buf_error(&message), 0);
+        return client_message(c, buf_bytes(&message));
+}
+
+uint8_t client_send(struct client *c) {
+        uint8_t storage[8192];
+        struct buf params = BUF_ON(storage);
+        uint8_t n = 0;
+
+        for (unsigned i = 0; i < CLIENT_MEMBERS; i++)
+                n = (uint8_t)(n + (c->members[i].len > 0));
+        buf_put_u8(&params, 0xa0 | n);
+        for (uint8_t i = 0; i < CLIENT_MEMBERS; i++)
+                if (c->members[i].len > 0) {
+                        buf_put_u8(&params, i);
+                        buf_put(&params, BYTES(c->members[i].data, c->members[i].len));
+                }
+        assert_int_equal(buf_error(&params), 0);
+        return client_call(c, c->command, buf_bytes(&params));
+}
+
+/* ---- replies ---- */
+
+static EVP_PKEY *public_key(const struct made *made) {
+        const char *group = made->field == 32 ? "P-256" : "P-384";
+        uint8_t point[1 + 2 * 48] = { 4 };
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+        OSSL_PARAM *params;
+        EVP_PKEY *pkey = NULL;
+
+        memcpy(point + 1, made->x, made->field);
+        memcpy(point + 1 + made->field, made->y, made->field);
+        assert_int_equal(OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                         1);
+        assert_int_equal(OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                                          1 + 2 * made->field),
+                         1);
+        params = OSSL_PARAM_BLD_to_param(bld);
+        assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+        assert_int_equal(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+        OSSL_PARAM_free(params);
+        OSSL_PARAM_BLD_free(bld);
+        EVP_PKEY_CTX_free(ctx);
+        return pkey;
+}
+
+/* MC20, GA14: over authData || clientDataHash. */
+static void verify(struct client *c, const struct made *made, struct bytes auth_data,
+                   struct bytes signature) {
+        EVP_PKEY *pkey = public_key(made);
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+        assert_int_equal(EVP_DigestVerifyInit(ctx, NULL,
+                                              made->field == 32 ? EVP_sha256() : EVP_sha384(), NULL,
+                                              pkey),
+                         1);
+        assert_int_equal(EVP_DigestVerifyUpdate(ctx, auth_data.data, auth_data.len), 1);
+        assert_int_equal(EVP_DigestVerifyUpdate(ctx, c->client_data_hash, 32), 1);
+        assert_int_equal(EVP_DigestVerifyFinal(ctx, signature.data, signature.len), 1);
+        EVP_MD_CTX_free(ctx);
+        EVP_PKEY_free(pkey);
+}
+
+/* The map of the last reply, on a copy that the caller keeps. */
+static struct cbor_value copy_of_reply(struct client *c, uint8_t *storage) {
+        struct bytes copy = BYTES(storage, c->body.len);
+        struct cbor_value map;
+
+        assert_int_equal(c->reply[0], CTAP_OK);
+        memcpy(storage, c->body.data, c->body.len);
+        map = cbor_next(&copy);
+        assert_int_equal(map.kind, CBOR_KIND_MAP);
+        return map;
+}
+
+static struct cbor_value next_of(struct bytes *members, int64_t key, enum cbor_kind kind) {
+        struct cbor_value k = cbor_next(members), v = cbor_next(members);
+
+        assert_int_equal(k.kind, CBOR_KIND_INT);
+        assert_int_equal(k.integer, key);
+        assert_int_equal(v.kind, kind);
+        return v;
+}
+
+/* F1: the fixed part. */
+static struct cursor read_auth_data(struct bytes auth_data, uint8_t *ret_flags,
+                                    uint32_t *ret_count) {
+        struct cursor at = { auth_data, false };
+
+        cursor_take(&at, 32);
+        *ret_flags = cursor_u8(&at);
+        *ret_count = cursor_u32(&at);
+        assert_false(at.failed);
+        return at;
+}
+
+/* F7: exactly kty, alg, crv, x, y. */
+static void read_cose_key(struct bytes key, struct made *ret) {
+        struct cbor_value map, x, y;
+        int64_t crv;
+
+        assert_int_equal(cbor_check(key), CTAP_OK);
+        map = cbor_next(&key);
+        assert_int_equal(map.n, 5);
+        assert_int_equal(next_of(&map.elements, 1, CBOR_KIND_INT).integer, 2);
+        ret->alg = next_of(&map.elements, 3, CBOR_KIND_INT).integer;
+        crv = next_of(&map.elements, -1, CBOR_KIND_INT).integer;
+        assert_in_range(crv, 1, 2);
+        x = next_of(&map.elements, -2, CBOR_KIND_BYTES);
+        y = next_of(&map.elements, -3, CBOR_KIND_BYTES);
+        ret->field = crv == 1 ? 32 : 48;
+        assert_int_equal(x.string.len, ret->field);
+        assert_int_equal(y.string.len, ret->field);
+        memcpy(ret->x, x.string.data, ret->field);
+        memcpy(ret->y, y.string.data, ret->field);
+}
+
+void client_read_made(struct client *c, struct made *ret) {
+        struct cbor_value map = copy_of_reply(c, ret->reply);
+        struct cbor_value statement;
+        struct cursor at;
+
+        assert_int_equal(map.n, 3); /* MC22 */
+        ret->fmt = next_of(&map.elements, 1, CBOR_KIND_TEXT).string;
+        ret->auth_data = next_of(&map.elements, 2, CBOR_KIND_BYTES).string;
+        statement = next_of(&map.elements, 3, CBOR_KIND_MAP);
+
+        at = read_auth_data(ret->auth_data, &ret->flags, &ret->count);
+        assert_bytes_equal(cursor_take(&at, 16), BYTES_OF(aaguid)); /* F4 */
+        ret->id = cursor_string16(&at);
+        read_cose_key(at.left, ret);
+
+        if (bytes_equal(ret->fmt, BYTES_TEXT("none"))) {
+                assert_int_equal(statement.n, 0);
+                return;
+        }
+        assert_bytes_equal(ret->fmt, BYTES_TEXT("packed"));
+        assert_int_equal(statement.n, 2);
+        assert_int_equal(cbor_find_text(&statement, "alg").integer, ret->alg);
+        verify(c, ret, ret->auth_data, cbor_find_text(&statement, "sig").string);
+}
+
+void client_read_given(struct client *c, const struct made *made, struct given *ret) {
+        struct cbor_value map = copy_of_reply(c, ret->reply);
+        struct cbor_value credential, user;
+        struct cursor at;
+
+        credential = next_of(&map.elements, 1, CBOR_KIND_MAP);
+        assert_int_equal(credential.n, 2); /* GA13 */
+        assert_bytes_equal(cbor_find_text(&credential, "type").string, BYTES_TEXT("public-key"));
+        ret->id = cbor_find_text(&credential, "id").string;
+        assert_bytes_equal(ret->id, made->id);
+        ret->auth_data = next_of(&map.elements, 2, CBOR_KIND_BYTES).string;
+        verify(c, made, ret->auth_data, next_of(&map.elements, 3, CBOR_KIND_BYTES).string);
+
+        at = read_auth_data(ret->auth_data, &ret->flags, &ret->count);
+        assert_int_equal(at.left.len, 0); /* GA14 */
+
+        ret->has_user = map.elements.len > 0 && map.elements.data[0] == 0x04;
+        if (ret->has_user) {
+                user = next_of(&map.elements, 4, CBOR_KIND_MAP);
+                ret->n_user_members = user.n;
+                ret->user_id = cbor_find_text(&user, "id").string;
+        }
+        ret->n_credentials = 0;
+        if (map.elements.len > 0) {
+                ret->n_credentials = (uint32_t)next_of(&map.elements, 5, CBOR_KIND_INT).integer;
+                assert_true(ret->n_credentials > 1); /* GA11 */
+        }
+        assert_int_equal(map.elements.len, 0);
+}
+
+void client_register(struct client *c, bool discoverable, const char *user, struct made *ret) {
+        client_make_credential(c);
+        client_set(c, 3, "{'id': h'%s', 'name': '%s'}", client_hex(c, BYTES_TEXT(user)), user);
+        client_set(c, 7, "{'rk': %s}", discoverable ? "true" : "false");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, ret);
+        fake_forget_trace(c->fake);
+}
+
+void client_u2f_register(struct client *c, struct made *ret) {
+        uint8_t apdu[7 + 64] = { 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x40 };
+        const enum ctap_answer answer = c->fake->answer;
+        struct buf reply = BUF_ON(ret->reply);
+        struct cursor at;
+
+        assert_int_equal(EVP_Digest(CLIENT_RP, strlen(CLIENT_RP), apdu + 39, NULL, EVP_sha256(),
+                                    NULL),
+                         1);
+        c->fake->answer = CTAP_ANSWER_YES;
+        for (unsigned i = 0; i < 2; i++) /* the first one only puts the question up: U4 */
+                ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        c->fake->answer = answer;
+
+        at = (struct cursor){ buf_bytes(&reply), false };
+        assert_int_equal(cursor_u8(&at), 0x05);
+        assert_int_equal(cursor_u8(&at), 0x04);
+        cursor_copy(&at, ret->x, 32);
+        cursor_copy(&at, ret->y, 32);
+        ret->id = cursor_take(&at, cursor_u8(&at));
+        assert_false(at.failed);
+        ret->alg = -7;
+        ret->field = 32;
+        fake_forget_trace(c->fake);
+}
+
+/* Counters apart: a value that was made durable is never taken back. */
+static void assert_same_rows(const struct fake *now, const struct ctap_row *before, uint32_t n) {
+        assert_int_equal(now->n_rows, n);
+        for (uint32_t i = 0; i < n; i++) {
+                struct ctap_row row = now->rows[i];
+
+                assert_true(row.count >= before[i].count);
+                row.count = before[i].count;
+                assert_memory_equal(&row, &before[i], sizeof(row));
+        }
+}
+
+unsigned client_fail_everywhere(struct client *c) {
+        struct ctap_row *before = malloc(sizeof(c->fake->rows));
+        const uint32_t n_rows = c->fake->n_rows;
+
+        assert_non_null(before);
+        memcpy(before, c->fake->rows, sizeof(c->fake->rows));
+        for (unsigned n = 1;; n++) {
+                uint8_t status;
+
+                fake_forget_trace(c->fake);
+                fake_fail(c->fake, NULL, n, -EIO);
+                status = client_send(c);
+                if (fake_mend(c->fake)) {
+                        assert_int_equal(status, CTAP_OK);
+                        free(before);
+                        return n - 1;
+                }
+                assert_int_equal(status, CTAP1_ERR_OTHER);
+                assert_same_rows(c->fake, before, n_rows);
+        }
+}

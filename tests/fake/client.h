@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * A client that talks to one authenticator in the fake world. A request is a set of members in
+ * diagnostic notation, good by default, so that a test says only what is different about it. Every
+ * reply is looked at: an error is one byte (B14), a body is canonical, no key stays loaded, no
+ * question stays up. Signatures are verified with OpenSSL. What is not as it should be ends the
+ * test.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctap/bytes.h"
+#include "ctap/cbor.h"
+#include "ctap/ctap.h"
+#include "tests/fake/fake.h"
+
+#define CLIENT_MEMBERS    16
+#define CLIENT_CHANNEL    0x01020304u
+#define CLIENT_MESSAGE    1536
+#define CLIENT_RP         "example.com"
+#define CLIENT_PUBLIC_KEY "'type': 'public-key'"
+
+struct client {
+        struct fake *fake;
+        struct ctap *ctap;
+        uint32_t channel;
+        uint8_t client_data_hash[32];
+
+        uint8_t command; /* of the request in the making */
+        struct {
+                uint8_t data[4096];
+                size_t len; /* 0: left out */
+        } members[CLIENT_MEMBERS];
+
+        uint8_t reply[CTAP_REPLY_MAX];
+        struct bytes body; /* of the last reply, behind the status byte */
+        char hex[4][1024]; /* what client_hex() gave last */
+        unsigned hex_turn;
+};
+
+/* A credential as makeCredential gave it. Slices borrow from the copy of the reply. */
+struct made {
+        uint8_t reply[CTAP_REPLY_MAX];
+        struct bytes fmt, auth_data, id;
+        uint8_t flags;
+        uint32_t count;
+        int64_t alg;
+        uint8_t x[48], y[48];
+        size_t field; /* size of a coordinate */
+};
+
+/* An assertion, its signature verified. */
+struct given {
+        uint8_t reply[CTAP_REPLY_MAX];
+        struct bytes id, auth_data;
+        uint8_t flags;
+        uint32_t count;
+        bool has_user;
+        struct bytes user_id;
+        uint32_t n_user_members;
+        uint32_t n_credentials; /* 0: the member is absent */
+};
+
+/* For cmocka: *state becomes a client of a new authenticator that has just been plugged in. */
+#define client_unit_test(f) cmocka_unit_test_setup_teardown(f, client_setup, client_teardown)
+int client_setup(void **state);
+int client_teardown(void **state);
+
+/* Begins a request that the authenticator will like. */
+void client_make_credential(struct client *c);
+void client_get_assertion(struct client *c);
+/* Changes, adds or takes away one of its members. */
+_printf_(3, 4) void client_set(struct client *c, unsigned key, const char *format, ...);
+void client_unset(struct client *c, unsigned key);
+
+/* Sends the request, or another one. Returns the status byte. */
+uint8_t client_send(struct client *c);
+uint8_t client_call(struct client *c, uint8_t command, struct bytes params);
+uint8_t client_message(struct client *c, struct bytes message);
+
+/* Reads the last reply, which is one to makeCredential. Checks what is always so. */
+void client_read_made(struct client *c, struct made *ret);
+/* Of getAssertion or getNextAssertion; verifies the signature with the key of `made`. */
+void client_read_given(struct client *c, const struct made *made, struct given *ret);
+
+/* Makes a credential of CLIENT_RP for the user; the trace is then empty. */
+void client_register(struct client *c, bool discoverable, const char *user, struct made *ret);
+/* The same through U2F_REGISTER; only id, key and alg of the result are set. */
+void client_u2f_register(struct client *c, struct made *ret);
+/* Names the credentials in a list member. */
+void client_set_list(struct client *c, unsigned key, const struct made *made, size_t n_made);
+
+/*
+ * Sends the request again and again; each time the next one of the calls that can fail does fail,
+ * until none does. Every reply is a 7F, and every time the store is as it was (its counters may
+ * have been raised). Ends after the run that goes well and returns the number of failures before
+ * it.
+ */
+unsigned client_fail_everywhere(struct client *c);
+
+/* "0a0b" in one of four rooms, used in turn. */
+const char *client_hex(struct client *c, struct bytes b);

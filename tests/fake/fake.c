@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The scripted world: see fake.h. Each port function begins with called(), which writes the trace
+ * and decides whether this call is the one that fails; a failed call changes nothing. What a caller
+ * must not do (wait without a question, sign with a digest of the wrong size) ends the test.
+ */
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctap/macro.h"
+#include "tests/fake/fake.h"
+#include "tests/unit/test.h"
+
+struct ctap_loaded_key {
+        EVP_PKEY *pkey;
+        enum ctap_key_type type;
+};
+
+static int fails(struct fake *f, const char *name) {
+        if (f->fail_in == 0 || (f->fail_call && strcmp(f->fail_call, name) != 0))
+                return 0;
+        return --f->fail_in == 0 ? f->fail_with : 0;
+}
+
+static void note(struct fake *f, const char *name) {
+        size_t used = strlen(f->trace);
+
+        assert_true(used + strlen(name) + 2 < sizeof(f->trace));
+        snprintf(f->trace + used, sizeof(f->trace) - used, "%s%s", used > 0 ? " " : "", name);
+}
+
+static int called(struct fake *f, const char *name) {
+        note(f, name);
+        return fails(f, name);
+}
+
+void fake_fail(struct fake *f, const char *call, unsigned nth, int error) {
+        f->fail_call = call;
+        f->fail_in = nth;
+        f->fail_with = error;
+}
+
+bool fake_mend(struct fake *f) {
+        bool was_waiting = f->fail_in > 0;
+
+        f->fail_in = 0;
+        return was_waiting;
+}
+
+void fake_forget_trace(struct fake *f) {
+        f->trace[0] = '\0';
+}
+
+unsigned fake_calls(const struct fake *f, const char *call) {
+        size_t len = strlen(call);
+        unsigned n = 0;
+
+        for (const char *at = f->trace; *at != '\0';) {
+                size_t word = strcspn(at, " ");
+
+                n += word == len && memcmp(at, call, len) == 0;
+                at += word + strspn(at + word, " ");
+        }
+        return n;
+}
+
+/* ---- keys ---- */
+
+static struct fake *of_keys(struct ctap_keys *k) {
+        return container_of(k, struct fake, keys);
+}
+
+static unsigned keys_offered(struct ctap_keys *k) {
+        return of_keys(k)->offered;
+}
+
+static void coordinate(EVP_PKEY *pkey, const char *name, uint8_t *to, int size) {
+        BIGNUM *bn = NULL;
+
+        assert_int_equal(EVP_PKEY_get_bn_param(pkey, name, &bn), 1);
+        assert_int_equal(BN_bn2binpad(bn, to, size), size);
+        BN_free(bn);
+}
+
+static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
+                       struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
+        struct ctap_key_blob blob = {
+                .data = {'F', 'K', (uint8_t)type}
+        };
+        struct ctap_public_key public = { .type = type };
+        struct fake *f = of_keys(k);
+        uint8_t *at = blob.data + 3;
+        EVP_PKEY *pkey;
+        int r, size;
+
+        r = called(f, "create");
+        if (r < 0)
+                return r;
+        assert_true(type < _CTAP_KEY_TYPES && (f->offered & 1u << type));
+        assert_int_equal(class, CTAP_CLASS_A);
+
+        pkey = EVP_EC_gen(type == CTAP_KEY_P256 ? "P-256" : "P-384");
+        assert_non_null(pkey);
+        size = i2d_PrivateKey(pkey, &at);
+        assert_in_range(size, 1, CTAP_KEY_BLOB_MAX - 3);
+        blob.len = (uint16_t)(size + 3);
+        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, public.x, type == CTAP_KEY_P256 ? 32 : 48);
+        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, public.y, type == CTAP_KEY_P256 ? 32 : 48);
+        EVP_PKEY_free(pkey);
+
+        *ret_blob = blob;
+        *ret_public = public;
+        return 0;
+}
+
+static int keys_load(struct ctap_keys *k, struct bytes blob, struct ctap_loaded_key **ret) {
+        struct fake *f = of_keys(k);
+        struct ctap_loaded_key *key;
+        const uint8_t *at;
+        int r;
+
+        r = called(f, "load");
+        if (r < 0)
+                return r;
+        if (blob.len < 4 || memcmp(blob.data, "FK", 2) != 0)
+                return -EKEYREJECTED;
+
+        key = calloc(1, sizeof(*key));
+        assert_non_null(key);
+        at = blob.data + 3;
+        key->type = blob.data[2];
+        key->pkey = d2i_AutoPrivateKey(NULL, &at, (long)(blob.len - 3));
+        assert_non_null(key->pkey);
+        f->n_loaded++;
+        *ret = key;
+        return 0;
+}
+
+static int keys_sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes digest,
+                     struct ctap_signature *ret) {
+        size_t len = sizeof(ret->data);
+        EVP_PKEY_CTX *ctx;
+        int r;
+
+        r = called(of_keys(k), "sign");
+        if (r < 0)
+                return r;
+        assert_non_null(key);
+        assert_int_equal(digest.len, key->type == CTAP_KEY_P256 ? 32 : 48);
+
+        ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
+        assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
+        assert_int_equal(EVP_PKEY_sign(ctx, ret->data, &len, digest.data, digest.len), 1);
+        EVP_PKEY_CTX_free(ctx);
+        ret->len = (uint8_t)len;
+        return 0;
+}
+
+static void keys_unload(struct ctap_keys *k, struct ctap_loaded_key *key) {
+        struct fake *f = of_keys(k);
+
+        if (!key)
+                return;
+        note(f, "unload");
+        assert_true(f->n_loaded > 0);
+        f->n_loaded--;
+        EVP_PKEY_free(key->pkey);
+        free(key);
+}
+
+static const struct ctap_keys_ops keys_ops = {
+        .offered = keys_offered,
+        .create = keys_create,
+        .load = keys_load,
+        .sign = keys_sign,
+        .unload = keys_unload,
+};
+
+/* ---- store ---- */
+
+static struct fake *of_store(struct ctap_store *s) {
+        return container_of(s, struct fake, store);
+}
+
+static bool same_hash(const struct sha256 *a, const struct sha256 *b) {
+        return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static struct ctap_row *row_of(struct fake *f, const struct ctap_credential_id *id) {
+        for (uint32_t i = 0; i < f->n_rows; i++)
+                if (memcmp(&f->rows[i].id, id, sizeof(*id)) == 0)
+                        return &f->rows[i];
+        return NULL;
+}
+
+static void drop_row(struct fake *f, struct ctap_row *row) {
+        size_t i = (size_t)(row - f->rows);
+
+        memmove(row, row + 1, (f->n_rows - i - 1) * sizeof(*row));
+        f->n_rows--;
+}
+
+void fake_delete(struct fake *f, const struct ctap_credential_id *id) {
+        struct ctap_row *row = row_of(f, id);
+
+        assert_non_null(row);
+        drop_row(f, row);
+}
+
+static const struct secret32 *store_key(struct ctap_store *s) {
+        return &of_store(s)->store_key;
+}
+
+static int store_insert(struct ctap_store *s, const struct ctap_row *row) {
+        struct fake *f = of_store(s);
+        int r;
+
+        r = called(f, "insert");
+        if (r < 0)
+                return r;
+        assert_null(row_of(f, &row->id));
+
+        for (uint32_t i = 0; i < f->n_rows; i++)
+                if ((row->flags & CTAP_ROW_DISCOVERABLE) &&
+                    (f->rows[i].flags & CTAP_ROW_DISCOVERABLE) &&
+                    same_hash(&row->account_tag, &f->rows[i].account_tag)) {
+                        drop_row(f, &f->rows[i]);
+                        break;
+                }
+        if (f->n_rows >= f->capacity)
+                return -ENOSPC;
+
+        f->rows[f->n_rows] = *row;
+        f->rows[f->n_rows].count = 0;
+        f->rows[f->n_rows].sequence = ++f->sequence;
+        f->n_rows++;
+        return 0;
+}
+
+static int store_find(struct ctap_store *s, const struct ctap_credential_id *id,
+                      struct ctap_row *ret) {
+        struct fake *f = of_store(s);
+        struct ctap_row *row;
+        int r;
+
+        r = called(f, "find");
+        if (r < 0)
+                return r;
+        row = row_of(f, id);
+        if (!row)
+                return -ENOENT;
+        *ret = *row;
+        return 0;
+}
+
+static bool listed(const struct ctap_row *row, const struct sha256 *rp_tag, uint8_t max_protect) {
+        return (row->flags & CTAP_ROW_DISCOVERABLE) && row->cred_protect <= max_protect &&
+               same_hash(&row->rp_tag, rp_tag);
+}
+
+static int store_newest(struct ctap_store *s, const struct sha256 *rp_tag, uint8_t max_protect,
+                        uint64_t before, struct ctap_row *ret) {
+        struct fake *f = of_store(s);
+        int r;
+
+        r = called(f, "newest");
+        if (r < 0)
+                return r;
+        for (uint32_t i = f->n_rows; i > 0; i--)
+                if (f->rows[i - 1].sequence < before &&
+                    listed(&f->rows[i - 1], rp_tag, max_protect)) {
+                        *ret = f->rows[i - 1];
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+static int store_count(struct ctap_store *s, const struct sha256 *rp_tag, uint8_t max_protect,
+                       uint32_t *ret) {
+        struct fake *f = of_store(s);
+        uint32_t n = 0;
+        int r;
+
+        r = called(f, "count");
+        if (r < 0)
+                return r;
+        for (uint32_t i = 0; i < f->n_rows; i++)
+                n += listed(&f->rows[i], rp_tag, max_protect);
+        *ret = n;
+        return 0;
+}
+
+static int store_prepare_use(struct ctap_store *s) {
+        return called(of_store(s), "prepare_use");
+}
+
+static int store_use(struct ctap_store *s, const struct ctap_credential_id *id,
+                     uint32_t *ret_count) {
+        struct fake *f = of_store(s);
+        struct ctap_row *row;
+        int r;
+
+        r = called(f, "use");
+        if (r < 0)
+                return r;
+        row = row_of(f, id);
+        if (!row)
+                return -ENOENT;
+        if (row->count == UINT32_MAX)
+                return -EOVERFLOW;
+        *ret_count = ++row->count;
+        return 0;
+}
+
+static uint32_t store_remaining(struct ctap_store *s) {
+        return of_store(s)->capacity - of_store(s)->n_rows;
+}
+
+static int store_reset(struct ctap_store *s) {
+        struct fake *f = of_store(s);
+        int r;
+
+        r = called(f, "reset");
+        if (r < 0)
+                return r;
+        f->n_rows = 0;
+        f->store_key.b[0]++;
+        return 0;
+}
+
+static const struct ctap_store_ops store_ops = {
+        .key = store_key,
+        .insert = store_insert,
+        .find = store_find,
+        .newest = store_newest,
+        .count = store_count,
+        .prepare_use = store_prepare_use,
+        .use = store_use,
+        .remaining = store_remaining,
+        .reset = store_reset,
+};
+
+/* ---- presence ---- */
+
+static struct fake *of_presence(struct ctap_presence *p) {
+        return container_of(p, struct fake, presence);
+}
+
+static struct bytes keep_text(char *to, size_t room, struct bytes text) {
+        assert_true(text.len < room);
+        if (text.len > 0)
+                memcpy(to, text.data, text.len);
+        to[text.len] = '\0';
+        return BYTES(to, text.len);
+}
+
+static int presence_begin(struct ctap_presence *p, const struct ctap_prompt *prompt) {
+        struct fake *f = of_presence(p);
+        int r;
+
+        r = called(f, "begin");
+        if (r < 0)
+                return r;
+        assert_false(f->shown);
+        f->shown = true;
+        f->n_prompts++;
+        f->prompt = *prompt;
+        f->prompt.rp_id = keep_text(f->rp_id, sizeof(f->rp_id), prompt->rp_id);
+        f->prompt.account = keep_text(f->account, sizeof(f->account), prompt->account);
+        return 0;
+}
+
+static int presence_wait(struct ctap_presence *p, enum ctap_answer *ret) {
+        struct fake *f = of_presence(p);
+        int r;
+
+        r = called(f, "wait");
+        if (r < 0)
+                return r;
+        assert_true(f->shown);
+        assert_int_not_equal(f->answer, CTAP_ANSWER_PENDING);
+        f->now_ms += f->thinking_ms;
+        *ret = f->answer;
+        return 0;
+}
+
+static int presence_poll(struct ctap_presence *p, enum ctap_answer *ret) {
+        struct fake *f = of_presence(p);
+        int r;
+
+        r = called(f, "poll");
+        if (r < 0)
+                return r;
+        assert_true(f->shown);
+        *ret = f->answer;
+        return 0;
+}
+
+static void presence_end(struct ctap_presence *p) {
+        struct fake *f = of_presence(p);
+
+        if (f->shown)
+                note(f, "end");
+        f->shown = false;
+}
+
+static bool presence_has_display(struct ctap_presence *p) {
+        return of_presence(p)->display;
+}
+
+static const struct ctap_presence_ops presence_ops = {
+        .begin = presence_begin,
+        .wait = presence_wait,
+        .poll = presence_poll,
+        .end = presence_end,
+        .has_display = presence_has_display,
+};
+
+/* ---- clock and rng ---- */
+
+static uint64_t clock_now_ms(struct ctap_clock *c) {
+        return container_of(c, struct fake, clock)->now_ms;
+}
+
+static const struct ctap_clock_ops clock_ops = { .now_ms = clock_now_ms };
+
+/* xorshift64: different bytes on every call, the same ones in every run. */
+static int rng_fill(struct ctap_rng *r, uint8_t *to, size_t n) {
+        struct fake *f = container_of(r, struct fake, rng);
+        int error = fails(f, "fill");
+
+        if (error < 0)
+                return error;
+        for (size_t i = 0; i < n; i++) {
+                f->seed ^= f->seed << 13;
+                f->seed ^= f->seed >> 7;
+                f->seed ^= f->seed << 17;
+                to[i] = (uint8_t)(f->seed >> 32);
+        }
+        return 0;
+}
+
+static const struct ctap_rng_ops rng_ops = { .fill = rng_fill };
+
+struct fake *fake_new(void) {
+        struct fake *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        f->keys.ops = &keys_ops;
+        f->store.ops = &store_ops;
+        f->presence.ops = &presence_ops;
+        f->clock.ops = &clock_ops;
+        f->rng.ops = &rng_ops;
+        f->env = (struct ctap_env){ &f->keys, &f->store, &f->presence, &f->clock, &f->rng };
+        f->offered = 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384;
+        f->capacity = FAKE_ROWS;
+        f->answer = CTAP_ANSWER_YES;
+        f->now_ms = 1000000;
+        f->seed = 0x9e3779b97f4a7c15u;
+        memset(&f->store_key, 0x5a, sizeof(f->store_key));
+        return f;
+}
+
+struct fake *fake_free(struct fake *f) {
+        free(f);
+        return NULL;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * A world for ctap/ that a test holds in its hand: keys in software, a store in memory, a person
+ * who answers as told, a clock that moves when pushed, a seeded rng. It writes down every call in
+ * order, and any single call can be made to fail.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctap/env.h"
+
+#define FAKE_ROWS 32
+
+struct fake {
+        struct ctap_env env;
+        struct ctap_keys keys;
+        struct ctap_store store;
+        struct ctap_presence presence;
+        struct ctap_clock clock;
+        struct ctap_rng rng;
+
+        /* What was called, in order: "begin create load wait end sign insert unload". */
+        char trace[8192];
+
+        unsigned offered;  /* keys: bits of enum ctap_key_type */
+        unsigned n_loaded; /* keys that were loaded and not given up */
+
+        struct ctap_row rows[FAKE_ROWS]; /* the store, oldest first */
+        uint32_t n_rows;
+        uint32_t capacity; /* at most FAKE_ROWS */
+        uint64_t sequence;
+        struct secret32 store_key;
+
+        enum ctap_answer answer; /* what the person says to every question */
+        bool display;            /* the person reads the question */
+        bool shown;              /* a question is up */
+        unsigned n_prompts;
+        struct ctap_prompt prompt; /* the latest question; its texts are copies */
+        char rp_id[512];
+        char account[512];
+
+        uint64_t now_ms;
+        uint64_t thinking_ms; /* what the clock moves on while the person decides */
+        uint64_t seed;
+
+        const char *fail_call; /* NULL: any */
+        unsigned fail_in;      /* counts down to the call that fails; 0: none */
+        int fail_with;
+};
+
+struct fake *fake_new(void);
+struct fake *fake_free(struct fake *f); /* returns NULL */
+
+/*
+ * The nth call of that name from now on (NULL: of any that can fail) returns `error` and does
+ * nothing. "fill", the rng, can fail too, though the trace leaves it out.
+ */
+void fake_fail(struct fake *f, const char *call, unsigned nth, int error);
+/* Calls the failure off. True if it had not happened. */
+bool fake_mend(struct fake *f);
+void fake_forget_trace(struct fake *f);
+/* How often a call is in the trace. */
+unsigned fake_calls(const struct fake *f, const char *call);
+/* Forgets a credential, as the owner's tool does. */
+void fake_delete(struct fake *f, const struct ctap_credential_id *id);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Behaves as tpm.h says, with a state of its own making: three handles and the anchor's name. A key
+ * blob and the store key are the name of the anchor they were made under, so that a test sees at once
+ * when something outlives a reset.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fake/tpm.h"
+
+enum { ANCHOR, COUNTER, WORKER, _ROLES };
+
+struct names {
+        uint32_t handle[_ROLES]; /* 0: none */
+        uint64_t anchor;
+};
+
+struct tpm {
+        struct ctap_keys keys;
+        struct fake_tpm *part;
+        struct names names;
+        bool unlocked;
+        struct secret32 key;
+};
+
+static void encode(struct tpm_state *s, enum tpm_phase phase, const struct names *n) {
+        struct buf b = { s->data, 0, sizeof(s->data), false };
+
+        for (int i = 0; i < _ROLES; i++)
+                buf_put_u32(&b, n->handle[i]);
+        buf_put_u64(&b, n->anchor);
+        s->phase = phase;
+        s->len = (uint16_t)b.len;
+}
+
+static void decode(const struct tpm_state *s, struct names *ret) {
+        struct cursor c = { BYTES(s->data, s->len), false };
+
+        memset(ret, 0, sizeof(*ret));
+        if (s->len == 0)
+                return;
+        for (int i = 0; i < _ROLES; i++)
+                ret->handle[i] = cursor_u32(&c);
+        ret->anchor = cursor_u64(&c);
+}
+
+/* ---- the part --------------------------------------------------------------------------- */
+
+static int slot_of(const struct fake_tpm *p, uint32_t handle) {
+        for (int i = 0; i < FAKE_TPM_HANDLES; i++)
+                if (p->slots[i].handle == handle)
+                        return i;
+        return -1;
+}
+
+static enum fault_verdict command(struct fake_tpm *p) {
+        p->n_commands++;
+        return fault_step(p->fault);
+}
+
+static int define(struct fake_tpm *p, uint32_t handle, uint64_t *ret_name) {
+        enum fault_verdict verdict = command(p);
+
+        if (verdict == FAULT_FAIL)
+                return -EIO;
+        if (slot_of(p, handle) >= 0)
+                return -EEXIST;
+
+        int i = slot_of(p, 0);
+
+        if (i < 0)
+                return -ENOSPC;
+        p->slots[i].handle = handle;
+        p->slots[i].name = ++p->n_names;
+        if (verdict == FAULT_FAIL_AFTER)
+                return -EIO;
+        *ret_name = p->slots[i].name;
+        return 0;
+}
+
+static int undefine(struct fake_tpm *p, uint32_t handle) {
+        int i = handle != 0 ? slot_of(p, handle) : -1;
+        enum fault_verdict verdict;
+
+        if (i < 0)
+                return 0;
+        verdict = command(p);
+        if (verdict == FAULT_FAIL)
+                return -EIO;
+        p->slots[i].handle = 0;
+        return verdict == FAULT_GO_ON ? 0 : -EIO;
+}
+
+static uint32_t free_handle(const struct fake_tpm *p, uint32_t first) {
+        while (slot_of(p, first) >= 0)
+                first++;
+        return first;
+}
+
+/* ---- tpm.h ------------------------------------------------------------------------------ */
+
+static unsigned keys_offered(_unused_ struct ctap_keys *k) {
+        return 1U << CTAP_KEY_P256;
+}
+
+static int keys_create(struct ctap_keys *k, enum ctap_key_type type,
+                       _unused_ enum ctap_key_class class, struct ctap_key_blob *ret_blob,
+                       struct ctap_public_key *ret_public) {
+        struct tpm *t = container_of(k, struct tpm, keys);
+        struct buf b = { ret_blob->data, 0, sizeof(ret_blob->data), false };
+
+        if (!t->unlocked)
+                return -EINVAL;
+        if (command(t->part) != FAULT_GO_ON)
+                return -EIO;
+        buf_put_u64(&b, t->names.anchor);
+        ret_blob->len = (uint16_t)b.len;
+        *ret_public = (struct ctap_public_key){ .type = type };
+        return 0;
+}
+
+/* The loaded key is the connection itself: there is nothing more to it. */
+static int keys_load(struct ctap_keys *k, struct bytes blob, struct ctap_loaded_key **ret) {
+        struct tpm *t = container_of(k, struct tpm, keys);
+        struct cursor c = { blob, false };
+        uint64_t name = cursor_u64(&c);
+
+        if (!t->unlocked)
+                return -EINVAL;
+        if (command(t->part) != FAULT_GO_ON)
+                return -EIO;
+        if (cursor_end(&c) < 0 || name != t->names.anchor)
+                return -EKEYREJECTED;
+        *ret = (struct ctap_loaded_key *)(void *)t;
+        return 0;
+}
+
+static int keys_sign(struct ctap_keys *k, _unused_ struct ctap_loaded_key *key,
+                     _unused_ struct bytes digest, struct ctap_signature *ret) {
+        struct tpm *t = container_of(k, struct tpm, keys);
+
+        if (command(t->part) != FAULT_GO_ON)
+                return -EIO;
+        *ret = (struct ctap_signature){ .len = 8 };
+        return 0;
+}
+
+static void keys_unload(_unused_ struct ctap_keys *k, _unused_ struct ctap_loaded_key *key) {
+}
+
+static const struct ctap_keys_ops keys_ops = { keys_offered, keys_create, keys_load, keys_sign,
+                                               keys_unload };
+
+struct tpm *fake_tpm_connect(struct fake_tpm *part) {
+        struct tpm *t = calloc(1, sizeof(*t));
+
+        if (!t)
+                abort();
+        t->keys.ops = &keys_ops;
+        t->part = part;
+        part->n_connected++;
+        return t;
+}
+
+bool fake_tpm_holds_only(const struct fake_tpm *p, const struct tpm_state *state) {
+        struct names n;
+
+        decode(state, &n);
+        for (int i = 0; i < FAKE_TPM_HANDLES; i++) {
+                uint32_t h = p->slots[i].handle;
+
+                if (h != 0 && h != n.handle[ANCHOR] && h != n.handle[COUNTER] &&
+                    h != n.handle[WORKER])
+                        return false;
+        }
+        for (int i = 0; i < _ROLES; i++)
+                if (n.handle[i] != 0 && slot_of(p, n.handle[i]) < 0)
+                        return false;
+        return true;
+}
+
+struct tpm *tpm_free(struct tpm *t) {
+        if (t)
+                t->part->n_connected--;
+        free(t);
+        return NULL;
+}
+
+static void forget(struct tpm *t) {
+        t->unlocked = false;
+        secret32_wipe(&t->key);
+}
+
+int tpm_unlock(struct tpm *t, const struct tpm_state *state) {
+        struct names n;
+        int i;
+
+        if (state->phase != TPM_PHASE_READY)
+                return -EINVAL;
+        decode(state, &n);
+        if (command(t->part) != FAULT_GO_ON)
+                return -EIO;
+        i = slot_of(t->part, n.handle[ANCHOR]);
+        if (i < 0 || t->part->slots[i].name != n.anchor)
+                return -ESTALE;
+        t->names = n;
+        t->unlocked = true;
+        memset(&t->key, 0x5a, sizeof(t->key));
+        memcpy(&t->key, &n.anchor, sizeof(n.anchor));
+        return 0;
+}
+
+static int undo(struct tpm *t, const struct names *n) {
+        int r = undefine(t->part, n->handle[ANCHOR]);
+
+        if (r == 0)
+                r = undefine(t->part, n->handle[WORKER]);
+        return r;
+}
+
+static int make(struct tpm *t, struct names *n) {
+        uint64_t name;
+        int r = 0;
+
+        if (slot_of(t->part, n->handle[COUNTER]) < 0)
+                r = define(t->part, n->handle[COUNTER], &name);
+        if (r == 0)
+                r = define(t->part, n->handle[ANCHOR], &n->anchor);
+        if (r == 0)
+                r = define(t->part, n->handle[WORKER], &name);
+        return r;
+}
+
+int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
+        struct names n;
+        int r;
+
+        decode(state, &n);
+        r = undo(t, &n);
+        if (r < 0)
+                return r;
+
+        n.handle[ANCHOR] = free_handle(t->part, 0x01800200);
+        if (n.handle[COUNTER] == 0)
+                n.handle[COUNTER] = free_handle(t->part, 0x01800280);
+        n.handle[WORKER] = free_handle(t->part, 0x81018000);
+        encode(state, TPM_PHASE_PROVISIONING, &n);
+        r = save(userdata, state);
+        if (r < 0)
+                return r;
+        r = make(t, &n);
+        if (r < 0)
+                return r;
+        encode(state, TPM_PHASE_READY, &n);
+        r = save(userdata, state);
+        if (r < 0)
+                return r;
+        return tpm_unlock(t, state);
+}
+
+int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
+        struct names n;
+        int r;
+
+        state->phase = TPM_PHASE_ERASING;
+        r = save(userdata, state);
+        if (r < 0)
+                return r;
+        decode(state, &n);
+        r = undo(t, &n);
+        if (r < 0)
+                return r;
+        forget(t);
+        return 0;
+}
+
+struct ctap_keys *tpm_keys(struct tpm *t) {
+        return &t->keys;
+}
+
+const struct secret32 *tpm_store_key(const struct tpm *t) {
+        return t->unlocked ? &t->key : NULL;
+}
+
+int tpm_counter_read(struct tpm *t, uint64_t *ret) {
+        if (command(t->part) != FAULT_GO_ON)
+                return -EIO;
+        *ret = t->part->counter;
+        return 0;
+}
+
+int tpm_counter_advance(struct tpm *t, uint64_t *ret) {
+        enum fault_verdict verdict = command(t->part);
+
+        if (verdict == FAULT_FAIL)
+                return -EIO;
+        t->part->counter++;
+        if (verdict == FAULT_FAIL_AFTER)
+                return -EIO;
+        *ret = t->part->counter;
+        return 0;
+}
+
+void tpm_settle(_unused_ struct tpm *t) {
+}

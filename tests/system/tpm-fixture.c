@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What the tests of tpm/ share: see tpm-fixture.h. */
+
+#include <errno.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/system/tpm-fixture.h"
+
+static void keep_message(void *userdata, int priority, const char *message) {
+        struct fixture *f = userdata;
+
+        (void)snprintf(f->last_message, sizeof(f->last_message), "%s", message);
+        if (getenv("TPM_TEST_VERBOSE"))
+                fprintf(stderr, "# <%d> %s\n", priority, message);
+}
+
+struct tpm_options fixture_options(struct fixture *f) {
+        struct tpm_options o = TPM_OPTIONS_DEFAULT;
+
+        o.tcti = f->tcti;
+        o.persist_srk = true; /* as on most machines, where systemd or another system made one */
+        o.log = keep_message;
+        o.userdata = f;
+        return o;
+}
+
+void fixture_reopen(struct fixture *f) {
+        const struct tpm_options o = fixture_options(f);
+
+        f->tpm = tpm_free(f->tpm);
+        assert_int_equal(tpm_new(&o, &f->tpm), 0);
+}
+
+int fixture_save(void *userdata, const struct tpm_state *state) {
+        struct fixture *f = userdata;
+        int r = f->save_error;
+
+        f->save_error = 0;
+        if (r < 0)
+                return r;
+        f->state = *state;
+        f->n_saves++;
+        return 0;
+}
+
+int fixture_provision(struct fixture *f) {
+        struct tpm_state s = f->state;
+
+        return tpm_provision(f->tpm, &s, fixture_save, f);
+}
+
+int fixture_unlock(struct fixture *f) {
+        return tpm_unlock(f->tpm, &f->state);
+}
+
+int fixture_setup(void **state) {
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        (void)setenv("TSS2_LOG", "all+NONE", 0);
+        swtpm_start(&f->swtpm);
+        (void)snprintf(f->watch_dir, sizeof(f->watch_dir), "%s/watch", f->swtpm.dir);
+        assert_int_equal(mkdir(f->watch_dir, 0700), 0);
+        (void)snprintf(f->tcti, sizeof(f->tcti), "%s:dir=%s,%s", WATCH_TCTI, f->watch_dir,
+                       f->swtpm.tcti);
+        fixture_reopen(f);
+        *state = f;
+        return 0;
+}
+
+int fixture_setup_ready(void **state) {
+        struct fixture *f;
+
+        (void)fixture_setup(state);
+        f = *state;
+        assert_int_equal(fixture_provision(f), 0);
+        (void)watch_count(f);
+        return 0;
+}
+
+int fixture_teardown(void **state) {
+        struct fixture *f = *state;
+
+        watch_no_plan(f);
+        f->tpm = tpm_free(f->tpm);
+        swtpm_end(&f->swtpm);
+        free(f);
+        return 0;
+}
+
+void watch_plan(struct fixture *f, const char *format, ...) {
+        char path[128], temporary[128];
+        va_list args;
+        FILE *out;
+
+        (void)snprintf(path, sizeof(path), "%s/plan", f->watch_dir);
+        (void)snprintf(temporary, sizeof(temporary), "%s/plan.new", f->watch_dir);
+        out = fopen(temporary, "we");
+        assert_non_null(out);
+        va_start(args, format);
+        assert_true(vfprintf(out, format, args) > 0);
+        va_end(args);
+        assert_int_equal(fclose(out), 0);
+        assert_int_equal(rename(temporary, path), 0);
+}
+
+void watch_no_plan(struct fixture *f) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/plan", f->watch_dir);
+        (void)unlink(path);
+}
+
+void watch_log(struct fixture *f, char *ret, size_t room) {
+        char path[128];
+        size_t n = 0;
+        FILE *in;
+
+        (void)snprintf(path, sizeof(path), "%s/log", f->watch_dir);
+        in = fopen(path, "r+e");
+        if (in) {
+                n = fread(ret, 1, room - 1, in);
+                assert_int_equal(ftruncate(fileno(in), 0), 0);
+                (void)fclose(in);
+        }
+        ret[n] = '\0';
+        for (size_t i = 0; i < n; i++)
+                if (ret[i] == '\n')
+                        ret[i] = i + 1 < n ? ' ' : '\0';
+}
+
+unsigned watch_count(struct fixture *f) {
+        char log[16384];
+        unsigned n;
+
+        watch_log(f, log, sizeof(log));
+        n = log[0] != '\0' ? 1 : 0;
+        for (const char *p = log; *p; p++)
+                n += *p == ' ';
+        return n;
+}
+
+int credential_make(struct fixture *f, enum ctap_key_type type, struct credential *ret) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        return k->ops->create(k, type, CTAP_CLASS_A, &ret->blob, &ret->public);
+}
+
+static size_t size_of(enum ctap_key_type type) {
+        return type == CTAP_KEY_P256 ? 32 : 48;
+}
+
+static EVP_PKEY *public_key(const struct ctap_public_key *p) {
+        size_t n = size_of(p->type);
+        uint8_t point[97] = { 4 };
+        OSSL_PARAM params[] = {
+                OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                       n == 32 ? (char[]){ "P-256" } : (char[]){ "P-384" }, 5),
+                OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * n),
+                OSSL_PARAM_END,
+        };
+        EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        EVP_PKEY *key = NULL;
+
+        memcpy(point + 1, p->x, n);
+        memcpy(point + 1 + n, p->y, n);
+        assert_int_equal(EVP_PKEY_fromdata_init(c), 1);
+        assert_int_equal(EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+        EVP_PKEY_CTX_free(c);
+        return key;
+}
+
+bool signature_verifies(const struct ctap_public_key *public, struct bytes digest,
+                        const struct ctap_signature *signature) {
+        EVP_PKEY *key = public_key(public);
+        EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
+        bool ok;
+
+        assert_int_equal(EVP_PKEY_verify_init(c), 1);
+        ok = EVP_PKEY_verify(c, signature->data, signature->len, digest.data, digest.len) == 1;
+        EVP_PKEY_CTX_free(c);
+        EVP_PKEY_free(key);
+        return ok;
+}
+
+int credential_use(struct fixture *f, const struct credential *c) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        struct ctap_loaded_key *key = NULL;
+        struct ctap_signature signature;
+        uint8_t digest[48];
+        struct bytes d = BYTES(digest, size_of(c->public.type));
+        int r;
+
+        for (size_t i = 0; i < sizeof(digest); i++)
+                digest[i] = (uint8_t)(i * 7 + 1);
+        r = k->ops->load(k, BYTES(c->blob.data, c->blob.len), &key);
+        if (r < 0) {
+                assert_null(key);
+                return r;
+        }
+        r = k->ops->sign(k, key, d, &signature);
+        if (r >= 0)
+                assert_true(signature_verifies(&c->public, d, &signature));
+        k->ops->unload(k, key);
+        tpm_settle(f->tpm);
+        return r;
+}
+
+static void assert_only(struct fixture *f, uint32_t class, const uint32_t *want, size_t n_want) {
+        uint32_t found[64];
+        size_t n = swtpm_handles(&f->swtpm, class, found, ELEMENTSOF(found)), n_mine = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                bool known = false;
+
+                if (found[i] == 0x81000001)
+                        continue; /* the SRK is nobody's and stays */
+                for (size_t j = 0; j < n_want; j++)
+                        known = known || found[i] == want[j];
+                if (!known)
+                        fail_msg("0x%08x is left in the TPM", (unsigned)found[i]);
+                n_mine++;
+        }
+        assert_int_equal(n_mine, n_want);
+}
+
+void assert_nothing_else_is_kept(struct fixture *f) {
+        uint32_t nv[2], worker;
+
+        tpm_idle(f->tpm);
+        tpm_state_handles(&f->state, &nv[0], &nv[1], &worker);
+        assert_only(f, 0x01000000, nv, 2);
+        assert_only(f, 0x81000000, &worker, 1);
+}
+
+void assert_nothing_else(struct fixture *f) {
+        assert_nothing_else_is_kept(f);
+        assert_only(f, 0x80000000, NULL, 0);
+        assert_only(f, 0x02000000, NULL, 0);
+        assert_only(f, 0x03000000, NULL, 0);
+}
+
+void assert_empty(struct fixture *f) {
+        static const uint32_t classes[] = { 0x01000000, 0x81000000, 0x80000000, 0x02000000,
+                                            0x03000000 };
+
+        tpm_idle(f->tpm);
+        for (size_t i = 0; i < ELEMENTSOF(classes); i++)
+                assert_only(f, classes[i], NULL, 0);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* ctap/get-info.c: every byte of it, and that it never disturbs anybody. */
+
+#include "tests/fake/client.h"
+#include "tests/fake/diag.h"
+#include "tests/unit/test.h"
+
+#define ALG(id) "{'alg': " #id ", 'type': 'public-key'}"
+
+static struct cbor_value get_info(struct client *c) {
+        struct bytes body;
+
+        assert_int_equal(client_call(c, 0x04, BYTES_NULL), CTAP_OK);
+        body = c->body;
+        return cbor_next(&body);
+}
+
+static struct cbor_value member(struct client *c, int64_t key) {
+        struct cbor_value info = get_info(c);
+        const struct cbor_field fields[] = {
+                {NULL, key, CBOR_KIND_ANY, false, 0}
+        };
+        struct cbor_value found = { 0 };
+
+        assert_int_equal(cbor_read_map(&info, fields, 1, &found), CTAP_OK);
+        return found;
+}
+
+static void assert_member(struct client *c, int64_t key, const char *notation) {
+        uint8_t storage[256];
+        struct buf want = BUF_ON(storage);
+
+        diag_encode(notation, &want);
+        assert_bytes_equal(member(c, key).raw, buf_bytes(&want));
+}
+
+static void GI1_asks_neither_the_person_nor_the_key_device(void **state) {
+        struct client *c = *state;
+
+        c->channel++;
+        c->fake->answer = CTAP_ANSWER_NO;
+        assert_int_equal(client_call(c, 0x04, BYTES_TEXT("\xffignored")), CTAP_OK); /* B15 */
+        assert_string_equal(c->fake->trace, "");
+}
+
+static void GI2_every_member_in_canonical_order(void **state) {
+        static const char want[] =
+                "{1: ['U2F_V2', 'FIDO_2_0'], 3: h'd00d206d6f64656c206f66206e650000',"
+                " 4: {'rk': true, 'up': true}, 5: 1536, 7: 16, 8: 48, 9: ['usb'],"
+                " 10: [" ALG(-7) ", " ALG(-35) "], 14: 7, 20: 32, 22: ['packed']}";
+        uint8_t storage[512];
+        struct buf expected = BUF_ON(storage);
+        struct client *c = *state;
+
+        diag_encode(want, &expected);
+        assert_int_equal(client_call(c, 0x04, BYTES_NULL), CTAP_OK);
+        assert_bytes_equal(c->body, buf_bytes(&expected));
+}
+
+static void GI2_remaining_follows_the_store(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        assert_member(c, 0x14, "31");
+}
+
+static void GI2_the_list_fits_into_a_message(void **state) {
+        const uint32_t sizes[] = { 1024, 1200, 1536, 7609 };
+        struct ctap_options options = { 0 };
+        struct client *c = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+                int64_t n;
+
+                options.max_message = sizes[i];
+                ctap_free(c->ctap);
+                assert_int_equal(ctap_new(&c->fake->env, &options, &c->ctap), 0);
+                n = member(c, 0x07).integer;
+                assert_true(n > 0 && n * 70 + 300 <= sizes[i]);
+        }
+}
+
+static void GI3_only_versions_and_algorithms_that_old_clients_know(void **state) {
+        struct client *c = *state;
+
+        assert_member(c, 0x01, "['U2F_V2', 'FIDO_2_0']");
+        assert_member(c, 0x0a, "[" ALG(-7) ", " ALG(-35) "]");
+}
+
+static void GI2_algorithms_are_those_of_the_key_device(void **state) {
+        struct client *c = *state;
+
+        c->fake->offered = 1u << CTAP_KEY_P256;
+        assert_member(c, 0x0a, "[" ALG(-7) "]");
+}
+
+static void GI4_only_options_that_exist(void **state) {
+        struct client *c = *state;
+
+        assert_member(c, 0x04, "{'rk': true, 'up': true}");
+}
+
+static void GI5_what_is_not_supported_is_absent(void **state) {
+        struct client *c = *state;
+        struct cbor_value options = member(c, 0x04);
+
+        assert_int_equal(cbor_find_text(&options, "clientPin").kind, CBOR_KIND_ABSENT);
+        assert_int_equal(cbor_find_text(&options, "uv").kind, CBOR_KIND_ABSENT);
+        assert_int_equal(cbor_find_text(&options, "ep").kind, CBOR_KIND_ABSENT);
+        assert_int_equal(cbor_find_text(&options, "bioEnroll").kind, CBOR_KIND_ABSENT);
+}
+
+static void GI6_nothing_is_claimed_without_what_it_depends_on(void **state) {
+        struct client *c = *state;
+        struct cbor_value options = member(c, 0x04);
+
+        assert_int_equal(member(c, 0x06).kind, CBOR_KIND_ABSENT);
+        assert_int_equal(cbor_find_text(&options, "pinUvAuthToken").kind, CBOR_KIND_ABSENT);
+        assert_int_equal(cbor_find_text(&options, "makeCredUvNotRqd").kind, CBOR_KIND_ABSENT);
+        assert_int_equal(member(c, 0x0d).kind, CBOR_KIND_ABSENT);
+}
+
+static void RS3_neither_a_long_touch_nor_a_transport_is_demanded_for_reset(void **state) {
+        struct client *c = *state;
+
+        assert_int_equal(member(c, 0x18).kind, CBOR_KIND_ABSENT);
+        assert_int_equal(member(c, 0x1a).kind, CBOR_KIND_ABSENT);
+}
+
+static void GI11_2_1_is_not_claimed_without_a_pin(void **state) {
+        struct client *c = *state;
+        struct cbor_value versions = member(c, 0x01);
+        struct bytes left = versions.elements;
+
+        for (uint32_t i = 0; i < versions.n; i++)
+                assert_false(bytes_equal(cbor_next(&left).string, BYTES_TEXT("FIDO_2_1")));
+}
+
+static void H19_a_security_key_on_usb_and_no_platform_authenticator(void **state) {
+        struct client *c = *state;
+        struct cbor_value options = member(c, 0x04);
+
+        assert_int_equal(cbor_find_text(&options, "plat").kind, CBOR_KIND_ABSENT);
+        assert_member(c, 0x09, "['usb']");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                client_unit_test(GI1_asks_neither_the_person_nor_the_key_device),
+                client_unit_test(GI2_every_member_in_canonical_order),
+                client_unit_test(GI2_remaining_follows_the_store),
+                client_unit_test(GI2_the_list_fits_into_a_message),
+                client_unit_test(GI2_algorithms_are_those_of_the_key_device),
+                client_unit_test(GI3_only_versions_and_algorithms_that_old_clients_know),
+                client_unit_test(GI4_only_options_that_exist),
+                client_unit_test(GI5_what_is_not_supported_is_absent),
+                client_unit_test(GI6_nothing_is_claimed_without_what_it_depends_on),
+                client_unit_test(RS3_neither_a_long_touch_nor_a_transport_is_demanded_for_reset),
+                client_unit_test(GI11_2_1_is_not_claimed_without_a_pin),
+                client_unit_test(H19_a_security_key_on_usb_and_no_platform_authenticator),
+        };
+
+        return cmocka_run_group_tests_name("get-info", tests, NULL, NULL);
+}

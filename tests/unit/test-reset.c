@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* ctap/reset.c */
+
+#include <errno.h>
+
+#include "tests/fake/client.h"
+#include "tests/unit/test.h"
+
+static uint8_t reset(struct client *c) {
+        fake_forget_trace(c->fake);
+        return client_call(c, 0x07, BYTES_NULL);
+}
+
+static void RS1_only_within_ten_seconds_of_power_up(void **state) {
+        struct client *c = *state;
+
+        c->fake->now_ms += 9999;
+        assert_int_equal(reset(c), CTAP_OK);
+        c->fake->now_ms += 1;
+        assert_int_equal(reset(c), CTAP2_ERR_NOT_ALLOWED);
+        assert_string_equal(c->fake->trace, "");
+
+        ctap_power_up(c->ctap);
+        assert_int_equal(reset(c), CTAP_OK);
+}
+
+static void RS1_the_window_is_for_asking_not_for_answering(void **state) {
+        struct client *c = *state;
+
+        c->fake->now_ms += 9000;
+        c->fake->thinking_ms = 20000;
+        assert_int_equal(reset(c), CTAP_OK);
+}
+
+static void RS1_never_plugged_in_is_no_window(void **state) {
+        const struct ctap_options options = { .max_message = CLIENT_MESSAGE };
+        struct client *c = *state;
+
+        ctap_free(c->ctap);
+        assert_int_equal(ctap_new(&c->fake->env, &options, &c->ctap), 0);
+        assert_int_equal(reset(c), CTAP2_ERR_NOT_ALLOWED);
+}
+
+static void RS1_with_a_display_at_any_time(void **state) {
+        struct client *c = *state;
+
+        c->fake->display = true;
+        c->fake->now_ms += 3600 * 1000;
+        assert_int_equal(reset(c), CTAP_OK);
+        assert_int_equal(c->fake->prompt.ask, CTAP_ASK_RESET);
+        assert_false(c->fake->prompt.passive);
+}
+
+static void RS2_nothing_is_erased_without_a_yes(void **state) {
+        static const struct {
+                enum ctap_answer answer;
+                uint8_t status;
+        } cases[] = {
+                {CTAP_ANSWER_NO,         CTAP2_ERR_OPERATION_DENIED   },
+                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_USER_ACTION_TIMEOUT},
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL   },
+        };
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                c->fake->answer = cases[i].answer;
+                assert_int_equal(reset(c), cases[i].status);
+                assert_string_equal(c->fake->trace, "begin wait end");
+                assert_int_equal(c->fake->n_rows, 1);
+        }
+}
+
+static void RS4_erases_after_the_question(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        client_register(c, false, "bob", &made);
+        assert_int_equal(reset(c), CTAP_OK);
+        assert_string_equal(c->fake->trace, "begin wait end reset");
+        assert_int_equal(c->body.len, 0);
+        assert_int_equal(c->fake->n_rows, 0);
+}
+
+static void RS4_a_failure_is_said_and_keeps_what_there_was(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_register(c, true, "ann", &made);
+        c->command = 0x07;
+        fake_fail(c->fake, "reset", 1, -ENOSPC);
+        assert_int_equal(client_call(c, 0x07, BYTES_NULL), CTAP1_ERR_OTHER);
+        fake_fail(c->fake, "reset", 1, -EIO);
+        assert_int_equal(client_call(c, 0x07, BYTES_NULL), CTAP1_ERR_OTHER);
+
+        client_get_assertion(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+
+        c->command = 0x07;
+        for (unsigned i = 0; i < CLIENT_MEMBERS; i++)
+                client_unset(c, i);
+        assert_int_equal(client_fail_everywhere(c), 3);
+}
+
+static void RS6_nothing_new_is_made_under_a_former_store_key(void **state) {
+        const struct ctap_options options = { .max_message = CLIENT_MESSAGE };
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        c->fake->store_key.b[0]++; /* as far as it came before it failed */
+        fake_fail(c->fake, "reset", 1, -EIO);
+        assert_int_equal(reset(c), CTAP1_ERR_OTHER);
+
+        client_register(c, true, "ann", &made);
+        ctap_free(c->ctap);
+        assert_int_equal(ctap_new(&c->fake->env, &options, &c->ctap), 0);
+        client_get_assertion(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+}
+
+static void RS5_an_old_credential_is_a_foreign_one(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, false, "ann", &made);
+        assert_int_equal(reset(c), CTAP_OK);
+
+        fake_forget_trace(c->fake);
+        client_get_assertion(c);
+        client_set_list(c, 3, &made, 1);
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
+        assert_string_equal(c->fake->trace, "");
+}
+
+static void RS5_new_credentials_work(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        assert_int_equal(reset(c), CTAP_OK);
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                client_unit_test(RS1_only_within_ten_seconds_of_power_up),
+                client_unit_test(RS1_the_window_is_for_asking_not_for_answering),
+                client_unit_test(RS1_never_plugged_in_is_no_window),
+                client_unit_test(RS1_with_a_display_at_any_time),
+                client_unit_test(RS2_nothing_is_erased_without_a_yes),
+                client_unit_test(RS4_erases_after_the_question),
+                client_unit_test(RS4_a_failure_is_said_and_keeps_what_there_was),
+                client_unit_test(RS5_an_old_credential_is_a_foreign_one),
+                client_unit_test(RS5_new_credentials_work),
+                client_unit_test(RS6_nothing_new_is_made_under_a_former_store_key),
+        };
+
+        return cmocka_run_group_tests_name("reset", tests, NULL, NULL);
+}

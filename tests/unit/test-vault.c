@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * authenticator/vault.c over real files and a fake TPM. A life goes through provisioning, creation,
+ * use, a clean stop, a reset and a second era. It is lived once for every TPM command, write, sync,
+ * truncation and deletion in it, with the process dying there, before the step took effect or right
+ * after it; and once for each of them failing once. What a client was told must hold afterwards.
+ */
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "authenticator/vault.h"
+#include "tests/fake/scratch.h"
+#include "tests/fake/tpm.h"
+#include "tests/fake/vfs.h"
+#include "tests/unit/test.h"
+
+#define N_CREDS 8
+
+/* What the outside knows of a credential. */
+struct known {
+        bool exists; /* it was reported made */
+        bool second; /* made after the reset */
+        uint32_t shown;
+        struct ctap_key_blob key; /* as a thief of the disk would have it */
+};
+
+struct world {
+        struct fault fault;
+        struct fake_tpm part;
+        struct fake_vfs *vfs;
+        struct scratch folder;
+        char path[300], wal[310];
+        struct store *store;
+        struct tpm *tpm;
+        struct vault *vault;
+        struct known creds[N_CREDS];
+        bool reset_tried, reset_done;
+        unsigned n_logged;
+};
+
+static void note(void *userdata, _unused_ int priority, _unused_ const char *message) {
+        struct world *w = userdata;
+
+        w->n_logged++;
+}
+
+static struct ctap_store *port(struct world *w) {
+        return vault_store(w->vault);
+}
+
+static void power_off(struct world *w) {
+        w->vault = vault_close(w->vault);
+        w->tpm = tpm_free(w->tpm);
+        w->store = store_close(w->store);
+}
+
+static int power_on(struct world *w) {
+        const struct store_options options = {
+                .path = w->path,
+                .max_credentials = 100,
+                .log = note,
+                .userdata = w,
+        };
+        int r;
+
+        r = store_open(&options, &w->store);
+        if (r == 0) {
+                w->tpm = fake_tpm_connect(&w->part);
+                r = vault_open(w->store, w->tpm, &w->vault);
+        }
+        if (r < 0)
+                power_off(w);
+        return r;
+}
+
+static void new_world(struct world *w) {
+        power_off(w);
+        (void)unlink(w->path);
+        (void)unlink(w->wal);
+        memset(w->creds, 0, sizeof(w->creds));
+        w->reset_tried = false;
+        w->reset_done = false;
+        w->fault = (struct fault){ .sqlite_code = SQLITE_IOERR_FSYNC };
+        w->part = (struct fake_tpm){ .fault = &w->fault, .counter = 40 };
+}
+
+static int setup(void **state) {
+        struct world *w = calloc(1, sizeof(*w));
+
+        assert_non_null(w);
+        scratch_make(&w->folder);
+        (void)snprintf(w->path, sizeof(w->path), "%s/store.db", w->folder.path);
+        (void)snprintf(w->wal, sizeof(w->wal), "%s-wal", w->path);
+        w->vfs = fake_vfs_new(&w->fault);
+        new_world(w);
+        *state = w;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct world *w = *state;
+
+        power_off(w);
+        w->vfs = fake_vfs_free(w->vfs);
+        scratch_remove(&w->folder);
+        free(w);
+        return 0;
+}
+
+/* Credential n; `account` 0 is not discoverable. */
+static struct ctap_row make_row(unsigned n, uint8_t account) {
+        struct ctap_row row = { .class = CTAP_CLASS_A, .cred_protect = 1, .alg = -7 };
+
+        memset(row.id.b, (int)n + 1, sizeof(row.id.b));
+        if (account > 0) {
+                row.flags = CTAP_ROW_DISCOVERABLE;
+                memset(row.account_tag.b, account, sizeof(row.account_tag.b));
+        }
+        return row;
+}
+
+/* ---- steps of a life -------------------------------------------------------------------- */
+
+typedef int step_fn(struct world *w, unsigned n);
+
+static int step_on(struct world *w, _unused_ unsigned n) {
+        return power_on(w);
+}
+
+static int step_off(struct world *w, _unused_ unsigned n) {
+        power_off(w);
+        return w->fault.hit && w->fault.mode == FAULT_CRASH ? -ECANCELED : 0;
+}
+
+static int step_create(struct world *w, unsigned n) {
+        struct ctap_keys *keys = vault_keys(w->vault);
+        struct ctap_row row = make_row(n, (uint8_t)(n % 2));
+        struct ctap_public_key public;
+        int r;
+
+        row.account_tag.b[0] = n % 2 ? (uint8_t)n : 0;
+        r = keys->ops->create(keys, CTAP_KEY_P256, CTAP_CLASS_A, &row.key, &public);
+        if (r == 0)
+                r = port(w)->ops->insert(port(w), &row);
+        if (r < 0)
+                return r;
+        w->creds[n].exists = true;
+        w->creds[n].second = w->reset_done;
+        w->creds[n].key = row.key;
+        return 0;
+}
+
+static int step_use(struct world *w, unsigned n) {
+        struct ctap_row row = make_row(n, 0);
+        uint32_t count;
+        int r;
+
+        r = port(w)->ops->prepare_use(port(w));
+        if (r == 0)
+                r = port(w)->ops->use(port(w), &row.id, &count);
+        if (r < 0)
+                return r;
+        assert_true(count > w->creds[n].shown);
+        w->creds[n].shown = count;
+        return 0;
+}
+
+/* Most of a lease is gone, without a hundred steps for it. */
+static int step_wear(struct world *w, _unused_ unsigned n) {
+        struct store_lease lease;
+        int r = store_get_lease(w->store, &lease);
+
+        if (r < 0)
+                return r;
+        lease.used = LEASE_USES - 1;
+        return store_set_lease(w->store, &lease);
+}
+
+static int step_settle(struct world *w, _unused_ unsigned n) {
+        vault_settle(w->vault);
+        return 0;
+}
+
+static int step_reset(struct world *w, _unused_ unsigned n) {
+        int r;
+
+        w->reset_tried = true;
+        r = port(w)->ops->reset(port(w));
+        if (r == 0)
+                w->reset_done = true;
+        return r;
+}
+
+static const struct {
+        step_fn *run;
+        unsigned n;
+} life[] = {
+        {step_on,      0},
+        { step_create, 0},
+        { step_create, 1},
+        { step_use,    0},
+        { step_create, 2},
+        { step_use,    0},
+        { step_use,    2},
+        { step_settle, 0},
+        { step_off,    0},
+        { step_on,     0},
+        { step_use,    1},
+        { step_wear,   0},
+        { step_use,    0},
+        { step_settle, 0},
+        { step_create, 3},
+        { step_use,    3},
+        { step_reset,  0},
+        { step_create, 4},
+        { step_create, 5},
+        { step_use,    5},
+        { step_settle, 0},
+        { step_off,    0},
+};
+
+/* ---- what must hold --------------------------------------------------------------------- */
+
+/* Is this credential there, and does it work? Whatever does not work must be gone for good. */
+static bool works(struct world *w, unsigned n) {
+        struct ctap_keys *keys = vault_keys(w->vault);
+        struct ctap_loaded_key *key;
+        struct ctap_row row = make_row(n, 0);
+        int r;
+
+        r = port(w)->ops->find(port(w), &row.id, &row);
+        if (r == -ENOENT) {
+                const struct ctap_key_blob *blob = &w->creds[n].key;
+
+                if (w->reset_tried && !w->creds[n].second && blob->len > 0)
+                        assert_int_equal(keys->ops->load(keys, BYTES(blob->data, blob->len), &key),
+                                         -EKEYREJECTED);
+                return false;
+        }
+        assert_int_equal(r, 0);
+        assert_int_equal(keys->ops->load(keys, BYTES(row.key.data, row.key.len), &key), 0);
+        keys->ops->unload(keys, key);
+        assert_int_equal(step_use(w, n), 0);
+        return true;
+}
+
+static void check_promises(struct world *w) {
+        static struct tpm_state state;
+        unsigned n_first = 0, n_first_works = 0;
+
+        for (unsigned i = 0; i < N_CREDS; i++) {
+                bool ok = works(w, i);
+
+                if (!w->creds[i].exists)
+                        continue;
+                if (w->creds[i].second) {
+                        assert_true(ok);
+                } else {
+                        n_first++;
+                        n_first_works += ok;
+                }
+        }
+        /* A reset takes all or none, and none only if nobody was told of it. */
+        if (w->reset_done)
+                assert_int_equal(n_first_works, 0);
+        else if (w->reset_tried)
+                assert_true(n_first_works == 0 || n_first_works == n_first);
+        else
+                assert_int_equal(n_first_works, n_first);
+
+        assert_int_equal(store_get_tpm_state(w->store, &state), 0);
+        assert_int_equal(state.phase, TPM_PHASE_READY);
+        assert_true(fake_tpm_holds_only(&w->part, &state));
+        assert_int_equal(w->part.n_connected, 1);
+        assert_int_equal(step_create(w, 6), 0);
+        assert_int_equal(step_use(w, 6), 0);
+}
+
+static bool live(struct world *w) {
+        for (size_t i = 0; i < ELEMENTSOF(life); i++) {
+                int r = life[i].run(w, life[i].n);
+
+                if (r < 0) {
+                        assert_true(w->fault.hit);
+                        return false;
+                }
+        }
+        return true;
+}
+
+static void die(struct world *w) {
+        w->fault.mode = FAULT_CRASH;
+        w->fault.hit = true;
+        power_off(w); /* no write and no command gets through any more */
+        w->fault.at = 0;
+        w->fault.hit = false;
+}
+
+static void a_life_without_faults_keeps_every_promise(void **state) {
+        struct world *w = *state;
+
+        assert_true(live(w));
+        assert_int_equal(power_on(w), 0);
+        check_promises(w);
+        assert_int_equal(w->n_logged, 0);
+}
+
+static void lives_with_a_crash(struct world *w, bool late, bool twice) {
+        unsigned n_crashes = 0;
+
+        for (unsigned at = 1;; at++) {
+                new_world(w);
+                w->fault.at = at;
+                w->fault.mode = FAULT_CRASH;
+                w->fault.late = late;
+                (void)live(w);
+                if (!w->fault.hit)
+                        break;
+                die(w);
+                n_crashes++;
+
+                if (twice) {
+                        w->fault.n = 0;
+                        w->fault.at = 1 + at * 5 % 23;
+                        (void)power_on(w);
+                        die(w);
+                }
+                assert_int_equal(power_on(w), 0);
+                check_promises(w);
+                power_off(w);
+                assert_int_equal(power_on(w), 0);
+                for (unsigned i = 0; i < N_CREDS; i++)
+                        (void)works(w, i);
+        }
+        assert_true(n_crashes > 100);
+        print_message("# %u places to die in\n", n_crashes);
+}
+
+static void a_crash_before_any_step_loses_nothing(void **state) {
+        lives_with_a_crash(*state, false, false);
+}
+
+static void a_crash_after_any_step_loses_nothing(void **state) {
+        lives_with_a_crash(*state, true, false);
+}
+
+static void a_second_crash_on_the_way_back_loses_nothing(void **state) {
+        lives_with_a_crash(*state, false, true);
+}
+
+/* The step at `at` fails once; whoever was told so tries again. */
+static bool live_and_retry(struct world *w, unsigned at, bool late) {
+        new_world(w);
+        w->fault.at = at;
+        w->fault.mode = FAULT_ONCE;
+        w->fault.late = late;
+        for (size_t i = 0; i < ELEMENTSOF(life); i++) {
+                int r = life[i].run(w, life[i].n);
+
+                if (r == 0)
+                        continue;
+                assert_true(w->fault.hit);
+                assert_true(!w->vault || port(w)->ops->key(port(w)) != NULL);
+                assert_int_equal(life[i].run(w, life[i].n), 0);
+        }
+        if (!w->fault.hit)
+                return false;
+        w->fault.at = 0;
+        assert_int_equal(power_on(w), 0);
+        check_promises(w);
+        return true;
+}
+
+static void what_failed_once_can_be_tried_again(void **state) {
+        unsigned at = 1;
+
+        while (live_and_retry(*state, at, false) && live_and_retry(*state, at, true))
+                at++;
+        assert_true(at > 100);
+}
+
+/* A reset that fails half way: nothing made before works, in this process either. */
+static void a_reset_that_broke_off_is_final(void **state) {
+        struct world *w = *state;
+        struct ctap_row row = make_row(0, 0);
+        struct secret32 key;
+        uint32_t n;
+        bool once = false;
+
+        for (unsigned at = 1;; at++) {
+                int r;
+
+                new_world(w);
+                assert_int_equal(power_on(w), 0);
+                assert_int_equal(step_create(w, 0), 0);
+                key = *port(w)->ops->key(port(w));
+                w->fault = (struct fault){ .at = at, .sqlite_code = SQLITE_FULL };
+                r = step_reset(w, 0);
+                if (!w->fault.hit)
+                        break;
+                w->fault.at = 0;
+                if (r < 0 && port(w)->ops->find(port(w), &row.id, &row) == -ESTALE) {
+                        assert_int_equal(port(w)->ops->insert(port(w), &row), -ESTALE);
+                        assert_int_equal(port(w)->ops->use(port(w), &row.id, &n), -ESTALE);
+                        assert_int_equal(port(w)->ops->count(port(w), &row.rp_tag, 3, &n), -ESTALE);
+                        assert_int_equal(port(w)->ops->newest(port(w), &row.rp_tag, 3, UINT64_MAX,
+                                                              &row),
+                                         -ESTALE);
+                        once = true;
+                        vault_settle(w->vault);
+                        power_off(w);
+                        assert_int_equal(power_on(w), 0);
+                        assert_int_equal(port(w)->ops->find(port(w), &row.id, &row), -ENOENT);
+                        assert_memory_not_equal(port(w)->ops->key(port(w)), &key, sizeof(key));
+                }
+                if (r < 0)
+                        assert_int_equal(step_reset(w, 0), 0);
+                check_promises(w);
+        }
+        assert_true(once);
+        assert_memory_not_equal(port(w)->ops->key(port(w)), &key, sizeof(key));
+}
+
+/* ---- other TPMs, other copies ----------------------------------------------------------- */
+
+static void a_backup_from_before_a_reset_is_refused(void **state) {
+        struct world *w = *state;
+        struct scratch_file backup, after;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        power_off(w);
+        scratch_read(w->path, &backup);
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_reset(w, 0), 0);
+        power_off(w);
+
+        scratch_write(w->path, &backup);
+        assert_int_equal(power_on(w), -ESTALE);
+        scratch_read(w->path, &after);
+        assert_bytes_equal(BYTES(backup.data, backup.len), BYTES(after.data, after.len));
+        scratch_file_done(&backup);
+        scratch_file_done(&after);
+}
+
+static void a_tpm_that_was_cleared_is_told_and_nothing_changes(void **state) {
+        struct world *w = *state;
+        struct fake_tpm before;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        assert_int_equal(step_use(w, 0), 0);
+        power_off(w);
+
+        before = w->part;
+        memset(w->part.slots, 0, sizeof(w->part.slots));
+        assert_int_equal(power_on(w), -ESTALE);
+        w->part = before;
+        w->part.counter = 1;
+        assert_int_equal(power_on(w), -ESTALE);
+        w->part = before;
+        assert_int_equal(power_on(w), 0);
+        check_promises(w);
+}
+
+/* A store whose TPM state is gone is provisioned anew; what it held cannot work and is erased. */
+static void credentials_without_a_tpm_state_are_erased(void **state) {
+        static const struct tpm_state none;
+        struct world *w = *state;
+        struct ctap_row row = make_row(0, 0);
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        assert_int_equal(store_set_tpm_state(w->store, &none), 0);
+        power_off(w);
+        memset(w->part.slots, 0, sizeof(w->part.slots));
+        w->part.counter = 2;
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(port(w)->ops->find(port(w), &row.id, &row), -ENOENT);
+        assert_int_equal(port(w)->ops->remaining(port(w)), 100);
+        assert_int_equal(step_create(w, 1), 0);
+        assert_int_equal(step_use(w, 1), 0);
+}
+
+/* ---- what it costs ---------------------------------------------------------------------- */
+
+static void after_prepare_a_use_is_one_commit_and_no_command(void **state) {
+        struct world *w = *state;
+        struct ctap_row row = make_row(0, 0);
+        unsigned n_syncs;
+        uint32_t n_commands, count;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        assert_int_equal(port(w)->ops->prepare_use(port(w)), 0);
+        n_commands = w->part.n_commands;
+        n_syncs = fake_vfs_n_syncs(w->vfs);
+        assert_int_equal(port(w)->ops->use(port(w), &row.id, &count), 0);
+        assert_int_equal(w->part.n_commands, n_commands);
+        assert_int_equal(fake_vfs_n_syncs(w->vfs), n_syncs + 1);
+}
+
+static void a_lease_is_renewed_when_idle_and_only_if_used_up(void **state) {
+        struct world *w = *state;
+        uint32_t n;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        n = w->part.n_commands;
+        vault_settle(w->vault);
+        assert_int_equal(w->part.n_commands, n);
+
+        for (int i = 0; i < LEASE_USES - 1; i++)
+                assert_int_equal(step_use(w, 0), 0);
+        n = w->part.n_commands;
+        vault_settle(w->vault);
+        assert_int_equal(w->part.n_commands, n);
+        assert_int_equal(step_use(w, 0), 0);
+        assert_int_equal(w->part.n_commands, n);
+        vault_settle(w->vault);
+        assert_int_equal(w->part.n_commands, n + 1);
+        assert_int_equal(step_use(w, 0), 0);
+        assert_int_equal(w->part.n_commands, n + 1);
+}
+
+static void use_without_prepare_takes_its_own_lease(void **state) {
+        struct world *w = *state;
+        struct ctap_row row = make_row(0, 0);
+        uint32_t count, n;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        n = w->part.n_commands;
+        for (uint32_t i = 1; i <= LEASE_USES + 1; i++) {
+                assert_int_equal(port(w)->ops->use(port(w), &row.id, &count), 0);
+                assert_int_equal(count, i);
+        }
+        assert_int_equal(w->part.n_commands, n + 2);
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(a_life_without_faults_keeps_every_promise),
+                TEST(a_crash_before_any_step_loses_nothing),
+                TEST(a_crash_after_any_step_loses_nothing),
+                TEST(a_second_crash_on_the_way_back_loses_nothing),
+                TEST(what_failed_once_can_be_tried_again),
+                TEST(a_reset_that_broke_off_is_final),
+                TEST(a_backup_from_before_a_reset_is_refused),
+                TEST(a_tpm_that_was_cleared_is_told_and_nothing_changes),
+                TEST(credentials_without_a_tpm_state_are_erased),
+                TEST(after_prepare_a_use_is_one_commit_and_no_command),
+                TEST(a_lease_is_renewed_when_idle_and_only_if_used_up),
+                TEST(use_without_prepare_takes_its_own_lease),
+        };
+
+        return cmocka_run_group_tests_name("vault", tests, NULL, NULL);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The anchor A: an NV index that can be deleted, but not made again. */
+
+#include <openssl/evp.h>
+
+#include "tpm/nv.h"
+
+/* K, the key that allows the one write. It exists in memory only, while provisioning. */
+struct tpm_writer {
+        EVP_PKEY *key;
+        TPM2B_PUBLIC public;
+        TPM2B_NAME name;
+};
+
+_must_check_ int tpm_writer_new(struct tpm_writer *ret);
+void tpm_writer_destroy(struct tpm_writer *k);
+
+/* The public area of an anchor that only K can write. */
+void tpm_anchor_plan(const struct tpm_writer *k, TPM2_HANDLE index, struct tpm_nv *ret);
+/* Defines the planned anchor and writes it once; completes nv->ref. */
+_must_check_ int tpm_anchor_make(struct tpm *t, const struct tpm_writer *k, struct tpm_nv *nv);
+/* PolicySecret(A): with the Name that A has once it was written. */
+_must_check_ int tpm_anchor_policy(const struct tpm_nv *nv, struct sha256 *ret);

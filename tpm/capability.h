@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What is asked of TPM2_GetCapability. */
+
+#include "tpm/context.h"
+
+/* The lowest handle of a range that is free and is not `except`. -ENOSPC: there is none. */
+_must_check_ int tpm_free_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE last,
+                                 TPM2_HANDLE except, TPM2_HANDLE *ret);
+/* Flushes every object and session, whoever's it is. */
+_must_check_ int tpm_flush_leftovers(struct tpm *t);
+/* tpm_describe() as part of a step. */
+_must_check_ int tpm_ask_info(struct tpm *t, struct tpm_info *ret);

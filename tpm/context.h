@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* struct tpm from the inside: the connection, what went wrong on it, and what is unlocked. */
+
+#include <tss2/tss2_esys.h>
+
+#include "tpm/state.h"
+#include "tpm/tcti-patient.h"
+#include "tpm/tpm.h"
+
+/* Something that may go away if the step that failed is done once more. */
+enum {
+        TPM_TROUBLE_CONNECTION = 1 << 0, /* connect again */
+        TPM_TROUBLE_CROWDED = 1 << 1,    /* no room for an object or a session: connect again */
+        TPM_TROUBLE_WORKER = 1 << 2, /* P2 is not at its persistent handle: load it from its blob */
+};
+
+/* Unloaded keys that wait for tpm_settle(). A TPM has room for three objects at least. */
+#define TPM_UNLOADED_MAX 2
+
+struct tpm {
+        struct ctap_keys keys;
+        struct tpm_options options;
+        char *tcti_name;
+
+        TSS2_TCTI_CONTEXT *tcti; /* what the options name */
+        struct tpm_patient patient;
+        ESYS_CONTEXT *esys;  /* NULL: closed */
+        uint32_t connection; /* counts up; an ESYS_TR belongs to one */
+        unsigned trouble;    /* TPM_TROUBLE_*, since the step began */
+        bool leftovers;      /* objects of ours may be in a TPM that nobody cleans up after us */
+
+        struct tpm_record *record; /* NULL: locked */
+        bool unlocked;
+        struct secret32 worker_auth, store_key;
+        uint64_t counter_value; /* as last seen; 0: unknown */
+
+        /* In this connection; ESYS_TR_NONE until needed. */
+        ESYS_TR worker, counter;
+        bool worker_is_loaded; /* `worker` is a transient object */
+        bool worker_is_gone;   /* not at its persistent handle */
+        ESYS_TR unloaded[TPM_UNLOADED_MAX];
+        size_t n_unloaded;
+
+        struct ctap_loaded_key *loaded;
+};
+
+/* ---- the connection: context.c ------------------------------------------------------------ */
+
+typedef int tpm_step_fn(struct tpm *t, void *userdata);
+
+/*
+ * Opens the connection if it is closed and takes the step; takes it once more if it failed by something
+ * that a new connection or a reloaded P2 may cure. A step can therefore be taken twice.
+ */
+_must_check_ int tpm_run(struct tpm *t, tpm_step_fn *step, void *userdata);
+/* Forgets all secrets and what belongs to them. */
+void tpm_forget(struct tpm *t);
+
+void _printf_(3, 4) tpm_log(struct tpm *t, int priority, const char *format, ...);
+
+/* ---- failures: fail.c --------------------------------------------------------------------- */
+
+/* The code of the TPM without the layer and the number of the parameter, handle or session. */
+TSS2_RC tpm_rc_base(TSS2_RC rc);
+/* The TPM refused a handle, a session or a parameter, as against being unable to answer now. */
+bool tpm_rc_is_refusal(TSS2_RC rc);
+/* True if a handle names nothing. */
+bool tpm_rc_is_absent(TSS2_RC rc);
+
+/* Each logs, notes the trouble, and gives the errno. */
+_must_check_ int tpm_fail(struct tpm *t, const char *command, TSS2_RC rc);
+/* While unlocking a refusal means that this is not the TPM, or not the state. */
+_must_check_ int tpm_fail_stale(struct tpm *t, const char *command, TSS2_RC rc);
+/* A command on P2: a refusal of P2 itself is a TPM_TROUBLE_WORKER. */
+_must_check_ int tpm_fail_worker(struct tpm *t, const char *command, TSS2_RC rc);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * An NV counter begins above every counter that was ever deleted (TPM 2.0 Part 1, 37.2.6), so the owner
+ * cannot set it back by defining it again. The value means nothing until it was incremented once.
+ *
+ * Its authPolicy is a random number, which no policy has as its digest. It is never used, as nothing may
+ * be done to this index by policy; it makes the Name unique, so that a counter of somebody else at the
+ * same handle is not taken for ours.
+ */
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <syslog.h>
+
+#include "tpm/counter.h"
+#include "tpm/template.h"
+
+int tpm_counter_plan(TPM2_HANDLE index, struct tpm_nv *ret) {
+        TPMS_NV_PUBLIC public = tpm_template_counter;
+
+        public.nvIndex = index;
+        public.authPolicy.size = sizeof(struct sha256);
+        if (RAND_bytes(public.authPolicy.buffer, public.authPolicy.size) != 1)
+                return -EIO;
+
+        *ret = (struct tpm_nv){
+                .public = {.size = sizeof(public), .nvPublic = public}
+        };
+        return 0;
+}
+
+static int increment(struct tpm *t, ESYS_TR counter) {
+        TSS2_RC rc = Esys_NV_Increment(t->esys, counter, counter, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                       ESYS_TR_NONE);
+
+        return rc == TSS2_RC_SUCCESS ? 0 : tpm_fail_stale(t, "TPM2_NV_Increment", rc);
+}
+
+int tpm_counter_make(struct tpm *t, struct tpm_nv *nv) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        enum tpm_found found;
+        int r;
+
+        r = tpm_nv_find(t, nv, &found, &h);
+        if (r >= 0 && found == TPM_FOUND_NOTHING)
+                r = tpm_nv_define(t, nv, &h);
+        if (r < 0)
+                return r;
+        if (h.tr == ESYS_TR_NONE) {
+                tpm_log(t, LOG_ERR, "TPM: 0x%08x was taken by something else meanwhile",
+                        (unsigned)tpm_nv_index(nv));
+                return -EIO;
+        }
+
+        if (found != TPM_FOUND_OURS)
+                r = increment(t, h.tr);
+        return r < 0 ? r : tpm_ref_save(t, h.tr, &nv->ref);
+}
+
+static int open_counter(struct tpm *t) {
+        if (!t->unlocked) {
+                tpm_log(t, LOG_ERR, "TPM: asked for the counter before it was unlocked");
+                return -ESTALE;
+        }
+        if (t->counter != ESYS_TR_NONE)
+                return 0;
+        return tpm_ref_open(t, &t->record->counter.ref, tpm_nv_index(&t->record->counter),
+                            &t->counter);
+}
+
+static int read_step(struct tpm *t, void *userdata) {
+        TPM2B_MAX_NV_BUFFER *data = NULL;
+        struct cursor c;
+        uint64_t value;
+        TSS2_RC rc;
+        int r;
+
+        r = open_counter(t);
+        if (r < 0)
+                return r;
+        rc = Esys_NV_Read(t->esys, t->counter, t->counter, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                          ESYS_TR_NONE, tpm_template_counter.dataSize, 0, &data);
+        if (rc != TSS2_RC_SUCCESS)
+                return tpm_fail_stale(t, "TPM2_NV_Read of the counter", rc);
+
+        c = (struct cursor){ BYTES(data->buffer, data->size), false };
+        value = cursor_u64(&c);
+        r = cursor_end(&c) < 0 ? -EIO : 0;
+        if (r < 0)
+                tpm_log(t, LOG_ERR, "TPM: the counter has %u bytes", data->size);
+        else
+                *(uint64_t *)userdata = value;
+        Esys_Free(data);
+        return r;
+}
+
+/*
+ * TPM2_NV_Increment does not tell the new value. It is one more than the last, or above that if others
+ * count too, which they may: what is given here never exceeds what the TPM holds.
+ */
+static int advance_step(struct tpm *t, _unused_ void *userdata) {
+        uint64_t before = t->counter_value;
+        int r;
+
+        t->counter_value = 0;
+        r = open_counter(t);
+        if (r >= 0)
+                r = increment(t, t->counter);
+        if (r >= 0 && before > 0)
+                t->counter_value = before + 1;
+        return r;
+}
+
+int tpm_counter_read(struct tpm *t, uint64_t *ret) {
+        int r = tpm_run(t, read_step, &t->counter_value);
+
+        if (r >= 0)
+                *ret = t->counter_value;
+        return r;
+}
+
+int tpm_counter_advance(struct tpm *t, uint64_t *ret) {
+        int r = tpm_run(t, advance_step, NULL);
+
+        if (r >= 0 && t->counter_value == 0)
+                return tpm_counter_read(t, ret);
+        if (r >= 0)
+                *ret = t->counter_value;
+        return r;
+}

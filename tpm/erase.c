@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Erasing. That it began is saved first, so that a crash in between is finished and not taken for a
+ * damaged store. The anchor goes first: from then on P2 cannot be loaded again by anybody.
+ */
+
+#include <errno.h>
+#include <syslog.h>
+
+#include "tpm/erase.h"
+#include "tpm/key.h"
+#include "tpm/nv.h"
+
+int tpm_save_record(struct tpm *t, const struct tpm_record *record, tpm_save_fn *save,
+                    void *userdata, struct tpm_state *state) {
+        struct tpm_state s;
+        int r;
+
+        r = tpm_state_encode(record, &s);
+        if (r < 0) {
+                tpm_log(t, LOG_ERR, "TPM: its wrapped keys are larger than what can be kept");
+                return -EIO;
+        }
+        r = save(userdata, &s);
+        if (r < 0)
+                return r;
+
+        *state = s;
+        return 0;
+}
+
+int tpm_erase_record(struct tpm *t, struct tpm_record *record, bool proven) {
+        int r;
+
+        r = tpm_nv_remove(t, &record->anchor, proven);
+        if (r >= 0)
+                r = tpm_worker_remove(t, record, proven);
+        if (r < 0)
+                return r;
+
+        *record = (struct tpm_record){ .phase = TPM_PHASE_ERASING,
+                                       .has_p384 = record->has_p384,
+                                       .counter = record->counter };
+        return 0;
+}
+
+struct erasure {
+        struct tpm_state *state;
+        tpm_save_fn *save;
+        void *userdata;
+        bool with_counter;
+};
+
+/* Saves that what the record describes is not to be used any more, without its wrapped keys. */
+static int begin(struct tpm *t, struct erasure *e, struct tpm_record *record) {
+        if (record->phase == TPM_PHASE_ERASING)
+                return 0;
+
+        record->phase = TPM_PHASE_ERASING;
+        record->gate_key = record->worker_key = record->sealed_auth = record->sealed_store_key =
+                (struct tpm_blob){ 0 };
+        return tpm_save_record(t, record, e->save, e->userdata, e->state);
+}
+
+static int erase_step(struct tpm *t, void *userdata) {
+        struct erasure *e = userdata;
+        struct tpm_record record;
+        bool proven;
+        int r;
+
+        r = tpm_state_decode(e->state, &record);
+        if (r < 0 || record.phase == TPM_PHASE_NONE)
+                return r;
+
+        /*
+         * Unlocked, this very state was used: P1's policy wanted the anchor, and the store key was
+         * loaded under P2.
+         */
+        proven = t->unlocked && !t->worker_is_gone && record.phase == TPM_PHASE_READY;
+        r = begin(t, e, &record);
+        if (r < 0)
+                return r;
+
+        tpm_keys_flush(t);
+        tpm_forget(t);
+        r = tpm_erase_record(t, &record, proven);
+        if (r < 0 || !e->with_counter)
+                return r;
+
+        r = tpm_nv_remove(t, &record.counter, false);
+        if (r < 0)
+                return r;
+        *e->state = (struct tpm_state){ .phase = TPM_PHASE_NONE };
+        return e->save(e->userdata, e->state);
+}
+
+static int erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata,
+                 bool with_counter) {
+        struct erasure e = { state, save, userdata, with_counter };
+        int r = tpm_run(t, erase_step, &e);
+
+        if (r == -EBADMSG)
+                tpm_log(t, LOG_ERR, "TPM state: damaged, or written by another version");
+        return r;
+}
+
+int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
+        return erase(t, state, save, userdata, false);
+}
+
+int tpm_remove(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
+        return erase(t, state, save, userdata, true);
+}

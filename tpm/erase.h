@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What provisioning shares with erasing. */
+
+#include "tpm/context.h"
+
+/* Encodes and saves; *state is what was saved last, also on failure. */
+_must_check_ int tpm_save_record(struct tpm *t, const struct tpm_record *record, tpm_save_fn *save,
+                                 void *userdata, struct tpm_state *state);
+/* Removes the anchor and P2 from the TPM, and all of them from the record. The counter stays. */
+_must_check_ int tpm_erase_record(struct tpm *t, struct tpm_record *record, bool proven);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A loaded key keeps its blob: when the connection was closed since, signing loads it again. What is
+ * unloaded waits in a short queue until the answer went out, because nobody waits for a FlushContext.
+ */
+
+#include <errno.h>
+#include <openssl/bn.h>
+#include <openssl/ecdsa.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "tpm/gate.h"
+#include "tpm/key.h"
+#include "tpm/object.h"
+#include "tpm/template.h"
+
+/* A TPM that strips leading zeros of a coordinate does so for one key in 128. */
+#define CREATE_ATTEMPTS_MAX 8
+
+struct ctap_loaded_key {
+        struct ctap_loaded_key *next;
+        const struct tpm_key_type *type;
+        struct tpm_handle handle; /* of a connection that may be closed by now */
+        struct tpm_blob blob;
+};
+
+static struct tpm *tpm_of(struct ctap_keys *k) {
+        return container_of(k, struct tpm, keys);
+}
+
+struct ctap_keys *tpm_keys(struct tpm *t) {
+        return &t->keys;
+}
+
+static unsigned offered(struct ctap_keys *k) {
+        const struct tpm *t = tpm_of(k);
+        unsigned types = 1u << CTAP_KEY_P256;
+
+        if (t->record && t->record->has_p384)
+                types |= 1u << CTAP_KEY_P384;
+        return types;
+}
+
+/* ---- create ------------------------------------------------------------------------------- */
+
+struct creation {
+        const struct tpm_key_type *type;
+        struct tpm_blob blob;
+};
+
+static bool is_full_size(const struct creation *c) {
+        const TPMS_ECC_POINT *point = &c->blob.public.publicArea.unique.ecc;
+
+        return point->x.size == c->type->size && point->y.size == c->type->size;
+}
+
+static int create_step(struct tpm *t, void *userdata) {
+        struct creation *c = userdata;
+        struct tpm_auth by;
+        TSS2_RC rc;
+        int r;
+
+        r = tpm_worker(t, &by);
+        if (r < 0)
+                return r;
+        rc = tpm_object_create(t, &by, c->type->template, NULL, NULL, &c->blob);
+        if (rc != TSS2_RC_SUCCESS)
+                return tpm_fail_worker(t, "TPM2_Create", rc);
+        if (!tpm_template_matches(c->type->template, &c->blob.public.publicArea)) {
+                tpm_log(t, LOG_ERR, "TPM: TPM2_Create made another key than it was asked for");
+                return -EIO;
+        }
+        return 0;
+}
+
+static int give(const struct creation *c, enum ctap_key_type type, struct ctap_key_blob *ret_blob,
+                struct ctap_public_key *ret_public) {
+        const TPMS_ECC_POINT *point = &c->blob.public.publicArea.unique.ecc;
+        struct ctap_public_key public = { .type = type };
+        struct ctap_key_blob blob;
+        struct buf b = BUF_ON(blob.data);
+        int r;
+
+        tpm_blob_encode(&c->blob, &b);
+        r = buf_error(&b);
+        if (r < 0)
+                return r;
+
+        memcpy(public.x, point->x.buffer, c->type->size);
+        memcpy(public.y, point->y.buffer, c->type->size);
+        blob.len = (uint16_t)b.len;
+        *ret_blob = blob;
+        *ret_public = public;
+        return 0;
+}
+
+static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
+                  struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
+        struct tpm *t = tpm_of(k);
+        struct creation c;
+
+        if ((unsigned)type >= _CTAP_KEY_TYPES)
+                return -EINVAL;
+        if (class != CTAP_CLASS_A || !(offered(k) & (1u << type)))
+                return -ENOTSUP;
+
+        c.type = &tpm_key_types[type];
+        for (unsigned i = 0; i < CREATE_ATTEMPTS_MAX; i++) {
+                int r = tpm_run(t, create_step, &c);
+
+                if (r < 0)
+                        return r;
+                if (is_full_size(&c))
+                        return give(&c, type, ret_blob, ret_public);
+        }
+        tpm_log(t, LOG_ERR, "TPM: TPM2_Create: the public key never has its full size");
+        return -EIO;
+}
+
+/* ---- load, sign, unload ------------------------------------------------------------------- */
+
+static const struct tpm_key_type *type_of(const TPMT_PUBLIC *public) {
+        for (size_t i = 0; i < _CTAP_KEY_TYPES; i++)
+                if (tpm_template_matches(tpm_key_types[i].template, public))
+                        return &tpm_key_types[i];
+        return NULL;
+}
+
+static int load_step(struct tpm *t, void *userdata) {
+        struct ctap_loaded_key *key = userdata;
+        struct tpm_auth by;
+        TSS2_RC rc;
+        int r;
+
+        r = tpm_worker(t, &by);
+        if (r < 0)
+                return r;
+        rc = tpm_object_load(t, &by, &key->blob, &key->handle);
+        if (rc == TSS2_RC_SUCCESS)
+                return 0;
+
+        r = tpm_fail_worker(t, "TPM2_Load", rc);
+        return tpm_rc_is_refusal(rc) && (rc & TPM2_RC_P) ? -EKEYREJECTED : r;
+}
+
+static int load(struct ctap_keys *k, struct bytes blob, struct ctap_loaded_key **ret) {
+        struct tpm *t = tpm_of(k);
+        struct ctap_loaded_key *key = calloc(1, sizeof(*key));
+        int r;
+
+        if (!key)
+                return -ENOMEM;
+
+        key->handle = TPM_HANDLE_NONE;
+        r = tpm_blob_decode(blob, &key->blob) < 0 ? -EKEYREJECTED : 0;
+        if (r >= 0) {
+                key->type = type_of(&key->blob.public.publicArea);
+                r = key->type ? tpm_run(t, load_step, key) : -EKEYREJECTED;
+        }
+        if (r < 0) {
+                free(key);
+                return r;
+        }
+        key->next = t->loaded;
+        t->loaded = key;
+        *ret = key;
+        return 0;
+}
+
+static void cleanup_signature(ECDSA_SIG **s) {
+        ECDSA_SIG_free(*s);
+}
+
+static int put_der(const TPMS_SIGNATURE_ECDSA *from, struct ctap_signature *ret) {
+        _cleanup_(cleanup_signature) ECDSA_SIG *s = ECDSA_SIG_new();
+        BIGNUM *r = BN_bin2bn(from->signatureR.buffer, from->signatureR.size, NULL);
+        BIGNUM *v = BN_bin2bn(from->signatureS.buffer, from->signatureS.size, NULL);
+        uint8_t *p = ret->data;
+        int n;
+
+        if (!s || !r || !v || ECDSA_SIG_set0(s, r, v) != 1) {
+                BN_free(r);
+                BN_free(v);
+                return -ENOMEM;
+        }
+        n = i2d_ECDSA_SIG(s, NULL);
+        if (n <= 0 || (size_t)n > sizeof(ret->data))
+                return -EIO;
+        ret->len = (uint8_t)i2d_ECDSA_SIG(s, &p);
+        return 0;
+}
+
+struct signing {
+        struct ctap_loaded_key *key;
+        TPM2B_DIGEST digest;
+        struct ctap_signature signature;
+};
+
+static int sign_step(struct tpm *t, void *userdata) {
+        static const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK,
+                                                     .hierarchy = TPM2_RH_NULL };
+        struct signing *s = userdata;
+        TPMT_SIGNATURE *signature = NULL;
+        TSS2_RC rc;
+        int r;
+
+        if (s->key->handle.connection != t->connection) {
+                r = load_step(t, s->key);
+                if (r < 0)
+                        return r;
+        }
+        rc = Esys_Sign(t->esys, s->key->handle.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                       &s->digest, &s->key->type->scheme, &no_ticket, &signature);
+        if (rc != TSS2_RC_SUCCESS)
+                return tpm_fail(t, "TPM2_Sign", rc);
+
+        r = signature->sigAlg == TPM2_ALG_ECDSA
+                    ? put_der(&signature->signature.ecdsa, &s->signature)
+                    : -EIO;
+        Esys_Free(signature);
+        return r;
+}
+
+static int sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes digest,
+                struct ctap_signature *ret) {
+        struct signing s = { .key = key };
+        int r;
+
+        if (digest.len != key->type->size)
+                return -EINVAL;
+
+        s.digest.size = (uint16_t)digest.len;
+        memcpy(s.digest.buffer, digest.data, digest.len);
+        r = tpm_run(tpm_of(k), sign_step, &s);
+        if (r < 0)
+                return r;
+
+        *ret = s.signature;
+        return 0;
+}
+
+static void queue(struct tpm *t, const struct tpm_handle *h) {
+        if (t->n_unloaded == TPM_UNLOADED_MAX)
+                tpm_settle(t);
+        if (t->esys && h->connection == t->connection)
+                t->unloaded[t->n_unloaded++] = h->tr;
+}
+
+static void unload(struct ctap_keys *k, struct ctap_loaded_key *key) {
+        struct tpm *t = tpm_of(k);
+
+        if (!key)
+                return;
+
+        for (struct ctap_loaded_key **p = &t->loaded; *p; p = &(*p)->next)
+                if (*p == key) {
+                        *p = key->next;
+                        break;
+                }
+        queue(t, &key->handle);
+        free(key);
+}
+
+void tpm_keys_flush(struct tpm *t) {
+        for (struct ctap_loaded_key *key = t->loaded; key; key = key->next)
+                tpm_handle_flush(&key->handle);
+}
+
+void tpm_keys_free(struct tpm *t) {
+        while (t->loaded) {
+                struct ctap_loaded_key *key = t->loaded;
+
+                t->loaded = key->next;
+                free(key);
+        }
+}
+
+const struct ctap_keys_ops tpm_keys_ops = {
+        .offered = offered,
+        .create = create,
+        .load = load,
+        .sign = sign,
+        .unload = unload,
+};

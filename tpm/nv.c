@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Handles are numbers in a space that all software on the machine shares. What is found at one of ours
+ * is ours only if its Name says so: the public area of each index holds a digest that was made
+ * for it (anchor.c, counter.c), and P2's holds its public key.
+ */
+
+#include <syslog.h>
+
+#include "tpm/nv.h"
+#include "tpm/policy.h"
+
+static int open_handle(struct tpm *t, TPM2_HANDLE handle, const char *command, bool *ret_absent,
+                       struct tpm_handle *ret) {
+        ESYS_TR tr;
+        TSS2_RC rc;
+
+        rc = Esys_TR_FromTPMPublic(t->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &tr);
+        *ret_absent = tpm_rc_is_absent(rc);
+        if (*ret_absent)
+                return 0;
+        if (rc != TSS2_RC_SUCCESS)
+                return tpm_fail(t, command, rc);
+
+        *ret = tpm_handle(t, tr);
+        return 0;
+}
+
+static int name_of_handle(const struct tpm_handle *h, TPM2B_NAME *ret) {
+        TPM2B_NAME *name = NULL;
+        TSS2_RC rc = Esys_TR_GetName(h->t->esys, h->tr, &name);
+
+        if (rc != TSS2_RC_SUCCESS)
+                return tpm_fail(h->t, "Esys_TR_GetName", rc);
+
+        *ret = *name;
+        Esys_Free(name);
+        return 0;
+}
+
+int tpm_nv_find(struct tpm *t, const struct tpm_nv *nv, enum tpm_found *ret,
+                struct tpm_handle *ret_handle) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        TPMS_NV_PUBLIC public = nv->public.nvPublic;
+        TPM2B_NAME found, unwritten, written;
+        bool absent;
+        int r;
+
+        r = open_handle(t, public.nvIndex, "TPM2_NV_ReadPublic", &absent, &h);
+        if (r < 0)
+                return r;
+        if (absent) {
+                *ret = TPM_FOUND_NOTHING;
+                return 0;
+        }
+
+        r = name_of_handle(&h, &found);
+        if (r >= 0)
+                r = tpm_name_of_nv(&public, &unwritten);
+        public.attributes |= TPMA_NV_WRITTEN;
+        if (r >= 0)
+                r = tpm_name_of_nv(&public, &written);
+        if (r < 0)
+                return r;
+
+        *ret = tpm_name_equal(&found, &written)     ? TPM_FOUND_OURS
+               : tpm_name_equal(&found, &unwritten) ? TPM_FOUND_UNWRITTEN
+                                                    : TPM_FOUND_FOREIGN;
+        if (*ret != TPM_FOUND_FOREIGN) {
+                *ret_handle = h;
+                h = TPM_HANDLE_NONE;
+        }
+        return 0;
+}
+
+int tpm_nv_define(struct tpm *t, const struct tpm_nv *nv, struct tpm_handle *ret) {
+        const TPM2B_AUTH none = { 0 };
+        ESYS_TR tr;
+        TSS2_RC rc;
+
+        rc = Esys_NV_DefineSpace(t->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                 ESYS_TR_NONE, &none, &nv->public, &tr);
+        if (rc != TSS2_RC_SUCCESS)
+                return tpm_fail(t, "TPM2_NV_DefineSpace", rc);
+
+        *ret = tpm_handle(t, tr);
+        return 0;
+}
+
+static void say_foreign(struct tpm *t, TPM2_HANDLE handle) {
+        tpm_log(t, LOG_WARNING, "TPM: what is at 0x%08x was not made here; it stays",
+                (unsigned)handle);
+}
+
+static int find_to_remove(struct tpm *t, const struct tpm_nv *nv, struct tpm_handle *ret) {
+        enum tpm_found found;
+        int r;
+
+        r = tpm_nv_find(t, nv, &found, ret);
+        if (r >= 0 && found == TPM_FOUND_FOREIGN)
+                say_foreign(t, tpm_nv_index(nv));
+        return r;
+}
+
+int tpm_nv_remove(struct tpm *t, const struct tpm_nv *nv, bool proven) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        TSS2_RC rc;
+        int r;
+
+        if (tpm_nv_index(nv) == 0)
+                return 0;
+
+        if (proven) {
+                ESYS_TR tr;
+
+                r = tpm_ref_open(t, &nv->ref, tpm_nv_index(nv), &tr);
+                if (r >= 0)
+                        h = tpm_handle(t, tr);
+        } else {
+                r = find_to_remove(t, nv, &h);
+        }
+        if (r < 0 || h.tr == ESYS_TR_NONE)
+                return r;
+
+        rc = Esys_NV_UndefineSpace(t->esys, ESYS_TR_RH_OWNER, h.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                   ESYS_TR_NONE);
+        if (rc == TSS2_RC_SUCCESS)
+                h = TPM_HANDLE_NONE; /* ESYS closed it */
+        else if (!tpm_rc_is_absent(rc))
+                return tpm_fail(t, "TPM2_NV_UndefineSpace", rc);
+        return 0;
+}
+
+static int find_worker(struct tpm *t, const struct tpm_record *record, struct tpm_handle *ret) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        TPM2B_NAME name;
+        bool absent;
+        int r;
+
+        r = open_handle(t, record->worker_handle, "TPM2_ReadPublic", &absent, &h);
+        if (r < 0 || absent)
+                return r;
+        r = name_of_handle(&h, &name);
+        if (r < 0)
+                return r;
+        if (!tpm_name_equal(&name, &record->worker_name)) {
+                say_foreign(t, record->worker_handle);
+                return 0;
+        }
+
+        *ret = h;
+        h = TPM_HANDLE_NONE;
+        return 0;
+}
+
+int tpm_worker_remove(struct tpm *t, const struct tpm_record *record, bool proven) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        ESYS_TR none;
+        TSS2_RC rc;
+        int r;
+
+        /* The Name is recorded before the key is made persistent. */
+        if (record->worker_handle == 0 || record->worker_name.size == 0)
+                return 0;
+
+        if (proven) {
+                ESYS_TR tr;
+
+                r = tpm_ref_open(t, &record->worker, record->worker_handle, &tr);
+                if (r >= 0)
+                        h = tpm_handle(t, tr);
+        } else {
+                r = find_worker(t, record, &h);
+        }
+        if (r < 0 || h.tr == ESYS_TR_NONE)
+                return r;
+
+        rc = Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, h.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                               ESYS_TR_NONE, record->worker_handle, &none);
+        if (rc == TSS2_RC_SUCCESS)
+                h = TPM_HANDLE_NONE; /* ESYS closed it */
+        else if (!tpm_rc_is_absent(rc))
+                return tpm_fail(t, "TPM2_EvictControl", rc);
+        return 0;
+}

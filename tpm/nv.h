@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The NV indexes and the persistent handle: what is there, is it ours, away with it. */
+
+#include "tpm/handle.h"
+
+enum tpm_found {
+        TPM_FOUND_NOTHING,
+        TPM_FOUND_FOREIGN,   /* somebody else's */
+        TPM_FOUND_UNWRITTEN, /* ours, defined but never written */
+        TPM_FOUND_OURS,
+};
+
+/* ret_handle is open if something of ours was found; close it with tpm_handle_close(). */
+_must_check_ int tpm_nv_find(struct tpm *t, const struct tpm_nv *nv, enum tpm_found *ret,
+                             struct tpm_handle *ret_handle);
+_must_check_ int tpm_nv_define(struct tpm *t, const struct tpm_nv *nv, struct tpm_handle *ret);
+
+/*
+ * Removes the index, or P2 from its persistent handle, if it is the recorded one; else leaves it and
+ * succeeds. `proven`: it was used just now in a way that only ours allows, so it is not looked at.
+ */
+_must_check_ int tpm_nv_remove(struct tpm *t, const struct tpm_nv *nv, bool proven);
+_must_check_ int tpm_worker_remove(struct tpm *t, const struct tpm_record *record, bool proven);

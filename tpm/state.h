@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What struct tpm_state holds, once it is decoded. */
+
+#include <tss2/tss2_tpm2_types.h>
+
+#include "tpm/blob.h"
+#include "tpm/tpm.h"
+
+#define TPM_REF_MAX 1024
+
+/* What Esys_TR_Serialize gave: with it no command is needed to name an object later. */
+struct tpm_ref {
+        uint16_t len;
+        uint8_t data[TPM_REF_MAX];
+};
+
+/* An NV index of ours. Its public area is unlike that of any other index, ours or not. */
+struct tpm_nv {
+        TPM2B_NV_PUBLIC public; /* as it was defined: without WRITTEN. size 0: there is none */
+        struct tpm_ref ref;     /* empty until it was written */
+};
+
+struct tpm_record {
+        enum tpm_phase phase;
+        bool has_p384;
+
+        TPM2B_NAME srk_name;
+        struct tpm_ref srk; /* empty: the SRK is made anew whenever it is needed */
+
+        struct tpm_nv anchor, counter;
+
+        uint32_t worker_handle; /* 0: none */
+        TPM2B_NAME worker_name; /* empty until P2 exists */
+        struct tpm_ref worker;
+
+        struct tpm_blob gate_key, worker_key, sealed_auth, sealed_store_key;
+};
+
+static inline uint32_t tpm_nv_index(const struct tpm_nv *nv) {
+        return nv->public.size > 0 ? nv->public.nvPublic.nvIndex : 0;
+}
+
+/* -EBADMSG: damaged, or written by another version. */
+_must_check_ int tpm_state_decode(const struct tpm_state *state, struct tpm_record *ret);
+/* -EMSGSIZE: the TPM's blobs are too large. */
+_must_check_ int tpm_state_encode(const struct tpm_record *record, struct tpm_state *ret);
