@@ -29,10 +29,10 @@ for base in sys.argv[1:]:
     by_program = {}
     for suite in xml.parse(report).getroot().iter("testsuite"):
         for case in suite.iter("testcase"):
-            # A TAP program is a suite named "project.name"; others are cases of one suite.
-            program = suite.get("name").rsplit(".", 1)[-1] if case.get("classname") == suite.get("name") else None
-            counted = by_program.setdefault(program or case.get("name"), [])
-            counted.append((verdict(case), case.get("name")))
+            # A TAP program is a suite "project.project:suite / name"; the others are cases of one suite.
+            is_tap = case.get("classname") == suite.get("name")
+            program = (suite if is_tap else case).get("name").rsplit(" / ", 1)[-1]
+            by_program.setdefault(program, []).append((verdict(case), case.get("name")))
     for line in log.read_text().splitlines():
         entry = json.loads(line)
         name = entry["name"].rsplit(" / ", 1)[-1]
