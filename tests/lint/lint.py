@@ -51,7 +51,8 @@ def all_files():
     if listed.returncode == 0:
         names = listed.stdout.split("\0")
     else:
-        names = [str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*") if not p.is_relative_to(BUILD)]
+        names = [str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*")]
+        names = [n for n in names if not re.match(r"build|.*/__pycache__/", n)]
     return sorted(n for n in names if n and (SOURCE / n).is_file() and not n.startswith(".git/"))
 
 
