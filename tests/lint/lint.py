@@ -7,6 +7,7 @@ at all of them where there is no git (a release archive).
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +48,9 @@ def run(*command, **more):
 
 
 def all_files():
-    listed = run("git", "-C", str(SOURCE), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    if listed.returncode == 0:
+    command = ("git", "-C", str(SOURCE), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = run(*command) if shutil.which("git") and (SOURCE / ".git").exists() else None
+    if listed and listed.returncode == 0:
         names = listed.stdout.split("\0")
     else:
         names = [str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*")]
