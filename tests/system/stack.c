@@ -119,6 +119,9 @@ void stack_close(struct stack *s, bool clean) {
         s->ctap = ctap_free(s->ctap);
         if (clean)
                 s->vault = vault_close(s->vault);
+        /* A crash tells neither the TPM nor the store; what is left of it is memory. */
+        free(s->vault);
+        s->vault = NULL;
         s->tpm = tpm_free(s->tpm);
         s->store = store_close(s->store);
 }

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""lint.py SOURCE BUILD: what the compiler does not check and a reader relies on, as TAP.
+
+Each check is a function that yields complaints; none is the pass. They look at the files git knows, or
+at all of them where there is no git (a release archive).
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+SOURCE, BUILD = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+PROGRAMS = ("ctap", "tpm", "uhid", "authenticator", "cli", "agent")
+
+# Which folders a folder may include from. The arrows point to the centre, which is ctap/.
+MAY_INCLUDE = {
+    "ctap": {"ctap"},
+    "tpm": {"tpm", "ctap"},
+    "uhid": {"uhid"},
+    "authenticator": {"authenticator", "uhid", "tpm", "ctap"},
+    # The other programs speak to the daemon through its sockets and share what describes them.
+    "cli": {"cli", "authenticator/protocol.h", "ctap/macro.h"},
+    "agent": {"agent", "authenticator/protocol.h", "ctap/macro.h"},
+}
+
+# Folders that do no input or output of their own: nothing of these may appear in them.
+PURE = {"ctap": r"<(fcntl|poll|pthread|time|unistd|sqlite3|sys/(epoll|ioctl|socket|stat)|systemd/.*|tss2/.*)\.?h?>"}
+
+LENGTH_LIMIT = 90
+PACKAGES = "libcbor libcrypto tss2-esys tss2-mu tss2-rc tss2-tctildr sqlite3 libsystemd inih jansson libfido2 cmocka"
+
+# The rules of docs/conformance.md: prefix: (how many, {number: sub-items}).
+RULES = {
+    "A": (46, {}), "B": (21, {}),
+    "MC": (24, {5: "abcd", 11: "abc"}), "GA": (17, {}), "GN": (7, {}), "GI": (12, {}),
+    "CP": (35, {}), "RS": (6, {}), "SE": (3, {}), "CM": (13, {}), "AC": (7, {5: "abcdef"}),
+    "LB": (11, {}), "BE": (3, {}), "D": (11, {}), "U": (14, {}), "F": (7, {}), "H": (39, {}),
+}
+RULE_NAME = re.compile(r"(%s)(\d+)([a-f]?)_\w+$" % "|".join(sorted(RULES, key=len, reverse=True)))
+
+
+def run(*command, **more):
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **more)
+
+
+def all_files():
+    command = ("git", "-C", str(SOURCE), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = run(*command) if shutil.which("git") and (SOURCE / ".git").exists() else None
+    if listed and listed.returncode == 0:
+        names = listed.stdout.split("\0")
+    else:
+        names = [str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*")]
+        names = [n for n in names if not re.match(r"build|.*/__pycache__/", n)]
+    return sorted(n for n in names if n and (SOURCE / n).is_file() and not n.startswith(".git/"))
+
+
+FILES = all_files()
+C_FILES = [n for n in FILES if n.endswith((".c", ".h"))]
+
+
+def text(name):
+    return (SOURCE / name).read_text(encoding="utf-8", errors="replace")
+
+
+def lines(name):
+    return enumerate(text(name).splitlines(), 1)
+
+
+def in_parallel(function, items):
+    with ThreadPoolExecutor(2) as pool:
+        for complaints in pool.map(function, items):
+            yield from complaints
+
+
+def includes_follow_the_arrows():
+    for name in C_FILES:
+        folder = name.split("/")[0]
+        if folder not in MAY_INCLUDE:
+            continue
+        for number, line in lines(name):
+            if found := re.match(r'\s*#\s*include\s*"([^"]+)"', line):
+                target = found[1]
+                if target == "build-config.h" or target in MAY_INCLUDE[folder]:
+                    continue
+                if "/" not in target:
+                    yield f'{name}:{number}: "{target}" has no folder; write "{folder}/{target}"'
+                elif target.split("/")[0] not in MAY_INCLUDE[folder]:
+                    yield f"{name}:{number}: {folder}/ must not include {target}"
+            if folder in PURE and re.match(r"\s*#\s*include\s*" + PURE[folder], line):
+                yield f"{name}:{number}: {folder}/ does no input or output: {line.strip()}"
+
+
+def headers_compile_alone():
+    flags = shlex.split(run("pkg-config", "--cflags", *PACKAGES.split()).stdout)
+    common = ["-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c"]
+
+    def compile_one(job):
+        compiler, name = job
+        # Through another file: compilers complain about "pragma once in main file".
+        source = f'#include "{name}"\n'
+        done = run(compiler, *common, f"-I{SOURCE}", f"-I{BUILD}", *flags, "-", input=source)
+        if done.returncode != 0:
+            yield f"{name} does not compile alone with {compiler}: {done.stderr.strip()[:400]}"
+
+    headers = [n for n in C_FILES if n.endswith(".h")]
+    yield from in_parallel(compile_one, [(c, n) for c in ("gcc", "clang") for n in headers])
+
+
+def sources_are_formatted():
+    def check(name):
+        done = run("clang-format", "--dry-run", "-Werror", f"--style=file:{SOURCE}/.clang-format", str(SOURCE / name))
+        if done.returncode != 0:
+            yield f"{name} is not formatted (clang-format -i): {done.stderr.splitlines()[0] if done.stderr else ''}"
+
+    yield from in_parallel(check, C_FILES)
+
+
+def every_file_says_its_license_and_purpose():
+    kinds = (".c", ".h", ".py", ".sh")
+    for name in FILES:
+        head = text(name)[:300]
+        if not name.endswith(kinds) and not head.startswith("#!"):
+            continue
+        if "SPDX-License-Identifier: BSD-2-Clause" not in head.split("\n\n")[0]:
+            yield f"{name} does not open with its SPDX line"
+        if name.endswith(".c") and not re.match(r"/\* SPDX[^\n]*\n\n/\*", head):
+            yield f"{name} has no comment at its head that says what it holds"
+
+
+def nothing_is_left_open():
+    words = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
+    for name in FILES:
+        if "/corpus/" in name:
+            continue
+        for number, line in lines(name):
+            if words.search(line):
+                yield f"{name}:{number}: {line.strip()}"
+
+
+def functions_are_short():
+    excused = {}
+    for number, line in lines("tests/lint/long-functions"):
+        if line and not line.startswith("#"):
+            found = re.match(r"(\S+) (\w+): (\S.*)", line)
+            if not found:
+                yield f"tests/lint/long-functions:{number}: not 'FILE FUNCTION: reason'"
+                continue
+            excused[found[1], found[2]] = number
+    done = run("ctags", "-x", "--c-kinds=f", "--_xformat=%F %n %{end} %N", *C_FILES, cwd=SOURCE)
+    if done.returncode != 0:
+        yield f"ctags: {done.stderr.strip()}"
+    for line in done.stdout.splitlines():
+        name, first, last, function = line.rsplit(" ", 3)
+        length = int(last or first) - int(first) + 1
+        if length <= LENGTH_LIMIT:
+            continue
+        if not excused.pop((name, function), None):
+            yield f"{name}:{first}: {function}() has {length} lines, more than {LENGTH_LIMIT}"
+    for (name, function), number in excused.items():
+        yield f"tests/lint/long-functions:{number}: {function} in {name} is not long (any more)"
+
+
+# ---- docs/conformance.md ----
+
+
+def rule_ids():
+    for prefix, (count, parts) in RULES.items():
+        for number in range(1, count + 1):
+            yield f"{prefix}{number}"
+            for part in parts.get(number, ""):
+                yield f"{prefix}{number}{part}"
+
+
+def test_functions():
+    """Functions under tests/: {name: file}."""
+    found = {}
+    for name in FILES:
+        if not name.startswith("tests/"):
+            continue
+        if name.endswith(".c"):
+            pattern = r"^(?:static )?(?:void|int) (\w+)\("
+        elif name.endswith(".sh"):
+            pattern = r"^(\w+)\(\) *\{"
+        else:
+            continue
+        for function in re.findall(pattern, text(name), re.M):
+            found.setdefault(function, name)
+    return found
+
+
+def is_called(function, name):
+    return len(re.findall(rf"\b{function}\b", text(name))) > 1
+
+
+def the_conformance_list_is_true():
+    listed, named = {}, set()
+    known, functions = set(rule_ids()), test_functions()
+    for number, line in lines("docs/conformance.md"):
+        where = f"docs/conformance.md:{number}"
+        if not line.startswith("- **"):
+            continue
+        found = re.match(r"- \*\*([A-Z]+\d+[a-f]?)\*\* (.+) — (test|later|host): (.+)$", line)
+        if not found:
+            yield f"{where}: not '- **ID** words — test: NAME...', 'later: SUBJECT' or 'host: NOTE'"
+            continue
+        rule, _, kind, rest = found.groups()
+        if rule not in known:
+            yield f"{where}: there is no rule {rule}"
+        if rule in listed:
+            yield f"{where}: {rule} was listed in line {listed[rule]} already"
+        listed[rule] = number
+        if kind == "host" and not re.match(r"[AGH]", rule):
+            yield f"{where}: only what describes hosts may go without a test"
+        if kind != "test":
+            continue
+        for test in re.split(r", +", rest):
+            test = test.strip("`")
+            named.add(test)
+            if test not in functions:
+                yield f"{where}: there is no test function {test}"
+            elif not test.startswith(rule + "_"):
+                yield f"{where}: {test} is not named after {rule}"
+            elif not is_called(test, functions[test]):
+                yield f"{functions[test]}: {test} is never run"
+    for rule in rule_ids():
+        if rule not in listed:
+            yield f"docs/conformance.md: {rule} is missing"
+    for function, name in sorted(functions.items()):
+        if found := RULE_NAME.match(function):
+            if "".join(found.groups()) not in known:
+                yield f"{name}: {function} names a rule that does not exist"
+            elif function not in named:
+                yield f"{name}: {function} is not named in docs/conformance.md"
+
+
+CHECKS = (
+    includes_follow_the_arrows,
+    headers_compile_alone,
+    sources_are_formatted,
+    every_file_says_its_license_and_purpose,
+    nothing_is_left_open,
+    functions_are_short,
+    the_conformance_list_is_true,
+)
+
+print(f"1..{len(CHECKS)}")
+bad = 0
+for index, check in enumerate(CHECKS, 1):
+    complaints = list(check())
+    bad += bool(complaints)
+    print(f"{'not ok' if complaints else 'ok'} {index} - {check.__name__}")
+    for complaint in complaints:
+        print("#", complaint.replace("\n", "\n# "))
+sys.exit(bad > 0)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""rp.py PORT REPORT: a relying party on http://localhost:PORT for the browser tests.
+
+The page runs the steps its address names, each a ceremony: ask this server for options, call the
+browser, bring the answer back. What is accepted is decided by python3-fido2's Fido2Server, not by code
+of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REPORT.
+
+    http://localhost:PORT/?user=NAME&steps=create,get,exclude
+"""
+
+import base64
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlparse
+
+from fido2.client import ClientData
+from fido2.ctap2 import AttestationObject, AuthenticatorData
+from fido2.server import Fido2Server
+from fido2.webauthn import PublicKeyCredentialRpEntity
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>relying party</title>
+<script>
+const bytes = s => Uint8Array.from(atob(s.replace(/-/g, '+').replace(/_/g, '/')), c => c.charCodeAt(0));
+const text = b => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\\+/g, '-').replace(/\\//g, '_');
+const post = async (path, body) => (await fetch(path, { method: 'POST', body: JSON.stringify(body) })).json();
+const listed = list => list.map(d => ({ ...d, id: bytes(d.id) }));
+
+const ceremonies = {
+    async create(o) {
+        o.challenge = bytes(o.challenge);
+        o.user.id = bytes(o.user.id);
+        o.excludeCredentials = listed(o.excludeCredentials);
+        const r = (await navigator.credentials.create({ publicKey: o })).response;
+        return { client: text(r.clientDataJSON), object: text(r.attestationObject) };
+    },
+    async get(o) {
+        o.challenge = bytes(o.challenge);
+        o.allowCredentials = listed(o.allowCredentials);
+        const c = await navigator.credentials.get({ publicKey: o }), r = c.response;
+        return { id: text(c.rawId), client: text(r.clientDataJSON), data: text(r.authenticatorData),
+                 signature: text(r.signature) };
+    },
+};
+ceremonies.exclude = ceremonies.create;
+
+addEventListener('load', async () => {
+    const query = new URLSearchParams(location.search), user = query.get('user');
+    for (const step of query.get('steps').split(',')) {
+        let answer;
+        try {
+            answer = await ceremonies[step](await post('/begin', { user, step }));
+        } catch (e) {
+            answer = { error: `${e.name}: ${e.message}` };
+        }
+        document.title = (await post('/end', { user, step, answer })).verdict;
+    }
+});
+</script>"""
+
+
+def encode(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def decode(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class RelyingParty:
+    def __init__(self, port, report):
+        origin = f"http://localhost:{port}"
+        self.server = Fido2Server(
+            PublicKeyCredentialRpEntity("localhost", "Relying party"),
+            verify_origin=lambda claimed: claimed == origin,
+        )
+        self.report = open(report, "a", buffering=1)
+        self.credentials = {}  # user: [AttestedCredentialData]
+        self.counters = {}  # credential id: the last counter
+        self.states = {}  # user: what a ceremony remembers
+
+    def begin(self, user, step):
+        known = self.credentials.get(user, [])
+        listed = [{"type": "public-key", "id": encode(c.credential_id)} for c in known]
+        if step == "get":
+            options, state = self.server.authenticate_begin(known, user_verification="discouraged")
+            more = {"allowCredentials": listed}
+        else:
+            account = {"id": user.encode(), "name": user, "displayName": user}
+            options, state = self.server.register_begin(account, user_verification="discouraged")
+            more = {
+                "rp": {"id": "localhost", "name": "Relying party"},
+                "user": {**account, "id": encode(account["id"])},
+                "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
+                "excludeCredentials": listed if step == "exclude" else [],
+                "authenticatorSelection": {"userVerification": "discouraged"},
+                "attestation": "none",
+            }
+        self.states[user] = state
+        return {
+            "challenge": encode(options["publicKey"]["challenge"]),
+            "timeout": 120000,
+            "rpId": "localhost",
+            "userVerification": "discouraged",
+            **more,
+        }
+
+    def end(self, user, step, answer):
+        try:
+            if step == "exclude":
+                if not answer.get("error", "").startswith("InvalidStateError"):
+                    raise ValueError(f"not excluded: {answer}")
+            elif "error" in answer:
+                raise ValueError(answer["error"])
+            else:
+                getattr(self, "end_" + step)(user, answer)
+            verdict = "ok"
+        except Exception as error:  # whatever the library raises is the verdict
+            verdict = f"{type(error).__name__}: {error}"
+        self.report.write(f"{user} {step}: {verdict}\n")
+        return {"verdict": verdict}
+
+    def end_create(self, user, answer):
+        data = self.server.register_complete(
+            self.states.pop(user),
+            ClientData(decode(answer["client"])),
+            AttestationObject(decode(answer["object"])),
+        )
+        self.credentials.setdefault(user, []).append(data.credential_data)
+        self.counters[data.credential_data.credential_id] = data.counter
+
+    def end_get(self, user, answer):
+        credential, data = decode(answer["id"]), AuthenticatorData(decode(answer["data"]))
+        self.server.authenticate_complete(
+            self.states.pop(user),
+            self.credentials[user],
+            credential,
+            ClientData(decode(answer["client"])),
+            data,
+            decode(answer["signature"]),
+        )
+        if data.counter <= self.counters[credential]:
+            raise ValueError(f"counter {data.counter} after {self.counters[credential]}")
+        self.counters[credential] = data.counter
+
+
+class Handler(BaseHTTPRequestHandler):
+    def reply(self, body, kind):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        if urlparse(self.path).path != "/":
+            return self.send_error(404)
+        return self.reply(PAGE.encode(), "text/html; charset=utf-8")
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        call = {"/begin": self.server.party.begin, "/end": self.server.party.end}[self.path]
+        return self.reply(json.dumps(call(**asked)).encode(), "application/json")
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+    server.party = RelyingParty(int(sys.argv[1]), sys.argv[2])
+    server.serve_forever()
