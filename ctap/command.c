@@ -55,6 +55,11 @@ void ctap_forget_credential_keys(struct ctap *c) {
         c->has_credential_keys = false;
 }
 
+void ctap_forget_answers(struct ctap *c) {
+        u2f_withdraw(&c->u2f, &c->env);
+        u2f_init(&c->u2f);
+}
+
 static int need_credential_keys(struct ctap *c) {
         int r;
 
@@ -101,7 +106,7 @@ struct ctap *ctap_free(struct ctap *c) {
 }
 
 void ctap_power_up(struct ctap *c) {
-        u2f_withdraw(&c->u2f, &c->env);
+        ctap_forget_answers(c);
         ctap_forget_walk(c);
         c->reset_until_ms = ctap_now_ms(c) + CTAP_RESET_WINDOW_MS;
 }

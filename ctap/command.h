@@ -83,5 +83,7 @@ _must_check_ enum ctap_status ctap_status_from_errno(int r);
 
 uint64_t ctap_now_ms(const struct ctap *c);
 void ctap_forget_walk(struct ctap *c);
+/* Whatever a person said to U2F, or is still being asked, is of no effect from now on. */
+void ctap_forget_answers(struct ctap *c);
 /* The store key may have changed: the next request derives the credential keys anew. */
 void ctap_forget_credential_keys(struct ctap *c);

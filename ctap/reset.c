@@ -23,6 +23,7 @@ static int erase(struct ctap *c) {
         r = c->env.store->ops->reset(c->env.store);
         /* Also if it failed: half way through it may have changed the store key. */
         ctap_forget_credential_keys(c);
+        ctap_forget_answers(c);
         return r < 0 ? -EIO : 0; /* "key store full" is no answer to a reset */
 }
 

@@ -378,6 +378,11 @@ static int presence_begin(struct ctap_presence *p, const struct ctap_prompt *pro
         return 0;
 }
 
+static enum ctap_answer said(struct fake *f) {
+        f->n_yes[f->prompt.ask] += f->answer == CTAP_ANSWER_YES;
+        return f->answer;
+}
+
 static int presence_wait(struct ctap_presence *p, enum ctap_answer *ret) {
         struct fake *f = of_presence(p);
         int r;
@@ -388,7 +393,7 @@ static int presence_wait(struct ctap_presence *p, enum ctap_answer *ret) {
         assert_true(f->shown);
         assert_int_not_equal(f->answer, CTAP_ANSWER_PENDING);
         f->now_ms += f->thinking_ms;
-        *ret = f->answer;
+        *ret = said(f);
         return 0;
 }
 
@@ -400,7 +405,7 @@ static int presence_poll(struct ctap_presence *p, enum ctap_answer *ret) {
         if (r < 0)
                 return r;
         assert_true(f->shown);
-        *ret = f->answer;
+        *ret = said(f);
         return 0;
 }
 

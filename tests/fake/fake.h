@@ -38,9 +38,10 @@ struct fake {
         bool display;            /* the person reads the question */
         bool shown;              /* a question is up */
         unsigned n_prompts;
+        unsigned n_yes[4];         /* by enum ctap_ask: questions that were said yes to */
         struct ctap_prompt prompt; /* the latest question; its texts are copies */
         char rp_id[512];
-        char account[512];
+        char account[2048];
 
         uint64_t now_ms;
         uint64_t thinking_ms; /* what the clock moves on while the person decides */

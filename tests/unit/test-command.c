@@ -254,6 +254,24 @@ static void U4_unplugging_takes_a_u2f_question_away(void **state) {
         assert_false(c->fake->shown);
 }
 
+static void U4_a_yes_does_not_outlive_the_device_it_was_said_to(void **state) {
+        uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40 };
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf reply = BUF_ON(storage);
+        struct client *c = *state;
+
+        apdu[7] = 1;
+        c->fake->answer = CTAP_ANSWER_PENDING;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        c->fake->answer = CTAP_ANSWER_YES;
+        ctap_power_up(c->ctap);
+        c->fake->answer = CTAP_ANSWER_PENDING;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        assert_bytes_equal(buf_bytes(&reply), BYTES("\x69\x85", 2));
+        assert_int_equal(c->fake->n_prompts, 2);
+        assert_int_equal(c->fake->n_rows, 0);
+}
+
 static void U4_a_u2f_question_expires(void **state) {
         uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40 };
         uint8_t storage[CTAP_REPLY_MAX];
@@ -290,6 +308,7 @@ int main(void) {
                 client_unit_test(an_announced_size_below_1024_is_refused),
                 client_unit_test(U4_a_ctap2_command_withdraws_a_u2f_question),
                 client_unit_test(U4_a_u2f_question_expires),
+                client_unit_test(U4_a_yes_does_not_outlive_the_device_it_was_said_to),
                 client_unit_test(U4_unplugging_takes_a_u2f_question_away),
         };
 

@@ -85,6 +85,23 @@ static void RS4_erases_after_the_question(void **state) {
         assert_int_equal(c->fake->n_rows, 0);
 }
 
+/* The yes was to a registration among the credentials that there were then. */
+static void RS4_what_was_said_to_u2f_is_forgotten(void **state) {
+        uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40, 0x01 };
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf reply = BUF_ON(storage);
+        struct client *c = *state;
+
+        c->fake->answer = CTAP_ANSWER_PENDING;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        c->fake->answer = CTAP_ANSWER_YES;
+        assert_int_equal(reset(c), CTAP_OK);
+        c->fake->answer = CTAP_ANSWER_PENDING;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        assert_bytes_equal(buf_bytes(&reply), BYTES("\x69\x85", 2));
+        assert_int_equal(c->fake->n_rows, 0);
+}
+
 static void RS4_a_failure_is_said_and_keeps_what_there_was(void **state) {
         struct client *c = *state;
         struct made made;
@@ -160,6 +177,7 @@ int main(void) {
                 client_unit_test(RS1_with_a_display_at_any_time),
                 client_unit_test(RS2_nothing_is_erased_without_a_yes),
                 client_unit_test(RS4_erases_after_the_question),
+                client_unit_test(RS4_what_was_said_to_u2f_is_forgotten),
                 client_unit_test(RS4_a_failure_is_said_and_keeps_what_there_was),
                 client_unit_test(RS5_an_old_credential_is_a_foreign_one),
                 client_unit_test(RS5_new_credentials_work),

@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A whole authenticator in the world of tests/fake: CTAP2 requests and U2F messages in any order, a
+ * person who answers anything, time, an owner who deletes and replugs, and calls to the keys and the
+ * store that fail. The input is a little program. One step is
+ *
+ *   c CHANNEL RP USER BITS    makeCredential: enum create_bits
+ *   a CHANNEL RP WHICH BITS   getAssertion: enum assert_bits; WHICH is one of the ids made so far
+ *   g CHANNEL COMMAND         a command without parameters
+ *   R CHANNEL RP CHALLENGE    U2F_REGISTER
+ *   A CHANNEL RP WHICH CHALLENGE P1   U2F_AUTHENTICATE
+ *   r CHANNEL LEN LEN DATA    any CTAP2 message
+ *   u CHANNEL LEN LEN DATA    any U2F message
+ *   x AT AT MASK              flips bits in the next message
+ *   k N N                     cuts the next message short
+ *   y ANSWER                  what the person says from now on
+ *   f CALL NTH ERROR          the NTH CALL from now on fails
+ *   t MS MS                   time passes, and what is due is done
+ *   p                         the device is plugged in again
+ *   D                         the person does, or no longer does, read the question
+ *   o ROW                     the owner deletes a credential
+ *
+ * A missing byte is 0; an unknown step is skipped. Beside it runs a model of what was made and what
+ * the person agreed to: nothing may be made, used or erased without a yes to that very question,
+ * each yes is good for one act, and no reply may say what the model does not know.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "ctap/auth-data.h"
+#include "ctap/cbor.h"
+#include "ctap/cose.h"
+#include "ctap/crypto.h"
+#include "ctap/ctap.h"
+#include "ctap/status.h"
+#include "tests/fake/fake.h"
+#include "tests/fuzz/fuzz.h"
+
+#define MAX_MESSAGE 1536
+#define CHANNELS    3
+#define IDS_MAX     64
+#define WALK_MS     30000
+
+enum create_bits {
+        CREATE_DISCOVERABLE = 1 << 0,
+        CREATE_EXCLUDE = 1 << 1, /* all ids made so far */
+        CREATE_NONE = 1 << 2,    /* attestation */
+        CREATE_P384 = 1 << 3,
+        CREATE_SELECT = 1 << 4, /* an empty pinUvAuthParam */
+        CREATE_UV = 1 << 5,
+        CREATE_NAMELESS = 1 << 6,
+};
+
+enum assert_bits {
+        ASSERT_SILENT = 1 << 0,
+        ASSERT_NAMED = 1 << 1, /* an allowList of one */
+        ASSERT_ALL = 1 << 2,   /* an allowList of all ids made so far */
+        ASSERT_RK = 1 << 3,
+        ASSERT_SELECT = 1 << 4,
+};
+
+/* A credential that a reply has told of. */
+struct made {
+        struct ctap_credential_id id;
+        struct sha256 rp_id_hash;
+        uint32_t count;
+};
+
+struct walk {
+        uint32_t channel;
+        uint32_t remaining;
+        uint64_t ends_ms;
+        bool up;
+};
+
+struct model {
+        struct fake *f;
+        struct ctap *ctap;
+        struct made made[IDS_MAX];
+        unsigned n_made;
+        struct walk walk;
+        unsigned yes[4];  /* by enum ctap_ask */
+        unsigned acts[4]; /* what was done on the strength of them */
+
+        uint16_t flip_at;
+        uint8_t flip;
+        bool cuts;
+        uint16_t cut_to;
+};
+
+/* One exchange. */
+struct exchange {
+        uint32_t channel;
+        struct bytes message;
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf reply;
+};
+
+static const char *const rps[] = { "a.example", "b.example", ".dummy", "localhost" };
+
+static struct sha256 rp_hash(uint8_t rp) {
+        const struct bytes id = BYTES_TEXT(rps[rp % ELEMENTSOF(rps)]);
+        struct sha256 hash;
+
+        require(ctap_sha256(&id, 1, &hash) == 0);
+        return hash;
+}
+
+/* ---- what holds after every exchange ---- */
+
+static bool in_store(const struct fake *f, const struct ctap_credential_id *id) {
+        for (uint32_t i = 0; i < f->n_rows; i++)
+                if (bytes_equal(BYTES_OF(f->rows[i].id), BYTES_OF(*id)))
+                        return true;
+        return false;
+}
+
+static struct made *find_made(struct model *m, struct bytes id) {
+        for (unsigned i = 0; i < m->n_made; i++)
+                if (bytes_equal(BYTES_OF(m->made[i].id), id))
+                        return &m->made[i];
+        return NULL;
+}
+
+/* What was said, and what was done because of it, since the last look. */
+static void check_acts(struct model *m, bool continues_walk) {
+        struct fake *f = m->f;
+
+        for (size_t i = 0; i < ELEMENTSOF(f->n_yes); i++)
+                m->yes[i] += f->n_yes[i];
+        memset(f->n_yes, 0, sizeof(f->n_yes));
+
+        m->acts[CTAP_ASK_CREATE] += fake_calls(f, "insert");
+        m->acts[CTAP_ASK_RESET] += fake_calls(f, "reset");
+        if (continues_walk)
+                require(fake_calls(f, "use") <= m->walk.up);
+        else
+                m->acts[CTAP_ASK_USE] += fake_calls(f, "use");
+        for (size_t i = 0; i < ELEMENTSOF(m->acts); i++)
+                require(m->acts[i] <= m->yes[i]);
+        fake_forget_trace(f);
+}
+
+/* Nothing that was agreed to before counts any more. */
+static void forget_yes(struct model *m) {
+        check_acts(m, false);
+        memset(m->yes, 0, sizeof(m->yes));
+        memset(m->acts, 0, sizeof(m->acts));
+}
+
+static void check_world(struct model *m) {
+        require(m->f->n_loaded == 0);
+        require(m->f->shown == (ctap_deadline(m->ctap) != UINT64_MAX));
+}
+
+/* ---- replies ---- */
+
+/* A credential that nobody has heard of, and whose counter is 0. */
+static void remember(struct model *m, const struct ctap_credential_id *id,
+                     const struct sha256 *rp_id_hash) {
+        require(!find_made(m, BYTES_OF(*id)));
+        if (m->n_made < IDS_MAX)
+                m->made[m->n_made++] = (struct made){ *id, *rp_id_hash, 0 };
+}
+
+/* The credential that signed exists, belongs to whoever is told, and counts upwards. */
+static void check_signature(struct model *m, struct bytes id, const struct sha256 *rp_id_hash,
+                            uint8_t flags, uint32_t count) {
+        struct made *made = find_made(m, id);
+
+        require((flags & ~CTAP_FLAG_UP) == 0);
+        if (!made) {
+                require(m->n_made == IDS_MAX);
+                return;
+        }
+        require(in_store(m->f, &made->id));
+        require(bytes_equal(BYTES_OF(made->rp_id_hash), BYTES_OF(*rp_id_hash)));
+        require(flags ? count > made->count : count >= made->count);
+        made->count = count;
+}
+
+static struct cbor_value member(const struct cbor_value *map, int64_t key) {
+        struct cbor_value v = { 0 };
+        const struct cbor_field field = { NULL, key, CBOR_KIND_ANY, false, 0 };
+
+        require(cbor_read_map(map, &field, 1, &v) == CTAP_OK);
+        return v;
+}
+
+static void read_head(struct bytes auth_data, struct ctap_auth_data *ret, struct cursor *ret_rest) {
+        struct cursor in = { auth_data, false };
+
+        cursor_copy(&in, ret->rp_id_hash.b, sizeof(ret->rp_id_hash.b));
+        ret->flags = cursor_u8(&in);
+        ret->count = cursor_u32(&in);
+        require(!in.failed);
+        *ret_rest = in;
+}
+
+static void check_created(struct model *m, const struct cbor_value *reply) {
+        const struct cbor_value data = member(reply, 2);
+        struct ctap_auth_data d = { 0 };
+        struct ctap_credential_id id;
+        struct cursor in;
+        struct bytes known;
+
+        read_head(data.string, &d, &in);
+        require(d.flags == (CTAP_FLAG_UP | CTAP_FLAG_AT) && d.count == 0);
+        (void)cursor_take(&in, 16);
+        known = cursor_string16(&in);
+        require(known.len == sizeof(id.b));
+        memcpy(id.b, known.data, sizeof(id.b));
+        require(cbor_check(in.left) == CTAP_OK);
+        remember(m, &id, &d.rp_id_hash);
+}
+
+static void check_assertion(struct model *m, const struct cbor_value *reply) {
+        const struct cbor_value credential = member(reply, 1), data = member(reply, 2);
+        const struct cbor_value id = cbor_find_text(&credential, "id");
+        struct ctap_auth_data d = { 0 };
+        struct cursor in;
+
+        read_head(data.string, &d, &in);
+        require(in.left.len == 0);
+        check_signature(m, id.string, &d.rp_id_hash, d.flags, d.count);
+        require((d.flags & CTAP_FLAG_UP) == (fake_calls(m->f, "use") > 0));
+}
+
+static void check_begun(struct model *m, const struct exchange *e, const struct cbor_value *reply) {
+        const struct cbor_value n = member(reply, 5);
+
+        if (n.kind == CBOR_KIND_ABSENT)
+                return;
+        require(n.integer > 1);
+        m->walk = (struct walk){
+                .channel = e->channel,
+                .remaining = (uint32_t)(n.integer - 1),
+                .ends_ms = m->f->now_ms + WALK_MS,
+                .up = fake_calls(m->f, "use") > 0,
+        };
+}
+
+static void check_continued(struct model *m, const struct exchange *e,
+                            const struct cbor_value *reply) {
+        require(m->walk.channel == e->channel && m->walk.remaining > 0);
+        require(m->f->now_ms < m->walk.ends_ms);
+        require(member(reply, 5).kind == CBOR_KIND_ABSENT);
+        m->walk.remaining--;
+        m->walk.ends_ms = m->f->now_ms + WALK_MS;
+}
+
+static void check_success(struct model *m, const struct exchange *e,
+                          const struct cbor_value *reply) {
+        switch (e->message.data[0]) {
+        case 0x01:
+                check_created(m, reply);
+                return;
+        case 0x02:
+                check_assertion(m, reply);
+                check_begun(m, e, reply);
+                return;
+        case 0x08:
+                check_assertion(m, reply);
+                check_continued(m, e, reply);
+                return;
+        case 0x04:
+                return;
+        default:
+                require(false); /* no other command has something to say */
+        }
+}
+
+static void check_reply(struct model *m, const struct exchange *e) {
+        struct bytes body = BYTES(e->storage + 1, e->reply.len - 1);
+        struct cbor_value reply;
+
+        require(buf_error(&e->reply) == 0 && e->reply.len >= 1);
+        if (e->storage[0] != CTAP_OK) {
+                require(e->reply.len == 1);
+                require(strcmp(ctap_status_name(e->storage[0]), "unknown") != 0);
+                return;
+        }
+        require(e->message.len > 0);
+        if (e->message.data[0] != 0x08)
+                m->walk.remaining = 0;
+        if (e->message.data[0] == 0x07)
+                forget_yes(m);
+        if (body.len == 0) {
+                require(e->message.data[0] == 0x07 || e->message.data[0] == 0x0b);
+                return;
+        }
+        require(cbor_check(body) == CTAP_OK);
+        reply = cbor_next(&body);
+        require(reply.kind == CBOR_KIND_MAP);
+        check_success(m, e, &reply);
+}
+
+/* ---- U2F replies ---- */
+
+static struct bytes apdu_data(struct bytes apdu) {
+        struct cursor in = { apdu, false };
+        size_t n;
+
+        (void)cursor_take(&in, 4);
+        n = cursor_u8(&in);
+        return cursor_take(&in, n > 0 ? n : cursor_u16(&in));
+}
+
+static void check_registered(struct model *m, struct bytes data, struct cursor reply) {
+        struct ctap_credential_id id = { { 0 } };
+        struct sha256 app = { { 0 } };
+        struct cursor in = { data, false };
+
+        (void)cursor_take(&in, 32);
+        cursor_copy(&in, app.b, sizeof(app.b));
+        require(cursor_end(&in) == 0);
+        require(cursor_u8(&reply) == 0x05);
+        (void)cursor_take(&reply, 65);
+        require(cursor_u8(&reply) == sizeof(id.b));
+        cursor_copy(&reply, id.b, sizeof(id.b));
+        require(!reply.failed && reply.left.len > 0);
+        remember(m, &id, &app);
+}
+
+static void check_authenticated(struct model *m, struct bytes data, struct cursor reply) {
+        struct cursor in = { data, false };
+        struct sha256 app = { { 0 } };
+        uint8_t up = cursor_u8(&reply);
+        uint32_t count = cursor_u32(&reply);
+        struct bytes handle;
+
+        (void)cursor_take(&in, 32);
+        cursor_copy(&in, app.b, sizeof(app.b));
+        handle = cursor_take(&in, cursor_u8(&in));
+        require(cursor_end(&in) == 0 && !reply.failed);
+        check_signature(m, handle, &app, up, count);
+        require(up == (fake_calls(m->f, "use") > 0));
+}
+
+static void check_u2f_reply(struct model *m, const struct exchange *e) {
+        const struct bytes data = apdu_data(e->message);
+        const uint8_t *end = e->storage + e->reply.len;
+        struct cursor body;
+
+        require(buf_error(&e->reply) == 0 && e->reply.len >= 2);
+        if (end[-2] != 0x90) {
+                require(e->reply.len == 2);
+                return;
+        }
+        body = (struct cursor){ BYTES(e->storage, e->reply.len - 2), false };
+        switch (e->message.data[1]) {
+        case 0x01:
+                check_registered(m, data, body);
+                return;
+        case 0x02:
+                check_authenticated(m, data, body);
+                return;
+        case 0x03:
+                require(bytes_equal(body.left, BYTES_TEXT("U2F_V2")));
+                return;
+        default:
+                require(false);
+        }
+}
+
+/* ---- sending ---- */
+
+/* The message in a block of its exact size, damaged as the program says. */
+static uint8_t *damage(struct model *m, struct bytes *message) {
+        size_t n = m->cuts && m->cut_to < message->len ? m->cut_to : message->len;
+        uint8_t *copy = malloc(n > 0 ? n : 1);
+
+        require(copy);
+        if (n > 0)
+                memcpy(copy, message->data, n);
+        if (m->flip_at < n)
+                copy[m->flip_at] ^= m->flip;
+        m->flip = 0;
+        m->cuts = false;
+        *message = BYTES(copy, n);
+        return copy;
+}
+
+static void send_request(struct model *m, uint32_t channel, struct bytes message) {
+        struct exchange e = { .channel = channel, .message = message };
+        const enum ctap_answer answer = m->f->answer;
+        uint8_t *copy = damage(m, &e.message);
+        bool continues;
+
+        /* A wait has an answer, sooner or later. */
+        if (answer == CTAP_ANSWER_PENDING)
+                m->f->answer = CTAP_ANSWER_TIMEOUT;
+        e.reply = BUF_ON(e.storage);
+        ctap_request(m->ctap, channel, e.message, &e.reply);
+        m->f->answer = answer;
+
+        continues = e.message.len > 0 && e.message.data[0] == 0x08;
+        check_reply(m, &e);
+        check_acts(m, continues);
+        check_world(m);
+        free(copy);
+}
+
+static void send_u2f(struct model *m, uint32_t channel, struct bytes message) {
+        struct exchange e = { .channel = channel, .message = message };
+        uint8_t *copy = damage(m, &e.message);
+
+        e.reply = BUF_ON(e.storage);
+        ctap_u2f(m->ctap, channel, e.message, &e.reply);
+        check_u2f_reply(m, &e);
+        check_acts(m, false);
+        check_world(m);
+        m->walk.remaining = 0;
+        free(copy);
+}
+
+static uint32_t channel_of(uint8_t name) {
+        return 1u + name % CHANNELS;
+}
+
+/* ---- building ---- */
+
+static void put_descriptor(struct cbor_writer *w, const struct made *made) {
+        cbor_put_map(w, 2);
+        cbor_put_string(w, "id");
+        cbor_put_bytes(w, BYTES_OF(made->id));
+        cbor_put_string(w, "type");
+        cbor_put_string(w, "public-key");
+}
+
+static void put_descriptors(struct cbor_writer *w, const struct model *m) {
+        unsigned n = m->n_made < 16 ? m->n_made : 16;
+
+        cbor_put_array(w, n);
+        for (unsigned i = m->n_made - n; i < m->n_made; i++)
+                put_descriptor(w, &m->made[i]);
+}
+
+static void put_hash(struct cbor_writer *w, uint8_t with) {
+        struct sha256 hash;
+
+        memset(hash.b, with, sizeof(hash.b));
+        cbor_put_bytes(w, BYTES_OF(hash));
+}
+
+static void put_user(struct cbor_writer *w, uint8_t user, uint8_t bits) {
+        const uint8_t id[] = { (uint8_t)(1 + user % 4) };
+
+        cbor_put_map(w, bits & CREATE_NAMELESS ? 1 : 2);
+        cbor_put_string(w, "id");
+        cbor_put_bytes(w, BYTES_OF(id));
+        if (!(bits & CREATE_NAMELESS)) {
+                cbor_put_string(w, "name");
+                cbor_put_string(w, user % 2 ? "dummy" : "alice");
+        }
+}
+
+static void put_param(struct cbor_writer *w, int32_t alg) {
+        cbor_put_map(w, 2);
+        cbor_put_string(w, "alg");
+        cbor_put_int(w, alg);
+        cbor_put_string(w, "type");
+        cbor_put_string(w, "public-key");
+}
+
+static void step_create(struct model *m, struct cursor *c) {
+        uint32_t channel = channel_of(cursor_u8(c));
+        uint8_t rp = cursor_u8(c), user = cursor_u8(c), bits = cursor_u8(c);
+        bool exclude = bits & CREATE_EXCLUDE, uv = bits & CREATE_UV;
+        uint8_t storage[MAX_MESSAGE];
+        struct buf b = BUF_ON(storage);
+        struct cbor_writer w = { &b };
+
+        buf_put_u8(&b, 0x01);
+        cbor_put_map(&w,
+                     5u + exclude + ((bits & CREATE_SELECT) != 0) + ((bits & CREATE_NONE) != 0));
+        cbor_put_int(&w, 1);
+        put_hash(&w, user);
+        cbor_put_int(&w, 2);
+        cbor_put_map(&w, 1);
+        cbor_put_string(&w, "id");
+        cbor_put_string(&w, rps[rp % ELEMENTSOF(rps)]);
+        cbor_put_int(&w, 3);
+        put_user(&w, user, bits);
+        cbor_put_int(&w, 4);
+        cbor_put_array(&w, 2);
+        put_param(&w, bits & CREATE_P384 ? CTAP_COSE_ES384 : -257);
+        put_param(&w, CTAP_COSE_ES256);
+        if (exclude) {
+                cbor_put_int(&w, 5);
+                put_descriptors(&w, m);
+        }
+        cbor_put_int(&w, 7);
+        cbor_put_map(&w, 1u + uv);
+        cbor_put_string(&w, "rk");
+        cbor_put_bool(&w, bits & CREATE_DISCOVERABLE);
+        if (uv) {
+                cbor_put_string(&w, "uv");
+                cbor_put_bool(&w, true);
+        }
+        if (bits & CREATE_SELECT) {
+                cbor_put_int(&w, 8);
+                cbor_put_bytes(&w, BYTES_NULL);
+        }
+        if (bits & CREATE_NONE) {
+                cbor_put_int(&w, 0x0b);
+                cbor_put_array(&w, 1);
+                cbor_put_string(&w, "none");
+        }
+        send_request(m, channel, buf_bytes(&b));
+}
+
+static void put_allow_list(struct cbor_writer *w, const struct model *m, uint8_t which,
+                           uint8_t bits) {
+        cbor_put_int(w, 3);
+        if (bits & ASSERT_ALL) {
+                put_descriptors(w, m);
+                return;
+        }
+        cbor_put_array(w, m->n_made > 0);
+        if (m->n_made > 0)
+                put_descriptor(w, &m->made[which % m->n_made]);
+}
+
+static void step_assert(struct model *m, struct cursor *c) {
+        uint32_t channel = channel_of(cursor_u8(c));
+        uint8_t rp = cursor_u8(c), which = cursor_u8(c), bits = cursor_u8(c);
+        bool list = bits & (ASSERT_NAMED | ASSERT_ALL), rk = bits & ASSERT_RK;
+        uint8_t storage[MAX_MESSAGE];
+        struct buf b = BUF_ON(storage);
+        struct cbor_writer w = { &b };
+
+        buf_put_u8(&b, 0x02);
+        cbor_put_map(&w, 3u + list + ((bits & ASSERT_SELECT) != 0));
+        cbor_put_int(&w, 1);
+        cbor_put_string(&w, rps[rp % ELEMENTSOF(rps)]);
+        cbor_put_int(&w, 2);
+        put_hash(&w, which);
+        if (list)
+                put_allow_list(&w, m, which, bits);
+        cbor_put_int(&w, 5);
+        cbor_put_map(&w, 1u + rk);
+        if (rk) {
+                cbor_put_string(&w, "rk");
+                cbor_put_bool(&w, false);
+        }
+        cbor_put_string(&w, "up");
+        cbor_put_bool(&w, !(bits & ASSERT_SILENT));
+        if (bits & ASSERT_SELECT) {
+                cbor_put_int(&w, 6);
+                cbor_put_bytes(&w, BYTES_NULL);
+        }
+        send_request(m, channel, buf_bytes(&b));
+}
+
+static void put_apdu(struct buf *b, uint8_t ins, uint8_t p1, uint8_t challenge, uint8_t rp,
+                     struct bytes handle) {
+        struct sha256 app = rp_hash(rp);
+
+        buf_put_u8(b, 0);
+        buf_put_u8(b, ins);
+        buf_put_u8(b, p1);
+        buf_put_u16(b, 0); /* P2, and the sign of an extended length */
+        buf_put_u16(b, (uint16_t)(64 + handle.len));
+        for (int i = 0; i < 32; i++)
+                buf_put_u8(b, challenge);
+        buf_put(b, BYTES_OF(app));
+        buf_put(b, handle);
+}
+
+static void step_register(struct model *m, struct cursor *c) {
+        uint32_t channel = channel_of(cursor_u8(c));
+        uint8_t rp = cursor_u8(c), challenge = cursor_u8(c), storage[128];
+        struct buf b = BUF_ON(storage);
+
+        put_apdu(&b, 0x01, 0, challenge, rp, BYTES_NULL);
+        send_u2f(m, channel, buf_bytes(&b));
+}
+
+static void step_authenticate(struct model *m, struct cursor *c) {
+        uint32_t channel = channel_of(cursor_u8(c));
+        uint8_t rp = cursor_u8(c), which = cursor_u8(c), challenge = cursor_u8(c);
+        uint8_t p1 = cursor_u8(c), storage[256], tail[1 + CTAP_CREDENTIAL_ID_SIZE];
+        struct buf b = BUF_ON(storage), handle = BUF_ON(tail);
+
+        buf_put_u8(&handle, CTAP_CREDENTIAL_ID_SIZE);
+        if (m->n_made > 0)
+                buf_put(&handle, BYTES_OF(m->made[which % m->n_made].id));
+        put_apdu(&b, 0x02, p1, challenge, rp, buf_bytes(&handle));
+        send_u2f(m, channel, buf_bytes(&b));
+}
+
+static struct bytes raw(struct cursor *c) {
+        size_t n = cursor_u16(c);
+
+        return cursor_take(c, n < c->left.len ? n : c->left.len);
+}
+
+/* ---- the world ---- */
+
+static void step_fail(struct model *m, struct cursor *c) {
+        static const char *const calls[] = { NULL,   "create", "load",  "sign", "insert",
+                                             "find", "newest", "count", "use",  "prepare_use",
+                                             "wait", "begin",  "poll",  "fill", "reset" };
+        static const int errors[] = { -EIO, -ENOSPC, -ENOENT, -EKEYREJECTED, -EOVERFLOW };
+        const char *call = calls[cursor_u8(c) % ELEMENTSOF(calls)];
+        unsigned nth = 1u + cursor_u8(c) % 16u;
+
+        fake_fail(m->f, call, nth, errors[cursor_u8(c) % ELEMENTSOF(errors)]);
+}
+
+static void step_time(struct model *m, struct cursor *c) {
+        m->f->now_ms += cursor_u16(c);
+        ctap_expire(m->ctap);
+        require(ctap_deadline(m->ctap) > m->f->now_ms);
+        check_acts(m, false);
+        check_world(m);
+}
+
+static void step_power_up(struct model *m) {
+        ctap_power_up(m->ctap);
+        require(!m->f->shown);
+        forget_yes(m);
+        check_world(m);
+        m->walk.remaining = 0;
+}
+
+static void step(struct model *m, struct cursor *c) {
+        uint32_t channel;
+
+        switch (cursor_u8(c)) {
+        case 'c':
+                step_create(m, c);
+                break;
+        case 'a':
+                step_assert(m, c);
+                break;
+        case 'g':
+                channel = channel_of(cursor_u8(c));
+                send_request(m, channel, cursor_take(c, 1));
+                break;
+        case 'R':
+                step_register(m, c);
+                break;
+        case 'A':
+                step_authenticate(m, c);
+                break;
+        case 'r':
+                channel = channel_of(cursor_u8(c));
+                send_request(m, channel, raw(c));
+                break;
+        case 'u':
+                channel = channel_of(cursor_u8(c));
+                send_u2f(m, channel, raw(c));
+                break;
+        case 'x':
+                m->flip_at = cursor_u16(c);
+                m->flip = cursor_u8(c);
+                break;
+        case 'k':
+                m->cuts = true;
+                m->cut_to = cursor_u16(c);
+                break;
+        case 'y':
+                m->f->answer = cursor_u8(c) % (CTAP_ANSWER_CANCELLED + 1u);
+                break;
+        case 'f':
+                step_fail(m, c);
+                break;
+        case 't':
+                step_time(m, c);
+                break;
+        case 'p':
+                step_power_up(m);
+                break;
+        case 'D':
+                m->f->display = !m->f->display;
+                break;
+        case 'o':
+                if (m->f->n_rows > 0)
+                        fake_delete(m->f, &m->f->rows[cursor_u8(c) % m->f->n_rows].id);
+                break;
+        default:
+                break;
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        static const struct ctap_options options = { .aaguid = "an authenticator",
+                                                     .firmware_version = 1,
+                                                     .max_message = MAX_MESSAGE };
+        struct cursor c = { BYTES(data, size), false };
+        struct model m = { .f = fake_new() };
+
+        require(ctap_new(&m.f->env, &options, &m.ctap) == 0);
+        ctap_power_up(m.ctap);
+        while (c.left.len > 0 && !c.failed)
+                step(&m, &c);
+        m.ctap = ctap_free(m.ctap);
+        require(!m.f->shown && m.f->n_loaded == 0);
+        m.f = fake_free(m.f);
+        return 0;
+}
