@@ -167,13 +167,22 @@ static void put_option(struct cbor_writer *w, const char *name, bool value) {
 
 static const uint8_t client_data_hash[32] = { 0xcd, 0x11 };
 
+static double now(void) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 static uint8_t transact(struct stack *s, const struct buf *request, uint8_t *storage, size_t cap,
                         struct cbor_value *ret) {
         struct buf reply = { storage, 0, cap, false };
         struct bytes left;
 
+        s->seconds = now();
         ctap_request(s->ctap, 1, buf_bytes(request), &reply);
         vault_settle(s->vault);
+        s->seconds = now() - s->seconds;
         if (buf_error(&reply) < 0 || reply.len == 0)
                 return FLAW;
         if (storage[0] == 0 && ret) {

@@ -28,6 +28,7 @@ struct stack {
         struct ctap_env env;
         void (*asked)(void *userdata); /* called when a question is waited for; may be NULL */
         void *userdata;
+        double seconds; /* what the last command took, without the client's own work */
 };
 
 /* 0 or the errno of the part that failed; the stack is then closed again. */
