@@ -166,13 +166,15 @@ static void try_record(struct fixture *f, struct cursor *c) {
 
 static void try_plain(struct fixture *f, struct bytes plain) {
         const struct ctap_gcm_nonce nonce = { "a nonce" };
-        uint8_t storage[sizeof(f->row.sealed)], bound[sizeof(f->row.id) + sizeof(f->rp)];
+        uint8_t storage[sizeof(f->row.sealed)], bound[sizeof(f->row.id) + sizeof(struct sha256)];
         struct buf sealed = BUF_ON(f->row.sealed), additional = BUF_ON(bound);
         struct buf opened = BUF_ON(storage);
         struct ctap_record out;
+        struct sha256 tag;
 
+        require(ctap_rp_tag(&f->keys, &f->rp, &tag) == 0);
         buf_put(&additional, BYTES_OF(f->row.id));
-        buf_put(&additional, BYTES_OF(f->rp));
+        buf_put(&additional, BYTES_OF(tag));
         buf_put_u8(&sealed, SEAL_VERSION);
         buf_put(&sealed, BYTES_OF(nonce));
         if (ctap_gcm_seal(&f->keys.record, &nonce, buf_bytes(&additional), plain, &sealed) < 0)
