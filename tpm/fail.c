@@ -52,6 +52,7 @@ static const struct {
         { TPM2_RC_AUTH_UNAVAILABLE, -EACCES,  0                     },
         { TPM2_RC_LOCKOUT,          -EDQUOT,  0                     },
         { TPM2_RC_NV_SPACE,         -ENOSPC,  0                     },
+        { TPM2_RC_NV_DEFINED,       -EEXIST,  0                     },
         { TPM2_RC_COMMAND_CODE,     -ENOTSUP, 0                     },
         { TPM2_RC_CURVE,            -ENOTSUP, 0                     },
         { TPM2_RC_NV_RATE,          -EBUSY,   0                     },

@@ -8,6 +8,10 @@
  *
  *   save PROVISIONING; SRK; anchor; counter; P1, P2; save P2's Name; P2 persistent; store key;
  *   unlock as every later start will; save READY
+ *
+ * Somebody else who shares the TPM, such as another instance that is provisioned at the same time,
+ * may take a handle between our look and our use of it. That is a provisioning cut short like any
+ * other: it is undone and begun anew with other handles.
  */
 
 #include <errno.h>
@@ -23,6 +27,9 @@
 #include "tpm/srk.h"
 #include "tpm/template.h"
 #include "tpm/unlock.h"
+
+/* One try for each handle that others could take in the meantime, and more. */
+#define TRIES 16
 
 struct provisioning {
         struct tpm_state *state;
@@ -257,7 +264,7 @@ static int provision_step(struct tpm *t, void *userdata) {
 
 int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, void *userdata) {
         struct provisioning p = { state, save_fn, userdata };
-        int r;
+        int r, n = 0;
 
         tpm_forget(t);
         if (state->phase == TPM_PHASE_PROVISIONING || state->phase == TPM_PHASE_ERASING) {
@@ -265,7 +272,11 @@ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, 
                 tpm_idle(t);
                 t->leftovers = true;
         }
-        r = tpm_run(t, provision_step, &p);
+        do
+                r = tpm_run(t, provision_step, &p);
+        while (r == -EEXIST && ++n < TRIES);
+        if (r == -EEXIST)
+                r = -EBUSY;
         if (r == -EBADMSG)
                 tpm_log(t, LOG_ERR, "TPM state: damaged, or written by another version");
         if (r < 0)

@@ -534,6 +534,27 @@ static void two_instances_share_a_tpm(void **state) {
         assert_nothing_else(f);
 }
 
+/* Another instance was quicker. 0x14c: TPM_RC_NV_DEFINED, of an index and of a persistent object. */
+static void a_handle_that_is_taken_meanwhile_is_chosen_anew(void **state) {
+        static const char *const taken[] = { "NV_DefineSpace 1", "NV_DefineSpace 2",
+                                             "EvictControl 1" };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(taken); i++) {
+                watch_plan(f, "answer %s 14c\n", taken[i]);
+                assert_int_equal(fixture_provision(f), 0);
+                watch_no_plan(f);
+                assert_nothing_else(f);
+                remove_all(f);
+        }
+
+        watch_plan(f, "answer NV_DefineSpace 0 14c\n");
+        assert_int_equal(fixture_provision(f), -EBUSY);
+        watch_no_plan(f);
+        assert_int_equal(fixture_provision(f), 0);
+        assert_nothing_else(f);
+}
+
 static void an_srk_that_is_there_is_used_and_one_can_be_left_there(void **state) {
         struct fixture *f = *state;
         struct tpm_options o = fixture_options(f);
@@ -685,6 +706,7 @@ int main(void) {
                 TEST_READY(owner_authorisation_is_named),
                 TEST_READY(a_full_range_is_named),
                 TEST_READY(two_instances_share_a_tpm),
+                TEST(a_handle_that_is_taken_meanwhile_is_chosen_anew),
                 TEST(an_srk_that_is_there_is_used_and_one_can_be_left_there),
                 TEST(an_rsa_srk_is_used_as_it_is),
                 TEST(what_is_no_srk_is_left_where_it_is_and_not_used),
