@@ -49,9 +49,9 @@ int tpm_counter_make(struct tpm *t, struct tpm_nv *nv) {
         if (r < 0)
                 return r;
         if (h.tr == ESYS_TR_NONE) {
-                tpm_log(t, LOG_ERR, "TPM: 0x%08x was taken by something else meanwhile",
+                tpm_log(t, LOG_WARNING, "TPM: 0x%08x was taken by something else meanwhile",
                         (unsigned)tpm_nv_index(nv));
-                return -EIO;
+                return -EEXIST;
         }
 
         if (found != TPM_FOUND_OURS)

@@ -98,8 +98,9 @@ static int errno_of(struct tpm *t, TSS2_RC rc) {
 int tpm_fail(struct tpm *t, const char *command, TSS2_RC rc) {
         int r = errno_of(t, rc);
 
-        tpm_log(t, t->trouble != 0 ? LOG_WARNING : LOG_ERR, "TPM: %s: %s (0x%x)", command,
-                Tss2_RC_Decode(rc), (unsigned)rc);
+        /* What is tried again, in another way, is no error yet. */
+        tpm_log(t, t->trouble != 0 || r == -EEXIST ? LOG_WARNING : LOG_ERR, "TPM: %s: %s (0x%x)",
+                command, Tss2_RC_Decode(rc), (unsigned)rc);
         return r;
 }
 
