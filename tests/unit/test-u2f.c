@@ -5,13 +5,17 @@
  * whose person does as told. A question that is put up twice, or a wait for an answer, aborts.
  */
 
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "ctap/cose.h"
 #include "ctap/crypto.h"
 #include "ctap/u2f.h"
-#include "tests/fake/u2f-world.h"
+#include "tests/fake/fake.h"
 #include "tests/unit/hex.h"
 #include "tests/unit/test.h"
 
@@ -36,7 +40,7 @@ enum {
 };
 
 struct fixture {
-        struct u2f_world w;
+        struct fake *w;
         struct ctap_credential_keys keys;
         struct u2f u2f;
         uint32_t channel;
@@ -50,17 +54,19 @@ static int set_up(void **state) {
 
         f = (struct fixture){ .channel = 1, .room = sizeof(f.storage) };
         *state = &f;
-        u2f_world_init(&f.w);
+        f.w = fake_new();
+        f.w->answer = CTAP_ANSWER_PENDING;
         u2f_init(&f.u2f);
-        return ctap_credential_keys_derive(&f.w.store_key, &f.keys);
+        return ctap_credential_keys_derive(&f.w->store_key, &f.keys);
 }
 
 /* Whatever happened, no key stays loaded. */
 static int tear_down(void **state) {
         struct fixture *f = *state;
+        bool clean = f->w->n_loaded == 0;
 
-        u2f_world_done(&f->w);
-        return f->w.n_loaded == 0 ? 0 : -1;
+        f->w = fake_free(f->w);
+        return clean ? 0 : -1;
 }
 
 static struct sha256 filled(uint8_t with) {
@@ -82,7 +88,7 @@ static unsigned exchange(struct fixture *f, struct bytes apdu) {
         _cleanup_(release) struct bytes exact = copied(apdu);
         struct buf reply = { f->storage, 0, f->room, false };
 
-        u2f_message(&f->u2f, &f->w.env, &f->keys, f->channel, exact, &reply);
+        u2f_message(&f->u2f, &f->w->env, &f->keys, f->channel, exact, &reply);
         assert_false(reply.failed);
         assert_true(reply.len >= 2);
         f->body = BYTES(f->storage, reply.len - 2);
@@ -128,6 +134,30 @@ static unsigned send_authenticate(struct fixture *f, uint8_t p1, uint8_t challen
 }
 
 /* ---- taking answers apart ---- */
+
+/* ECDSA with SHA-256 under an uncompressed point. */
+static bool verifies(struct bytes point, struct bytes message, struct bytes signature) {
+        OSSL_PARAM params[] = {
+                OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                                 (char *)(uintptr_t) "P-256", 0),
+                OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+                                                  (void *)(uintptr_t)point.data, point.len),
+                OSSL_PARAM_construct_end(),
+        };
+        EVP_PKEY_CTX *from = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        EVP_MD_CTX *md = EVP_MD_CTX_new();
+        EVP_PKEY *key = NULL;
+        bool good;
+
+        good = from && md && EVP_PKEY_fromdata_init(from) == 1 &&
+               EVP_PKEY_fromdata(from, &key, EVP_PKEY_PUBLIC_KEY, params) == 1 &&
+               EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key) == 1 &&
+               EVP_DigestVerify(md, signature.data, signature.len, message.data, message.len) == 1;
+        EVP_PKEY_free(key);
+        EVP_MD_CTX_free(md);
+        EVP_PKEY_CTX_free(from);
+        return good;
+}
 
 struct registration {
         uint8_t point[65];
@@ -196,16 +226,16 @@ static void assert_vouched_for(const struct registration *r, uint8_t challenge,
         put_filled(&message, challenge);
         buf_put(&message, handle_of(r));
         buf_put(&message, BYTES_OF(r->point));
-        assert_true(u2f_world_verify(BYTES_OF(point), buf_bytes(&message),
-                                     BYTES(r->signature.data, r->signature.len)));
+        assert_true(verifies(BYTES_OF(point), buf_bytes(&message),
+                             BYTES(r->signature.data, r->signature.len)));
 }
 
 static void registered(struct fixture *f, const struct sha256 *app, struct registration *ret) {
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 0x10, app), OK);
         parse_registration(f, ret);
-        f->w.answer = CTAP_ANSWER_PENDING;
-        f->w.n_shown = 0;
+        f->w->answer = CTAP_ANSWER_PENDING;
+        f->w->n_prompts = 0;
 }
 
 static void assert_assertion(const struct fixture *f, const struct registration *r,
@@ -221,7 +251,7 @@ static void assert_assertion(const struct fixture *f, const struct registration 
         buf_put_u8(&message, up);
         buf_put_u32(&message, count);
         put_filled(&message, challenge);
-        assert_true(u2f_world_verify(BYTES_OF(r->point), buf_bytes(&message), in.left));
+        assert_true(verifies(BYTES_OF(r->point), buf_bytes(&message), in.left));
 }
 
 /* ---- APDUs ---- */
@@ -264,7 +294,7 @@ static void U1_register_comes_short_and_extended(void **state) {
                         buf_put(&apdu, tail);
                         assert_int_equal(exchange(f, buf_bytes(&apdu)), NOT_YET);
                 }
-        assert_int_equal(f->w.n_shown, 1);
+        assert_int_equal(f->w->n_prompts, 1);
 }
 
 /* A message of any length from 0 to 600: what `whole` begins and zeros continue. */
@@ -299,7 +329,7 @@ static void U2_a_register_of_the_wrong_length_is_told_so(void **state) {
         buf_put(&apdu, BYTES_OF(short_head));
         buf_put(&apdu, BYTES_OF(data));
         try_lengths(f, buf_bytes(&apdu), good_short, ELEMENTSOF(good_short), NOT_YET);
-        assert_int_equal(f->w.n_shown, 1);
+        assert_int_equal(f->w->n_prompts, 1);
 }
 
 static void U2_an_authenticate_of_the_wrong_length_is_told_so(void **state) {
@@ -376,7 +406,7 @@ static void U3_version_needs_nobody(void **state) {
 
         assert_int_equal(send_extended(f, VERSION, 0, BYTES_NULL), OK);
         assert_bytes_equal(f->body, BYTES_TEXT("U2F_V2"));
-        assert_int_equal(f->w.n_shown, 0);
+        assert_int_equal(f->w->n_prompts, 0);
 }
 
 /* ---- presence ---- */
@@ -387,40 +417,40 @@ static void U4_register_is_answered_at_once_and_asked_for_again(void **state) {
 
         for (unsigned i = 0; i < 20; i++) {
                 assert_int_equal(send_register(f, 1, &app), NOT_YET);
-                assert_int_equal(f->w.n_shown, 1);
-                assert_true(f->w.shown);
-                f->w.now_ms += 500;
+                assert_int_equal(f->w->n_prompts, 1);
+                assert_true(f->w->shown);
+                f->w->now_ms += 500;
         }
-        assert_int_equal(f->w.prompt.ask, CTAP_ASK_CREATE);
-        assert_false(f->w.prompt.passive);
-        assert_string_equal(f->w.rp_id, "");
-        assert_int_equal(f->w.n_keys, 0);
+        assert_int_equal(f->w->prompt.ask, CTAP_ASK_CREATE);
+        assert_false(f->w->prompt.passive);
+        assert_string_equal(f->w->rp_id, "");
+        assert_int_equal(fake_calls(f->w, "create"), 0);
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 1, &app), OK);
-        assert_false(f->w.shown);
-        assert_int_equal(f->w.n_rows, 1);
+        assert_false(f->w->shown);
+        assert_int_equal(f->w->n_rows, 1);
 }
 
 static void U4_an_answer_that_is_there_at_once_is_taken(void **state) {
         struct fixture *f = *state;
         struct sha256 app = filled(2);
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 1, &app), OK);
-        assert_int_equal(f->w.n_shown, 1);
+        assert_int_equal(f->w->n_prompts, 1);
 }
 
 static void U4_a_grant_is_used_once(void **state) {
         struct fixture *f = *state;
         struct sha256 app = filled(2);
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 1, &app), OK);
-        f->w.answer = CTAP_ANSWER_PENDING;
+        f->w->answer = CTAP_ANSWER_PENDING;
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 2);
-        assert_int_equal(f->w.n_rows, 1);
+        assert_int_equal(f->w->n_prompts, 2);
+        assert_int_equal(f->w->n_rows, 1);
 }
 
 static void U4_a_grant_is_for_the_request_it_was_given_for(void **state) {
@@ -431,16 +461,16 @@ static void U4_a_grant_is_for_the_request_it_was_given_for(void **state) {
         registered(f, &app, &r);
         registered(f, &app, &second);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), NOT_YET);
-        f->w.answer = CTAP_ANSWER_YES;
-        u2f_withdraw(&f->u2f, &f->w.env);
-        f->w.answer = CTAP_ANSWER_PENDING;
+        f->w->answer = CTAP_ANSWER_YES;
+        u2f_withdraw(&f->u2f, &f->w->env);
+        f->w->answer = CTAP_ANSWER_PENDING;
 
         assert_int_equal(send_authenticate(f, ENFORCE, 9, &app, handle_of(&r)), NOT_YET);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&second)), NOT_YET);
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
         assert_int_equal(send_register(f, 1, &other_app), NOT_YET);
-        assert_int_equal(f->w.n_rows, 2);
-        assert_int_equal(f->w.n_signed, 0);
+        assert_int_equal(f->w->n_rows, 2);
+        assert_int_equal(fake_calls(f->w, "sign"), 0);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), OK);
 }
 
@@ -449,41 +479,41 @@ static void U4_a_grant_waits_ten_seconds_for_its_client(void **state) {
         struct sha256 app = filled(2);
 
         for (unsigned late = 0; late < 2; late++) {
-                f->w.answer = CTAP_ANSWER_PENDING;
+                f->w->answer = CTAP_ANSWER_PENDING;
                 assert_int_equal(send_register(f, 1, &app), NOT_YET);
-                f->w.answer = CTAP_ANSWER_YES;
-                f->w.now_ms = u2f_deadline(&f->u2f);
-                u2f_expire(&f->u2f, &f->w.env);
-                assert_false(f->w.shown);
+                f->w->answer = CTAP_ANSWER_YES;
+                f->w->now_ms = u2f_deadline(&f->u2f);
+                u2f_expire(&f->u2f, &f->w->env);
+                assert_false(f->w->shown);
 
-                f->w.answer = CTAP_ANSWER_PENDING;
-                f->w.now_ms += U2F_GRANT_MS - 1 + late;
+                f->w->answer = CTAP_ANSWER_PENDING;
+                f->w->now_ms += U2F_GRANT_MS - 1 + late;
                 assert_int_equal(send_register(f, 1, &app), late ? NOT_YET : OK);
         }
-        assert_int_equal(f->w.n_rows, 1);
-        assert_int_equal(f->w.n_shown, 3);
+        assert_int_equal(f->w->n_rows, 1);
+        assert_int_equal(f->w->n_prompts, 3);
 }
 
 static void U4_the_question_goes_when_the_client_has_gone(void **state) {
         struct fixture *f = *state;
         struct sha256 app = filled(2);
-        uint64_t begin = f->w.now_ms;
+        uint64_t begin = f->w->now_ms;
 
         assert_true(u2f_deadline(&f->u2f) == UINT64_MAX);
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
         assert_true(u2f_deadline(&f->u2f) == begin + U2F_POLL_MS);
-        f->w.now_ms += 2000;
+        f->w->now_ms += 2000;
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
         assert_true(u2f_deadline(&f->u2f) == begin + 2000 + U2F_POLL_MS);
 
-        f->w.now_ms = u2f_deadline(&f->u2f) - 1;
-        u2f_expire(&f->u2f, &f->w.env);
-        assert_true(f->w.shown);
-        f->w.now_ms++;
-        u2f_expire(&f->u2f, &f->w.env);
-        assert_false(f->w.shown);
+        f->w->now_ms = u2f_deadline(&f->u2f) - 1;
+        u2f_expire(&f->u2f, &f->w->env);
+        assert_true(f->w->shown);
+        f->w->now_ms++;
+        u2f_expire(&f->u2f, &f->w->env);
+        assert_false(f->w->shown);
         assert_true(u2f_deadline(&f->u2f) == UINT64_MAX);
-        u2f_expire(&f->u2f, &f->w.env);
+        u2f_expire(&f->u2f, &f->w->env);
 }
 
 static void U4_a_client_that_is_late_is_asked_for_anew(void **state) {
@@ -491,9 +521,9 @@ static void U4_a_client_that_is_late_is_asked_for_anew(void **state) {
         struct sha256 app = filled(2);
 
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        f->w.now_ms += U2F_POLL_MS;
+        f->w->now_ms += U2F_POLL_MS;
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 2);
+        assert_int_equal(f->w->n_prompts, 2);
 }
 
 static void U4_a_no_holds_for_its_request(void **state) {
@@ -502,31 +532,31 @@ static void U4_a_no_holds_for_its_request(void **state) {
         uint64_t said;
 
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        f->w.answer = CTAP_ANSWER_NO;
+        f->w->answer = CTAP_ANSWER_NO;
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        assert_false(f->w.shown);
-        said = f->w.now_ms;
+        assert_false(f->w->shown);
+        said = f->w->now_ms;
 
-        f->w.answer = CTAP_ANSWER_YES;
-        for (; f->w.now_ms < said + U2F_GRANT_MS; f->w.now_ms += 500)
+        f->w->answer = CTAP_ANSWER_YES;
+        for (; f->w->now_ms < said + U2F_GRANT_MS; f->w->now_ms += 500)
                 assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 1);
-        assert_int_equal(f->w.n_rows, 0);
+        assert_int_equal(f->w->n_prompts, 1);
+        assert_int_equal(f->w->n_rows, 0);
 
         assert_int_equal(send_register(f, 1, &app), OK);
-        assert_int_equal(f->w.n_shown, 2);
+        assert_int_equal(f->w->n_prompts, 2);
 }
 
 static void U4_a_no_does_not_stop_another_request(void **state) {
         struct fixture *f = *state;
         struct sha256 app = filled(2);
 
-        f->w.answer = CTAP_ANSWER_NO;
+        f->w->answer = CTAP_ANSWER_NO;
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 2, &app), OK);
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 2);
+        assert_int_equal(f->w->n_prompts, 2);
 }
 
 static void U4_a_question_that_ran_out_is_taken_away(void **state) {
@@ -535,12 +565,12 @@ static void U4_a_question_that_ran_out_is_taken_away(void **state) {
         struct sha256 app = filled(2);
 
         for (size_t i = 0; i < ELEMENTSOF(over); i++) {
-                f->w.answer = over[i];
+                f->w->answer = over[i];
                 assert_int_equal(send_register(f, 1, &app), NOT_YET);
-                assert_false(f->w.shown);
+                assert_false(f->w->shown);
                 assert_true(u2f_deadline(&f->u2f) == UINT64_MAX);
         }
-        assert_int_equal(f->w.n_rows, 0);
+        assert_int_equal(f->w->n_rows, 0);
 }
 
 static void U4_another_client_waits_for_its_turn(void **state) {
@@ -550,16 +580,16 @@ static void U4_another_client_waits_for_its_turn(void **state) {
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
         f->channel = 2;
         assert_int_equal(send_register(f, 3, &other_app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 1);
+        assert_int_equal(f->w->n_prompts, 1);
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 3, &other_app), NOT_YET);
         f->channel = 1;
         assert_int_equal(send_register(f, 1, &app), OK);
-        f->w.answer = CTAP_ANSWER_PENDING;
+        f->w->answer = CTAP_ANSWER_PENDING;
         f->channel = 2;
         assert_int_equal(send_register(f, 3, &other_app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 2);
+        assert_int_equal(f->w->n_prompts, 2);
 }
 
 static void U4_a_client_may_come_back_on_another_channel(void **state) {
@@ -568,9 +598,9 @@ static void U4_a_client_may_come_back_on_another_channel(void **state) {
 
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
         f->channel = 2;
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 1, &app), OK);
-        assert_int_equal(f->w.n_shown, 1);
+        assert_int_equal(f->w->n_prompts, 1);
 }
 
 static void U4_a_client_that_asks_for_something_else_gives_up_the_first(void **state) {
@@ -579,8 +609,8 @@ static void U4_a_client_that_asks_for_something_else_gives_up_the_first(void **s
 
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
         assert_int_equal(send_register(f, 2, &app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 2);
-        f->w.answer = CTAP_ANSWER_YES;
+        assert_int_equal(f->w->n_prompts, 2);
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_register(f, 2, &app), OK);
 }
 
@@ -588,13 +618,13 @@ static void U4_another_command_takes_the_question_away(void **state) {
         struct fixture *f = *state;
         struct sha256 app = filled(2);
 
-        u2f_withdraw(&f->u2f, &f->w.env);
+        u2f_withdraw(&f->u2f, &f->w->env);
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        u2f_withdraw(&f->u2f, &f->w.env);
-        assert_false(f->w.shown);
+        u2f_withdraw(&f->u2f, &f->w->env);
+        assert_false(f->w->shown);
         assert_true(u2f_deadline(&f->u2f) == UINT64_MAX);
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        assert_int_equal(f->w.n_shown, 2);
+        assert_int_equal(f->w->n_prompts, 2);
 }
 
 /* ---- registration ---- */
@@ -658,12 +688,12 @@ static void U5_what_is_kept_is_a_plain_credential(void **state) {
         struct sha256 app = filled(2), tag;
         struct registration r;
         struct ctap_record record;
-        uint8_t storage[sizeof(f->w.row[0].sealed)];
+        uint8_t storage[sizeof(f->w->rows[0].sealed)];
         struct buf opened = BUF_ON(storage);
-        const struct ctap_row *row = &f->w.row[0];
+        const struct ctap_row *row = &f->w->rows[0];
 
         registered(f, &app, &r);
-        assert_int_equal(f->w.n_rows, 1);
+        assert_int_equal(f->w->n_rows, 1);
         assert_bytes_equal(BYTES_OF(row->id), handle_of(&r));
         assert_int_equal(row->alg, -7);
         assert_int_equal(row->class, CTAP_CLASS_A);
@@ -698,8 +728,8 @@ static void U6_a_foreign_handle_is_refused_without_asking_anyone(void **state) {
                 assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), WRONG_DATA);
                 r.handle[i] ^= 1;
         }
-        assert_int_equal(f->w.n_shown, 0);
-        assert_int_equal(f->w.n_finds, 0);
+        assert_int_equal(f->w->n_prompts, 0);
+        assert_int_equal(fake_calls(f->w, "find"), 0);
 }
 
 static void U6_a_handle_of_another_application_is_refused(void **state) {
@@ -712,8 +742,8 @@ static void U6_a_handle_of_another_application_is_refused(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(ways); i++)
                 assert_int_equal(send_authenticate(f, ways[i], 1, &other, handle_of(&r)),
                                  WRONG_DATA);
-        assert_int_equal(f->w.n_shown, 0);
-        assert_int_equal(f->w.n_finds, 0);
+        assert_int_equal(f->w->n_prompts, 0);
+        assert_int_equal(fake_calls(f->w, "find"), 0);
 }
 
 static void U6_a_handle_that_was_deleted_is_refused(void **state) {
@@ -722,10 +752,10 @@ static void U6_a_handle_that_was_deleted_is_refused(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.n_rows = 0;
+        f->w->n_rows = 0;
         assert_int_equal(send_authenticate(f, CHECK_ONLY, 1, &app, handle_of(&r)), WRONG_DATA);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), WRONG_DATA);
-        assert_int_equal(f->w.n_shown, 0);
+        assert_int_equal(f->w->n_prompts, 0);
 }
 
 static void U6_check_only_says_yes_by_6985_and_never_asks(void **state) {
@@ -734,10 +764,10 @@ static void U6_check_only_says_yes_by_6985_and_never_asks(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_authenticate(f, CHECK_ONLY, 1, &app, handle_of(&r)), NOT_YET);
-        assert_int_equal(f->w.n_shown, 0);
-        assert_int_equal(f->w.n_signed, 0);
+        assert_int_equal(f->w->n_prompts, 0);
+        assert_int_equal(fake_calls(f->w, "sign"), 0);
 }
 
 static void U6_enforce_signs_after_the_person_agreed(void **state) {
@@ -748,15 +778,15 @@ static void U6_enforce_signs_after_the_person_agreed(void **state) {
         registered(f, &app, &r);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), NOT_YET);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), NOT_YET);
-        assert_int_equal(f->w.n_shown, 1);
-        assert_int_equal(f->w.prompt.ask, CTAP_ASK_USE);
-        assert_int_equal(f->w.n_signed, 0);
-        assert_int_equal(f->w.row[0].count, 0);
+        assert_int_equal(f->w->n_prompts, 1);
+        assert_int_equal(f->w->prompt.ask, CTAP_ASK_USE);
+        assert_int_equal(fake_calls(f->w, "sign"), 0);
+        assert_int_equal(f->w->rows[0].count, 0);
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), OK);
         assert_assertion(f, &r, 1, &app, 1, 1);
-        assert_false(f->w.shown);
+        assert_false(f->w->shown);
 }
 
 static void U6_dont_enforce_signs_at_once_and_claims_nobody(void **state) {
@@ -765,11 +795,11 @@ static void U6_dont_enforce_signs_at_once_and_claims_nobody(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.row[0].count = 41;
+        f->w->rows[0].count = 41;
         assert_int_equal(send_authenticate(f, DONT_ENFORCE, 1, &app, handle_of(&r)), OK);
         assert_assertion(f, &r, 1, &app, 0, 41);
-        assert_int_equal(f->w.n_shown, 0);
-        assert_int_equal(f->w.row[0].count, 41);
+        assert_int_equal(f->w->n_prompts, 0);
+        assert_int_equal(f->w->rows[0].count, 41);
 }
 
 static void U7_an_assertion_is_presence_counter_and_signature(void **state) {
@@ -778,8 +808,8 @@ static void U7_an_assertion_is_presence_counter_and_signature(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.row[0].count = 0x01020303;
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->rows[0].count = 0x01020303;
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), OK);
         assert_hex_equal(BYTES(f->body.data, 6), "01 01020304 30");
         assert_assertion(f, &r, 1, &app, 1, 0x01020304);
@@ -791,7 +821,7 @@ static void U7_the_counter_rises_with_each_assertion(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         for (uint8_t i = 1; i < 5; i++) {
                 assert_int_equal(send_authenticate(f, ENFORCE, i, &app, handle_of(&r)), OK);
                 assert_assertion(f, &r, i, &app, 1, i);
@@ -808,7 +838,7 @@ static void U8_other_kinds_of_authentication_are_refused(void **state) {
                 if (p1 != ENFORCE && p1 != CHECK_ONLY && p1 != DONT_ENFORCE)
                         assert_int_equal(send_authenticate(f, (uint8_t)p1, 1, &app, handle_of(&r)),
                                          WRONG_P1);
-        assert_int_equal(f->w.n_shown, 0);
+        assert_int_equal(f->w->n_prompts, 0);
 }
 
 static void U9_a_handle_is_a_credential_id(void **state) {
@@ -830,11 +860,11 @@ static void make_ctap2(struct fixture *f, const struct sha256 *rp, int32_t alg) 
                                             BYTES_TEXT("Ada"),
                                             true,
                                             true };
-        struct ctap_row *row = &f->w.row[0];
+        struct ctap_row *row = &f->w->rows[0];
 
         row->alg = alg;
         row->flags = CTAP_ROW_DISCOVERABLE;
-        assert_int_equal(ctap_record_seal(&f->keys, &f->w.rng, rp, &record, row), 0);
+        assert_int_equal(ctap_record_seal(&f->keys, &f->w->rng, rp, &record, row), 0);
 }
 
 static void U9_a_p256_credential_of_ctap2_is_a_handle(void **state) {
@@ -846,11 +876,11 @@ static void U9_a_p256_credential_of_ctap2_is_a_handle(void **state) {
         registered(f, &app, &r);
         for (uint8_t i = 0; i < ELEMENTSOF(algs); i++) {
                 make_ctap2(f, &app, algs[i]);
-                f->w.answer = CTAP_ANSWER_YES;
+                f->w->answer = CTAP_ANSWER_YES;
                 assert_int_equal(send_authenticate(f, ENFORCE, i, &app, handle_of(&r)), OK);
                 assert_assertion(f, &r, i, &app, 1, i + 1);
-                assert_string_equal(f->w.rp_id, "example.com");
-                assert_string_equal(f->w.account, "ada");
+                assert_string_equal(f->w->rp_id, "example.com");
+                assert_string_equal(f->w->account, "ada");
         }
 }
 
@@ -865,11 +895,11 @@ static void U9_other_credentials_of_ctap2_are_no_handles(void **state) {
                 make_ctap2(f, &app, CTAP_COSE_ES384);
                 assert_int_equal(send_authenticate(f, ways[i], 1, &app, handle_of(&r)), WRONG_DATA);
                 make_ctap2(f, &app, CTAP_COSE_ES256);
-                f->w.row[0].class = CTAP_CLASS_B;
+                f->w->rows[0].class = CTAP_CLASS_B;
                 assert_int_equal(send_authenticate(f, ways[i], 1, &app, handle_of(&r)), WRONG_DATA);
-                f->w.row[0].class = CTAP_CLASS_A;
+                f->w->rows[0].class = CTAP_CLASS_A;
         }
-        assert_int_equal(f->w.n_shown, 0);
+        assert_int_equal(f->w->n_prompts, 0);
 }
 
 static void U10_a_credential_that_wants_verification_does_not_exist_for_u2f(void **state) {
@@ -880,9 +910,9 @@ static void U10_a_credential_that_wants_verification_does_not_exist_for_u2f(void
 
         registered(f, &app, &r);
         for (size_t i = 0; i < ELEMENTSOF(ways); i++) {
-                f->w.row[0].cred_protect = 3;
+                f->w->rows[0].cred_protect = 3;
                 assert_int_equal(send_authenticate(f, ways[i], 1, &app, handle_of(&r)), WRONG_DATA);
-                f->w.row[0].cred_protect = 2;
+                f->w->rows[0].cred_protect = 2;
                 assert_int_not_equal(send_authenticate(f, ways[i], 1, &app, handle_of(&r)),
                                      WRONG_DATA);
         }
@@ -905,38 +935,38 @@ static void U13_a_dummy_is_a_neutral_question_and_leaves_nothing(void **state) {
                 struct sha256 app;
 
                 dummy_app(i, &app);
-                f->w.answer = CTAP_ANSWER_PENDING;
+                f->w->answer = CTAP_ANSWER_PENDING;
                 assert_int_equal(send_register(f, 7, &app), NOT_YET);
-                assert_int_equal(f->w.prompt.ask, CTAP_ASK_SELECT);
-                assert_true(f->w.prompt.passive);
-                assert_string_equal(f->w.rp_id, "");
+                assert_int_equal(f->w->prompt.ask, CTAP_ASK_SELECT);
+                assert_true(f->w->prompt.passive);
+                assert_string_equal(f->w->rp_id, "");
 
-                f->w.answer = CTAP_ANSWER_YES;
+                f->w->answer = CTAP_ANSWER_YES;
                 assert_int_equal(send_register(f, 7, &app), OK);
                 parse_registration(f, &r);
                 assert_vouched_for(&r, 7, &app);
                 assert_int_equal(send_authenticate(f, CHECK_ONLY, 1, &app, handle_of(&r)),
                                  WRONG_DATA);
         }
-        assert_int_equal(f->w.n_shown, 4);
-        assert_int_equal(f->w.n_rows, 0);
-        assert_int_equal(f->w.n_keys, 0);
+        assert_int_equal(f->w->n_prompts, 4);
+        assert_int_equal(f->w->n_rows, 0);
+        assert_int_equal(fake_calls(f->w, "create"), 0);
 }
 
 static void U13_what_only_looks_like_a_dummy_is_real(void **state) {
         struct fixture *f = *state;
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         for (unsigned i = 0; i < 4; i++) {
                 struct sha256 app;
 
                 dummy_app(i, &app);
                 app.b[31] ^= 1;
                 assert_int_equal(send_register(f, 7, &app), OK);
-                assert_int_equal(f->w.prompt.ask, CTAP_ASK_CREATE);
-                assert_false(f->w.prompt.passive);
+                assert_int_equal(f->w->prompt.ask, CTAP_ASK_CREATE);
+                assert_false(f->w->prompt.passive);
         }
-        assert_int_equal(f->w.n_rows, 4);
+        assert_int_equal(f->w->n_rows, 4);
 }
 
 /* Its key is of the class that needs presence alone, and the person is asked nothing but that. */
@@ -946,11 +976,11 @@ static void U14_no_pin_comes_into_it(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        assert_int_equal(f->w.row[0].class, CTAP_CLASS_A);
-        assert_int_equal(f->w.prompt.ask, CTAP_ASK_CREATE);
-        f->w.answer = CTAP_ANSWER_YES;
+        assert_int_equal(f->w->rows[0].class, CTAP_CLASS_A);
+        assert_int_equal(f->w->prompt.ask, CTAP_ASK_CREATE);
+        f->w->answer = CTAP_ANSWER_YES;
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), OK);
-        assert_int_equal(f->w.prompt.ask, CTAP_ASK_USE);
+        assert_int_equal(f->w->prompt.ask, CTAP_ASK_USE);
 }
 
 /* ---- failures of the machine ---- */
@@ -960,17 +990,17 @@ static void a_registration_that_fails_leaves_nothing(void **state) {
         struct fixture *f = *state;
         struct sha256 app = filled(2);
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         for (size_t i = 0; i < ELEMENTSOF(operations); i++) {
-                f->w.fails = operations[i];
+                fake_fail(f->w, operations[i], 1, -EIO);
                 assert_int_equal(send_register(f, 1, &app), FAILED);
-                assert_int_equal(f->w.n_rows, 0);
-                assert_false(f->w.shown);
+                assert_int_equal(f->w->n_rows, 0);
+                assert_false(f->w->shown);
                 assert_true(u2f_deadline(&f->u2f) == UINT64_MAX);
         }
-        f->w.fails = NULL;
+        assert_false(fake_mend(f->w));
         assert_int_equal(send_register(f, 1, &app), OK);
-        assert_int_equal(f->w.n_rows, 1);
+        assert_int_equal(f->w->n_rows, 1);
 }
 
 static void an_assertion_that_fails_can_be_asked_for_again(void **state) {
@@ -981,15 +1011,15 @@ static void an_assertion_that_fails_can_be_asked_for_again(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         for (size_t i = 0; i < ELEMENTSOF(operations); i++) {
-                f->w.fails = operations[i];
+                fake_fail(f->w, operations[i], 1, -EIO);
                 assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), FAILED);
-                assert_int_equal(f->w.n_loaded, 0);
-                assert_false(f->w.shown);
+                assert_int_equal(f->w->n_loaded, 0);
+                assert_false(f->w->shown);
         }
-        assert_int_equal(f->w.n_signed, 0);
-        f->w.fails = NULL;
+        assert_int_equal(fake_calls(f->w, "sign"), 1); /* which failed */
+        assert_false(fake_mend(f->w));
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), OK);
 }
 
@@ -999,10 +1029,10 @@ static void a_question_goes_when_its_use_cannot_be_prepared(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.fails = "prepare_use";
+        fake_fail(f->w, "prepare_use", 1, -EIO);
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), FAILED);
-        assert_int_equal(f->w.n_shown, 1);
-        assert_false(f->w.shown);
+        assert_int_equal(f->w->n_prompts, 1);
+        assert_false(f->w->shown);
 }
 
 static void a_question_goes_when_its_answer_cannot_be_read(void **state) {
@@ -1010,9 +1040,9 @@ static void a_question_goes_when_its_answer_cannot_be_read(void **state) {
         struct sha256 app = filled(2);
 
         assert_int_equal(send_register(f, 1, &app), NOT_YET);
-        f->w.fails = "poll";
-        u2f_withdraw(&f->u2f, &f->w.env);
-        assert_false(f->w.shown);
+        fake_fail(f->w, "poll", 1, -EIO);
+        u2f_withdraw(&f->u2f, &f->w->env);
+        assert_false(f->w->shown);
         assert_true(u2f_deadline(&f->u2f) == UINT64_MAX);
 }
 
@@ -1020,10 +1050,10 @@ static void an_answer_without_room_is_a_failure_and_keeps_nothing(void **state) 
         struct fixture *f = *state;
         struct sha256 app = filled(2);
 
-        f->w.answer = CTAP_ANSWER_YES;
+        f->w->answer = CTAP_ANSWER_YES;
         for (f->room = 2; f->room < 400; f->room += 7)
                 assert_int_equal(send_register(f, 1, &app), FAILED);
-        assert_int_equal(f->w.n_rows, 0);
+        assert_int_equal(f->w->n_rows, 0);
 }
 
 static void a_row_that_was_changed_is_not_used(void **state) {
@@ -1032,9 +1062,9 @@ static void a_row_that_was_changed_is_not_used(void **state) {
         struct registration r;
 
         registered(f, &app, &r);
-        f->w.row[0].sealed[20] ^= 1;
+        f->w->rows[0].sealed[20] ^= 1;
         assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), FAILED);
-        assert_int_equal(f->w.n_shown, 0);
+        assert_int_equal(f->w->n_prompts, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
