@@ -158,6 +158,10 @@ static int additional_data(const struct ctap_credential_keys *k, const struct ct
 
 #define ADDITIONAL_SIZE (CTAP_CREDENTIAL_ID_SIZE + sizeof(struct sha256))
 
+struct bytes ctap_record_account(const struct ctap_record *record) {
+        return record->user_name.len > 0 ? record->user_name : record->user_display_name;
+}
+
 int ctap_record_seal(const struct ctap_credential_keys *k, struct ctap_rng *rng,
                      const struct sha256 *rp_id_hash, const struct ctap_record *record,
                      struct ctap_row *row) {

@@ -53,6 +53,9 @@ struct ctap_record {
         bool has_display_name;
 };
 
+/* What a person knows the account by; empty if it was given no name. */
+struct bytes ctap_record_account(const struct ctap_record *record);
+
 /* What a record may hold; texts are cut on a UTF-8 boundary (B19), ids are not cut. */
 #define CTAP_RP_ID_MAX     255
 #define CTAP_USER_ID_MAX   64

@@ -233,11 +233,10 @@ static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_reque
 
 static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, struct assertion *a,
                                    uint32_t n_accounts) {
-        const struct ctap_record *who = &a->record;
         const struct ctap_prompt prompt = {
                 .ask = CTAP_ASK_USE,
                 .rp_id = rq->rp_id.string,
-                .account = who->user_name.len > 0 ? who->user_name : who->user_display_name,
+                .account = ctap_record_account(&a->record),
                 .n_accounts = n_accounts,
         };
 

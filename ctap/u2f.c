@@ -387,7 +387,7 @@ static int authenticate_confirm(const struct call *c, const struct authenticate_
                 return r;
 
         prompt.rp_id = record.rp_id;
-        prompt.account = record.user_name;
+        prompt.account = ctap_record_account(&record);
         return confirm(c, &request, &prompt, ret_granted);
 }
 

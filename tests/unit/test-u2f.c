@@ -853,10 +853,11 @@ static void U9_a_handle_is_a_credential_id(void **state) {
 }
 
 /* A credential of CTAP2 in place of the registered one. */
-static void make_ctap2(struct fixture *f, const struct sha256 *rp, int32_t alg) {
+static void make_ctap2_of(struct fixture *f, const struct sha256 *rp, int32_t alg,
+                          const char *user_name) {
         const struct ctap_record record = { BYTES_TEXT("example.com"),
                                             BYTES_TEXT("id"),
-                                            BYTES_TEXT("ada"),
+                                            BYTES_TEXT(user_name),
                                             BYTES_TEXT("Ada"),
                                             true,
                                             true };
@@ -865,6 +866,10 @@ static void make_ctap2(struct fixture *f, const struct sha256 *rp, int32_t alg) 
         row->alg = alg;
         row->flags = CTAP_ROW_DISCOVERABLE;
         assert_int_equal(ctap_record_seal(&f->keys, &f->w->rng, rp, &record, row), 0);
+}
+
+static void make_ctap2(struct fixture *f, const struct sha256 *rp, int32_t alg) {
+        make_ctap2_of(f, rp, alg, "ada");
 }
 
 static void U9_a_p256_credential_of_ctap2_is_a_handle(void **state) {
@@ -882,6 +887,18 @@ static void U9_a_p256_credential_of_ctap2_is_a_handle(void **state) {
                 assert_string_equal(f->w->rp_id, "example.com");
                 assert_string_equal(f->w->account, "ada");
         }
+}
+
+static void U9_the_question_names_the_account_as_ctap2_does(void **state) {
+        struct fixture *f = *state;
+        struct sha256 app = filled(2);
+        struct registration r;
+
+        registered(f, &app, &r);
+        make_ctap2_of(f, &app, CTAP_COSE_ES256, "");
+        assert_int_equal(send_authenticate(f, ENFORCE, 1, &app, handle_of(&r)), NOT_YET);
+        assert_string_equal(f->w->rp_id, "example.com");
+        assert_string_equal(f->w->account, "Ada");
 }
 
 static void U9_other_credentials_of_ctap2_are_no_handles(void **state) {
@@ -1109,6 +1126,7 @@ int main(void) {
                 TEST(U8_other_kinds_of_authentication_are_refused),
                 TEST(U9_a_handle_is_a_credential_id),
                 TEST(U9_a_p256_credential_of_ctap2_is_a_handle),
+                TEST(U9_the_question_names_the_account_as_ctap2_does),
                 TEST(U9_other_credentials_of_ctap2_are_no_handles),
                 TEST(U10_a_credential_that_wants_verification_does_not_exist_for_u2f),
                 TEST(U13_a_dummy_is_a_neutral_question_and_leaves_nothing),
