@@ -363,6 +363,26 @@ static void send_report(int fd, struct report r) {
         assert_int_equal(send(fd, r.b, sizeof(r.b), MSG_NOSIGNAL), sizeof(r.b));
 }
 
+/* A message of any length, from a client that may be wrong in any way. */
+static void send_message(int fd, uint32_t channel, uint8_t command, struct bytes message) {
+        struct report r = report_of(channel, command, BYTES(message.data, 0));
+        size_t n = message.len < 57 ? message.len : 57;
+
+        r.b[5] = (uint8_t)(message.len >> 8);
+        r.b[6] = (uint8_t)message.len;
+        memcpy(r.b + 7, message.data, n);
+        send_report(fd, r);
+        for (uint8_t sequence = 0; n < message.len; sequence++) {
+                size_t more = message.len - n < 59 ? message.len - n : 59;
+
+                memset(r.b + 4, 0, sizeof(r.b) - 4);
+                r.b[4] = sequence;
+                memcpy(r.b + 5, message.data + n, more);
+                send_report(fd, r);
+                n += more;
+        }
+}
+
 /* The next report that is no keepalive with this status (0: none is passed over). */
 static struct report next_report(int fd, int pass_over) {
         struct report r;
@@ -531,6 +551,37 @@ static void a_client_that_goes_away_leaves_no_question(void **state) {
                 nanosleep(&step, NULL);
         }
         fail_msg("the key stayed busy");
+}
+
+/* A site may name its account as it likes; the list must survive it, and show that name. */
+static void a_name_with_a_nul_is_listed_and_deleted(void **state) {
+        static const uint8_t head[] = { 0x01, 0xa4, 0x01, 0x58, 0x20 };
+        static const char tail[] = "\x02\xa1\x62id\x68nul.test"
+                                   "\x03\xa2\x62id\x41\x01\x64name\x63"
+                                   "a\0b"
+                                   "\x04\x81\xa2\x63"
+                                   "alg\x26\x64type\x6apublic-key";
+        uint8_t request[sizeof(head) + 32 + sizeof(tail) - 1] = { 0 };
+        struct daemon_kit *k = *state;
+        char out[4096], command[64];
+        uint32_t channel;
+        int fd;
+
+        memcpy(request, head, sizeof(head));
+        memcpy(request + sizeof(head) + 32, tail, sizeof(tail) - 1);
+        kit_start(k, automatic);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        send_message(fd, channel, CBOR, BYTES_OF(request));
+        assert_answer(fd, channel, 0x00);
+        close(fd);
+
+        assert_int_equal(kit_cli(k, "--json list", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "\"a\\uFFFDb\""));
+        assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "nul.test"));
+        snprintf(command, sizeof(command), "--yes delete %.12s", strchr(out, '\n') + 1);
+        assert_int_equal(kit_cli(k, command, out, sizeof(out)), 0);
 }
 
 static void a_control_request_and_a_question_do_not_meet(void **state) {
@@ -912,6 +963,7 @@ int main(void) {
                 TEST(A41_keepalives_come_every_100_ms_while_a_person_is_asked),
                 TEST(presence_once_answers_one_request),
                 TEST(a_client_that_goes_away_leaves_no_question),
+                TEST(a_name_with_a_nul_is_listed_and_deleted),
                 TEST(a_control_request_and_a_question_do_not_meet),
                 TEST(replug_ends_what_was_asked),
                 TEST(a_person_is_asked_on_the_terminal),
