@@ -111,6 +111,13 @@ static void on_request(void *userdata, uint32_t tag, const struct control_reques
         }
 }
 
+static void on_client_gone(void *userdata, uint32_t tag) {
+        struct daemon *d = userdata;
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                instance_forget(d->instances[i], tag);
+}
+
 static void on_answer(void *userdata, uint32_t tag, json_t *body) {
         struct daemon *d = userdata;
 
@@ -181,6 +188,7 @@ static int add_server(struct daemon *d) {
                 .owner = getuid(),
                 .log = d->log,
                 .on_request = on_request,
+                .on_gone = on_client_gone,
                 .userdata = d,
         };
         int r = server_new(&options, &d->server);

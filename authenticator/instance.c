@@ -594,6 +594,19 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
                 i->options.on_answer(i->options.userdata, tag, error);
 }
 
+void instance_forget(struct instance *i, uint32_t tag) {
+        for (struct job **at = &i->queue; *at; at = &(*at)->next) {
+                struct job *job = *at;
+
+                if (job->type != WORKER_CONTROL || job->tag != tag)
+                        continue;
+                *at = job->next;
+                i->n_queued--;
+                free(job);
+                return;
+        }
+}
+
 json_t *instance_inject(struct instance *i, enum presence_inject what) {
         bool says_yes = what == PRESENCE_INJECT_ONCE || what == PRESENCE_INJECT_AUTO;
 

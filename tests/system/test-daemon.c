@@ -611,6 +611,40 @@ static void a_control_request_and_a_question_do_not_meet(void **state) {
         close(fd);
 }
 
+/* Ctrl-C on a reset that has to wait means that it shall not be; and it may not fill the queue. */
+static void a_request_dies_with_its_client_if_it_has_not_begun(void **state) {
+        struct daemon_kit *k = *state;
+        struct passkey p;
+        fido_dev_t *dev;
+        uint32_t channel;
+        char out[4096];
+        int fd, control;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        p = register_passkey(dev, false);
+        close_key(dev);
+        passkey_done(&p);
+        assert_int_equal(kit_stop(k), 0);
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        start_selection(fd, channel);
+        for (unsigned i = 0; i < 40; i++) {
+                control = kit_connect(k->control, SOCK_STREAM);
+                dprintf(control, "{\"v\":1,\"id\":1,\"method\":\"reset\"}\n");
+                dprintf(control, "{\"v\":1,\"id\":1,\"method\":\"reset\"}\n");
+                assert_string_equal(kit_state(k), "ready");
+                close(control);
+        }
+        assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+        close(fd);
+
+        assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
+        assert_null(strstr(out, "There are no passkeys"));
+}
+
 static void replug_ends_what_was_asked(void **state) {
         struct daemon_kit *k = *state;
         struct pollfd p = { .events = POLLIN };
@@ -965,6 +999,7 @@ int main(void) {
                 TEST(a_client_that_goes_away_leaves_no_question),
                 TEST(a_name_with_a_nul_is_listed_and_deleted),
                 TEST(a_control_request_and_a_question_do_not_meet),
+                TEST(a_request_dies_with_its_client_if_it_has_not_begun),
                 TEST(replug_ends_what_was_asked),
                 TEST(a_person_is_asked_on_the_terminal),
                 TEST(the_daemon_stops_while_a_person_is_asked),
