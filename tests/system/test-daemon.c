@@ -716,6 +716,27 @@ static void a_person_is_asked_on_the_terminal(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+/* The terminal sends it to all of its foreground, and the simulator must be the last to go. */
+static void ctrl_c_is_an_orderly_stop(void **state) {
+        static const char *const settings[] = { "--presence=tty", NULL };
+        struct daemon_kit *k = *state;
+        char command[96];
+        int status;
+
+        k->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_true(k->terminal >= 0);
+        assert_int_equal(grantpt(k->terminal), 0);
+        assert_int_equal(unlockpt(k->terminal), 0);
+        kit_start(k, settings);
+        assert_int_equal(write(k->terminal, "\x03", 1), 1);
+        assert_int_equal(waitpid(k->pid, &status, 0), k->pid);
+        k->pid = -1;
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        snprintf(command, sizeof(command), "grep -E '^(warning|err)' %s/log", k->folder);
+        assert_int_not_equal(system(command), 0);
+}
+
 static void the_daemon_stops_while_a_person_is_asked(void **state) {
         struct daemon_kit *k = *state;
         uint64_t before;
@@ -1002,6 +1023,7 @@ int main(void) {
                 TEST(a_request_dies_with_its_client_if_it_has_not_begun),
                 TEST(replug_ends_what_was_asked),
                 TEST(a_person_is_asked_on_the_terminal),
+                TEST(ctrl_c_is_an_orderly_stop),
                 TEST(the_daemon_stops_while_a_person_is_asked),
                 TEST(a_wrong_configuration_starts_nothing),
                 TEST(B5_garbage_of_any_size_and_order_changes_nothing),
