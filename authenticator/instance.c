@@ -440,7 +440,9 @@ static int on_simulator_end(sd_event_source *source, int fd, uint32_t events, vo
         snprintf(text, sizeof(text),
                  "The simulator swtpm ended; %s/swtpm.log may say why. Try: tpmauthn replug.",
                  i->tpm_folder);
-        fail(i, text);
+        /* A device that has failed already keeps its reason, which may be what ended this too. */
+        if (i->state != INSTANCE_FAILED)
+                fail(i, text);
         return 0;
 }
 
