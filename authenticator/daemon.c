@@ -196,7 +196,8 @@ static int add_server(struct daemon *d) {
         if (r < 0)
                 log_write(d->log, LOG_ERR, NULL, "The control socket %s could not be made: %s%s",
                           d->control_path, strerror(-r),
-                          r == -EADDRINUSE ? ". Is another tpmauthnd running?" : "");
+                          r == -EADDRINUSE ? ". Is another tpmauthnd running, or is it no socket?"
+                                           : "");
         return r;
 }
 

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "authenticator/device.h"
 #include "authenticator/env.h"
@@ -494,12 +495,27 @@ static int start_worker(struct instance *i, struct buf *reason) {
                                on_worker, i);
 }
 
+/*
+ * Who may write there may put a link in place of the store or of the simulator's state, and has this
+ * account write to where it leads.
+ */
 static int make_folder(const char *path, struct buf *reason) {
-        char text[512];
+        char text[512] = "";
+        struct stat st;
 
-        if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        if ((mkdir(path, 0700) < 0 && errno != EEXIST) || stat(path, &st) < 0)
+                snprintf(text, sizeof(text), "The folder %s could not be made: %s.", path,
+                         strerror(errno));
+        else if (!S_ISDIR(st.st_mode))
+                snprintf(text, sizeof(text),
+                         "%s is no folder. Move it away; then: tpmauthn replug.", path);
+        else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
+                snprintf(text, sizeof(text),
+                         "The folder %s can be written by other accounts. Give it to the account "
+                         "that runs tpmauthnd, and chmod 0700 it; then: tpmauthn replug.",
+                         path);
+        if (!*text)
                 return 0;
-        snprintf(text, sizeof(text), "The folder %s could not be made: %s.", path, strerror(errno));
         buf_put(reason, BYTES_TEXT(text));
         return -EIO;
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -964,6 +965,21 @@ static void a_simulator_that_ends_is_told_and_comes_back(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+static void a_state_that_others_may_write_is_refused(void **state) {
+        struct daemon_kit *k = *state;
+        char folder[96], out[1024];
+
+        kit_start(k, automatic);
+        assert_int_equal(kit_stop(k), 0);
+        snprintf(folder, sizeof(folder), "%s/state/users/%u", k->folder, (unsigned)getuid());
+        assert_int_equal(chmod(folder, 0777), 0);
+        kit_start(k, automatic);
+        assert_int_equal(kit_cli(k, "status", out, sizeof(out)), 5);
+        assert_non_null(strstr(out, "can be written by other accounts"));
+        assert_int_equal(chmod(folder, 0700), 0);
+        assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+}
+
 static void two_devices_are_two_keys(void **state) {
         static const char *const settings[] = { "--presence=auto", "--set=device.count=2", NULL };
         struct daemon_kit *k = *state;
@@ -1033,6 +1049,7 @@ int main(void) {
                 TEST(control_requests_on_one_connection_are_answered_in_order),
                 TEST(a_tpm_that_is_absent_is_named_and_the_daemon_stays),
                 TEST(a_simulator_that_ends_is_told_and_comes_back),
+                TEST(a_state_that_others_may_write_is_refused),
                 TEST(two_devices_are_two_keys),
                 TEST(a_second_daemon_is_refused_and_harms_nothing),
         };
