@@ -2,6 +2,7 @@
 
 /* tpmauthn: options, then a command out of a table. Options may stand on either side of it. */
 
+#include <errno.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
@@ -88,6 +89,14 @@ static int run_command(const struct options *o, int n, char **words) {
         return usage("there is no command ", words[0]);
 }
 
+/* A list that was cut short by a full disk must not look like a whole one. */
+static int finish(int status) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        fprintf(stderr, "tpmauthn: the output could not be written: %s\n", strerror(errno));
+        return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv) {
         const char *socket = getenv("TPMAUTHN_SOCKET");
         struct options o = { .socket = socket ? socket : TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET };
@@ -119,5 +128,5 @@ int main(int argc, char **argv) {
                         return usage("wrong option", "");
                 }
 
-        return run_command(&o, argc - optind, argv + optind);
+        return finish(run_command(&o, argc - optind, argv + optind));
 }

@@ -333,6 +333,7 @@ static void status_and_doctor_know_the_device(void **state) {
         json_decref(j);
 
         assert_int_equal(kit_cli(k, "-d 1 list", out, sizeof(out)), 1);
+        assert_int_equal(kit_cli(k, "status >/dev/full", out, sizeof(out)), 1);
         assert_int_equal(kit_cli(k, "--device x list", out, sizeof(out)), 2);
         assert_int_equal(kit_cli(k, "sing", out, sizeof(out)), 2);
         assert_int_equal(kit_stop(k), 0);
