@@ -132,8 +132,6 @@ static enum ctap_status dispatch(struct ctap *c, uint8_t code, struct bytes para
         if (!cmd || !cmd->run)
                 return CTAP1_ERR_INVALID_COMMAND;
 
-        /* There is one person and one question at a time. */
-        u2f_withdraw(&c->u2f, &c->env);
         if (!(cmd->flags & KEEPS_WALK))
                 ctap_forget_walk(c);
 

@@ -21,6 +21,11 @@ int ctap_ask(struct ctap *c, const struct ctap_prompt *prompt, ctap_prepare_fn *
         struct ctap_presence *p = c->env.presence;
         int r;
 
+        /*
+         * There is one person and one question at a time. Commands that ask nothing leave a question
+         * of U2F alone: whoever looks at what keys there are would make it flicker.
+         */
+        u2f_withdraw(&c->u2f, &c->env);
         r = p->ops->begin(p, prompt);
         if (r < 0)
                 return r;

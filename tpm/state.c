@@ -28,15 +28,27 @@ static void put_ref(struct buf *b, const struct tpm_ref *ref) {
         buf_put_string16(b, BYTES(ref->data, ref->len));
 }
 
-static void put_nv(struct buf *b, const struct tpm_nv *nv) {
-        uint8_t storage[sizeof(TPM2B_NV_PUBLIC)];
-        size_t n = 0;
+struct nv_storage {
+        uint8_t b[sizeof(TPM2B_NV_PUBLIC)];
+};
 
-        if (nv->public.size > 0 &&
-            Tss2_MU_TPM2B_NV_PUBLIC_Marshal(&nv->public, storage, sizeof(storage), &n) !=
-                    TSS2_RC_SUCCESS)
+/* Empty if there is none; a failed buffer if it cannot be written. */
+static struct buf nv_encode(const TPM2B_NV_PUBLIC *public, struct nv_storage *storage) {
+        struct buf b = BUF_ON(storage->b);
+
+        if (public->size > 0 &&
+            Tss2_MU_TPM2B_NV_PUBLIC_Marshal(public, b.data, b.cap, &b.len) != TSS2_RC_SUCCESS)
+                b.failed = true;
+        return b;
+}
+
+static void put_nv(struct buf *b, const struct tpm_nv *nv) {
+        struct nv_storage storage;
+        struct buf public = nv_encode(&nv->public, &storage);
+
+        if (public.failed)
                 b->failed = true;
-        buf_put_string16(b, BYTES(storage, n));
+        buf_put_string16(b, buf_bytes(&public));
         put_ref(b, &nv->ref);
 }
 
@@ -107,14 +119,19 @@ static void get_ref(struct cursor *c, struct tpm_ref *ret) {
                 memcpy(ret->data, b.data, b.len);
 }
 
+/* Written again it must be the same: unmarshalling does not look at the size in front. */
 static void get_nv(struct cursor *c, struct tpm_nv *ret) {
         struct bytes b = cursor_string16(c);
+        struct nv_storage storage;
+        struct buf again;
         size_t n = 0;
 
-        if (b.len > 0 && (Tss2_MU_TPM2B_NV_PUBLIC_Unmarshal(b.data, b.len, &n, &ret->public) !=
-                                  TSS2_RC_SUCCESS ||
-                          n != b.len || ret->public.size == 0 ||
-                          ret->public.nvPublic.nvIndex >> 24 != TPM2_HT_NV_INDEX))
+        if (b.len > 0 &&
+            Tss2_MU_TPM2B_NV_PUBLIC_Unmarshal(b.data, b.len, &n, &ret->public) != TSS2_RC_SUCCESS)
+                c->failed = true;
+        again = nv_encode(&ret->public, &storage);
+        if (!bytes_equal(buf_bytes(&again), b) ||
+            (b.len > 0 && ret->public.nvPublic.nvIndex >> 24 != TPM2_HT_NV_INDEX))
                 c->failed = true;
         get_ref(c, &ret->ref);
 }

@@ -215,25 +215,57 @@ static void an_announced_size_below_1024_is_refused(void **state) {
         assert_null(ctap_free(NULL));
 }
 
+static void ask_by_u2f(struct client *c, uint8_t challenge) {
+        uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40, challenge };
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf reply = BUF_ON(storage);
+
+        c->fake->answer = CTAP_ANSWER_PENDING;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        assert_bytes_equal(buf_bytes(&reply), BYTES("\x69\x85", 2));
+        assert_true(c->fake->shown);
+        assert_true(ctap_deadline(c->ctap) != UINT64_MAX);
+        c->fake->answer = CTAP_ANSWER_YES;
+}
+
 /* A client of U2F polls; its question must not cover that of a CTAP2 command. */
-static void U4_a_ctap2_command_withdraws_a_u2f_question(void **state) {
-        static const uint8_t codes[] = { 0x01, 0x02, 0x04, 0x08, 0x0b };
-        uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40 };
+static void U4_a_ctap2_question_withdraws_a_u2f_question(void **state) {
+        static const uint8_t without_members[] = { 0x0b, 0x07 };
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_set(c, 7, "{'rk': true}");
+        ask_by_u2f(c, 1);
+        assert_int_equal(client_send(c), CTAP_OK); /* asserts that nothing is shown */
+        assert_true(ctap_deadline(c->ctap) == UINT64_MAX);
+
+        client_get_assertion(c);
+        ask_by_u2f(c, 2);
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_true(ctap_deadline(c->ctap) == UINT64_MAX);
+
+        for (size_t i = 0; i < ELEMENTSOF(without_members); i++) {
+                ask_by_u2f(c, (uint8_t)(3 + i));
+                assert_int_equal(client_call(c, without_members[i], BYTES_NULL), CTAP_OK);
+                assert_true(ctap_deadline(c->ctap) == UINT64_MAX);
+        }
+}
+
+/* Else every client that looks at what keys there are would make it flicker. */
+static void U4_a_ctap2_command_that_asks_nobody_leaves_a_u2f_question_alone(void **state) {
+        static const uint8_t codes[] = { 0x01, 0x02, 0x04, 0x08, 0x63 };
         uint8_t storage[CTAP_REPLY_MAX];
         struct client *c = *state;
 
+        ask_by_u2f(c, 1);
         for (size_t i = 0; i < ELEMENTSOF(codes); i++) {
                 struct buf reply = BUF_ON(storage);
 
-                apdu[7]++; /* another request each time */
-                c->fake->answer = CTAP_ANSWER_PENDING;
-                ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+                ctap_request(c->ctap, c->channel + 1, BYTES(&codes[i], 1), &reply);
                 assert_true(c->fake->shown);
-                assert_true(ctap_deadline(c->ctap) != UINT64_MAX);
-                c->fake->answer = CTAP_ANSWER_YES;
-                client_call(c, codes[i], BYTES_NULL); /* asserts that nothing is shown */
-                assert_true(ctap_deadline(c->ctap) == UINT64_MAX);
+                assert_int_equal(c->fake->n_prompts, 1);
         }
+        assert_true(ctap_deadline(c->ctap) != UINT64_MAX);
 }
 
 static void U4_unplugging_takes_a_u2f_question_away(void **state) {
@@ -306,7 +338,8 @@ int main(void) {
                 client_unit_test(a_reply_without_room_is_an_error_before_anything_is_done),
                 client_unit_test(a_reply_begins_at_the_front_of_its_buffer),
                 client_unit_test(an_announced_size_below_1024_is_refused),
-                client_unit_test(U4_a_ctap2_command_withdraws_a_u2f_question),
+                client_unit_test(U4_a_ctap2_command_that_asks_nobody_leaves_a_u2f_question_alone),
+                client_unit_test(U4_a_ctap2_question_withdraws_a_u2f_question),
                 client_unit_test(U4_a_u2f_question_expires),
                 client_unit_test(U4_a_yes_does_not_outlive_the_device_it_was_said_to),
                 client_unit_test(U4_unplugging_takes_a_u2f_question_away),

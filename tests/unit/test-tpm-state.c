@@ -268,6 +268,24 @@ static void a_forged_state_is_read_with_care(void **state) {
         assert_true(n_refused > 8 * 8); /* the header at least */
 }
 
+/* The size in front of a public area has to be its size. */
+static void an_index_is_written_in_one_way(void **state) {
+        const struct tpm_record r = some_record(TPM_PHASE_READY);
+        const struct tpm_state good = encoded(&r);
+        const size_t nv = 8u + 2u + r.srk_name.size + 2u + r.srk.len;
+        struct tpm_record again;
+
+        (void)state;
+        for (unsigned low = 0; low <= UINT8_MAX; low++) {
+                struct tpm_state s = good;
+
+                s.data[nv + 3] = (uint8_t)low;
+                seal(&s);
+                assert_int_equal(tpm_state_decode(&s, &again),
+                                 low == good.data[nv + 3] ? 0 : -EBADMSG);
+        }
+}
+
 static void a_state_of_another_version_is_refused(void **state) {
         const struct tpm_record r = some_record(TPM_PHASE_READY);
         struct tpm_state s = encoded(&r);
@@ -345,6 +363,7 @@ int main(void) {
                 cmocka_unit_test(no_state_is_a_state),
                 cmocka_unit_test(a_damaged_state_is_called_damaged),
                 cmocka_unit_test(a_forged_state_is_read_with_care),
+                cmocka_unit_test(an_index_is_written_in_one_way),
                 cmocka_unit_test(a_state_of_another_version_is_refused),
                 cmocka_unit_test(a_state_that_lacks_what_its_phase_needs_is_refused),
                 cmocka_unit_test(a_state_that_does_not_fit_is_an_error),
