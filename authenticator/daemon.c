@@ -69,10 +69,10 @@ static json_t *set_presence(struct instance *i, const json_t *params) {
                 const char *name;
                 enum presence_inject inject;
         } modes[] = {
-                {"auto",  PRESENCE_INJECT_AUTO},
-                { "deny", PRESENCE_INJECT_DENY},
-                { "once", PRESENCE_INJECT_ONCE},
-                { "ask",  PRESENCE_INJECT_ASK },
+                { "auto", PRESENCE_INJECT_AUTO },
+                { "deny", PRESENCE_INJECT_DENY },
+                { "once", PRESENCE_INJECT_ONCE },
+                { "ask", PRESENCE_INJECT_ASK },
         };
         const char *mode = json_string_value(json_object_get(params, "mode"));
         json_t *error;

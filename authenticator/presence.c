@@ -223,9 +223,9 @@ static bool is_readable(int fd) {
 
 static int sleep_until_something_happens(struct presence *p) {
         struct pollfd fds[] = {
-                {.fd = p->cancel_fd,                .events = POLLIN},
-                { .fd = p->inject_read,             .events = POLLIN},
-                { .fd = p->on_tty ? p->tty.fd : -1, .events = POLLIN},
+                { .fd = p->cancel_fd, .events = POLLIN },
+                { .fd = p->inject_read, .events = POLLIN },
+                { .fd = p->on_tty ? p->tty.fd : -1, .events = POLLIN },
         };
         uint64_t now = env_now_ms(), at = next_change(p);
 

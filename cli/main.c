@@ -20,24 +20,24 @@ static const struct command {
         int (*run)(const struct options *o, char **operands);
         const char *help;
 } commands[] = {
-        {"status",    "",      0, cmd_status,   "the daemon and its devices"            },
-        { "list",     "",      0, cmd_list,     "the passkeys of a device"              },
-        { "show",     " ID",   1, cmd_show,     "one passkey; ID may be shortened"      },
-        { "delete",   " ID",   1, cmd_delete,   "delete one passkey"                    },
-        { "reset",    "",      0, cmd_reset,    "erase all passkeys of a device"        },
-        { "replug",   "",      0, cmd_replug,   "unplug the device and plug it in again"},
-        { "presence", " MODE", 1, cmd_presence, "auto, deny, once, or ask as configured"},
-        { "doctor",   "",      0, cmd_doctor,   "check everything and say what to do"   },
+        { "status", "", 0, cmd_status, "the daemon and its devices" },
+        { "list", "", 0, cmd_list, "the passkeys of a device" },
+        { "show", " ID", 1, cmd_show, "one passkey; ID may be shortened" },
+        { "delete", " ID", 1, cmd_delete, "delete one passkey" },
+        { "reset", "", 0, cmd_reset, "erase all passkeys of a device" },
+        { "replug", "", 0, cmd_replug, "unplug the device and plug it in again" },
+        { "presence", " MODE", 1, cmd_presence, "auto, deny, once, or ask as configured" },
+        { "doctor", "", 0, cmd_doctor, "check everything and say what to do" },
 };
 
 static const struct option long_options[] = {
-        {"socket",           required_argument, NULL, 's' },
-        { "device",              required_argument, NULL, 'd' },
-        { "json",                 no_argument, NULL, 'j' },
-        { "yes",no_argument, NULL, 'y' },
-        { "help",               no_argument, NULL, 'h' },
-        { "version",            no_argument, NULL, 'v' },
-        { 0             },
+        { "socket", required_argument, NULL, 's' },
+        { "device", required_argument, NULL, 'd' },
+        { "json", no_argument, NULL, 'j' },
+        { "yes", no_argument, NULL, 'y' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { 0 },
 };
 
 static void print_help(void) {
