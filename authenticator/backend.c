@@ -84,49 +84,49 @@ static const struct failure {
         int error;
         const char *text; /* with {store} and {tpm} to be filled in */
 } failures[] = {
-        {STEP_STORE,             EUCLEAN,
-         "The store {store} is damaged, or not a store. Put back a backup of it, or move it away to "
-          "begin with an empty one; then: tpmauthn replug."                                   },
-        { STEP_STORE,            EPROTO,
-         "The store {store} was written by a newer version of tpmauthn. Install that version."},
-        { STEP_STORE,            EROFS,
-         "The store {store} cannot be written: the file or its file system is read-only. Make it "
-          "writable; then: tpmauthn replug."                                                  },
-        { STEP_STORE,            EACCES,
-         "The store {store} may not be opened by this account. It must belong to the account that "
-          "runs tpmauthnd; then: tpmauthn replug."                                            },
-        { STEP_STORE,            EBUSY,
-         "The store {store} is in use by another process. Is another tpmauthnd running?"      },
-        { STEP_ANY,              ENOSPC,
-         "There is no space: the disk of {store} is full, or the TPM has no room for another NV index "
-          "or persistent key. The log says which. Make room; then: tpmauthn replug."          },
-        { STEP_STORE,            EIO,
-         "The disk of the store {store} reports an error. See the kernel's log."              },
-        { STEP_ANY,              ENODEV,
-         "No TPM 2.0 answers at {tpm}. Is it switched on in the firmware setup? See: tpmauthn "
-          "doctor."                                                                           },
+        { STEP_STORE, EUCLEAN,
+          "The store {store} is damaged, or not a store. Put back a backup of it, or move it away to "
+          "begin with an empty one; then: tpmauthn replug." },
+        { STEP_STORE, EPROTO,
+          "The store {store} was written by a newer version of tpmauthn. Install that version." },
+        { STEP_STORE, EROFS,
+          "The store {store} cannot be written: the file or its file system is read-only. Make it "
+          "writable; then: tpmauthn replug." },
+        { STEP_STORE, EACCES,
+          "The store {store} may not be opened by this account. It must belong to the account that "
+          "runs tpmauthnd; then: tpmauthn replug." },
+        { STEP_STORE, EBUSY,
+          "The store {store} is in use by another process. Is another tpmauthnd running?" },
+        { STEP_ANY, ENOSPC,
+          "There is no space: the disk of {store} is full, or the TPM has no room for another NV index "
+          "or persistent key. The log says which. Make room; then: tpmauthn replug." },
+        { STEP_STORE, EIO,
+          "The disk of the store {store} reports an error. See the kernel's log." },
+        { STEP_ANY, ENODEV,
+          "No TPM 2.0 answers at {tpm}. Is it switched on in the firmware setup? See: tpmauthn "
+          "doctor." },
         { STEP_TPM | STEP_VAULT, EACCES,
-         "The TPM at {tpm} may not be used: either the account lacks access to the device (it must "
-          "be in group tss), or the owner hierarchy has a password. See: tpmauthn doctor."    },
-        { STEP_ANY,              ESTALE,
-         "This is not the TPM that the store {store} was made with, or it was cleared since. The "
+          "The TPM at {tpm} may not be used: either the account lacks access to the device (it must "
+          "be in group tss), or the owner hierarchy has a password. See: tpmauthn doctor." },
+        { STEP_ANY, ESTALE,
+          "This is not the TPM that the store {store} was made with, or it was cleared since. The "
           "passkeys in it cannot be used any more. Move the store away to begin anew; then: "
-          "tpmauthn replug."                                                                  },
-        { STEP_ANY,              EKEYREJECTED,
-         "The TPM at {tpm} refuses the keys in the store {store}: they are damaged, or from another "
+          "tpmauthn replug." },
+        { STEP_ANY, EKEYREJECTED,
+          "The TPM at {tpm} refuses the keys in the store {store}: they are damaged, or from another "
           "TPM. Put back a backup of the store, or move it away to begin anew; then: tpmauthn "
-          "replug."                                                                           },
-        { STEP_ANY,              EDQUOT,
-         "The TPM at {tpm} is locked out after too many wrong passwords. Wait until its lockout "
-          "time is over, or clear it (tpm2_dictionarylockout -c); then: tpmauthn replug."     },
+          "replug." },
+        { STEP_ANY, EDQUOT,
+          "The TPM at {tpm} is locked out after too many wrong passwords. Wait until its lockout "
+          "time is over, or clear it (tpm2_dictionarylockout -c); then: tpmauthn replug." },
         { STEP_TPM | STEP_VAULT, EBUSY,
-         "The TPM at {tpm} is busy and stays so. Try: tpmauthn replug."                       },
-        { STEP_ANY,              ENOTSUP,
-         "The TPM at {tpm} lacks something that is needed. The log says what."                },
-        { STEP_ANY,              EPERM,
-         "presence = auto and presence = script answer in place of a person, and are allowed with "
+          "The TPM at {tpm} is busy and stays so. Try: tpmauthn replug." },
+        { STEP_ANY, ENOTSUP,
+          "The TPM at {tpm} lacks something that is needed. The log says what." },
+        { STEP_ANY, EPERM,
+          "presence = auto and presence = script answer in place of a person, and are allowed with "
           "a simulator TPM only; the TPM at {tpm} is a real one. Change [presence] presence, or set "
-          "[tpm] tpm = swtpm."                                                                },
+          "[tpm] tpm = swtpm." },
 };
 
 /* The text with {store} and {tpm} filled in. */

@@ -122,12 +122,7 @@ static int parse_duration(const char *text, void *field) {
         static const struct {
                 const char *suffix;
                 uint64_t ms;
-        } units[] = {
-                {"ms",   1    },
-                { "",    1000 },
-                { "s",   1000 },
-                { "min", 60000}
-        };
+        } units[] = { { "ms", 1 }, { "", 1000 }, { "s", 1000 }, { "min", 60000 } };
         unsigned long long v;
         char *end;
 
@@ -219,41 +214,43 @@ static const struct config_key {
         const char *takes; /* what a value looks like, for the error message */
         const char *help;
 } keys[] = {
-        {"daemon",    "state-directory",   parse_path,             print_string,
-         offsetof(struct config,                                                                              state_directory),     TPMAUTHN_STATE_DIR,      "an absolute path",
-         "where the stores are kept"                                                                                                                                                                                                                                                          },
-        { "daemon",   "runtime-directory", parse_path,             print_string,
-         offsetof(struct config,                                                                              runtime_directory),   TPMAUTHN_RUN_DIR,        "an absolute path",
-         "where the control socket is"                                                                                                                                                                                                                                                        },
-        { "daemon",   "log-level",         parse_level,            print_level,       offsetof(struct config, log_level),
-         "info",                                                                                                                                             "err, warning, notice, info or debug",
-         "what is logged; names of sites only at debug"                                                                                                                                                                                                                                       },
-        { "device",   "device",            parse_device,           print_string,      offsetof(struct config, device),              "uhid",
-         "uhid, uhid:/PATH or socket:/PATH",                                                                                                                                                                           "uhid: a virtual USB device; socket: the same reports on a Unix socket"},
-        { "device",   "count",             parse_count,            print_count,       offsetof(struct config, count),               "1",
-         "a number from 1 to 16",                                                                                                                                                                                      "how many virtual devices there are"                                   },
-        { "device",   "name",              parse_name,             print_string,      offsetof(struct config, name),                "TPM Passkey",
-         "a text of at most 100 bytes",                                                                                                                                                                                "what clients show as the device's name"                               },
-        { "tpm",      "tpm",               parse_string,           print_string,      offsetof(struct config, tpm),
-         "device:/dev/tpmrm0",                                                                                                                               "a TCTI such as device:/dev/tpmrm0, or swtpm",
-         "the TPM; swtpm starts a private simulator"                                                                                                                                                                                                                                          },
-        { "tpm",      "nv-range",          parse_nv_range,         print_range,       offsetof(struct config, nv),
-         "0x01800200-0x018002ff",                                                                                                                            "two NV handles FIRST-LAST within 0x01000000-0x01ffffff",
-         "NV indexes are taken from here"                                                                                                                                                                                                                                                     },
-        { "tpm",      "persistent-range",  parse_persistent_range, print_range,
-         offsetof(struct config,                                                                              persistent),          "0x81018000-0x810180ff",
-         "two persistent handles FIRST-LAST within 0x81000000-0x81ffffff",                                                                                                                                             "persistent objects are put here"                                      },
-        { "tpm",      "persist-srk",       parse_bool,             print_bool,        offsetof(struct config, persist_srk),         "no",
-         "yes or no",                                                                                                                                                                                                  "keep a storage root key that had to be made at 0x81000001"            },
-        { "presence", "presence",          parse_presence,         print_presence,    offsetof(struct config, presence),
-         "deny",                                                                                                                                             "tty, auto, script or deny",
-         "who answers: the terminal, or on a simulator auto or script; deny refuses all"                                                                                                                                                                                                      },
-        { "presence", "timeout",           parse_duration,         print_duration,
-         offsetof(struct config,                                                                              presence_timeout_ms), "30s",
-         "a time from 100ms to 10min, such as 30s",                                                                                                                                                                    "how long a question waits"                                            },
-        { "store",    "max-credentials",   parse_credentials,      print_credentials,
-         offsetof(struct config,                                                                              max_credentials),     "10000",                 "a number from 1 to 1000000",
-         "how many passkeys a device keeps"                                                                                                                                                                                                                                                   },
+        { "daemon", "state-directory", parse_path, print_string,
+          offsetof(struct config, state_directory), TPMAUTHN_STATE_DIR, "an absolute path",
+          "where the stores are kept" },
+        { "daemon", "runtime-directory", parse_path, print_string,
+          offsetof(struct config, runtime_directory), TPMAUTHN_RUN_DIR, "an absolute path",
+          "where the control socket is" },
+        { "daemon", "log-level", parse_level, print_level, offsetof(struct config, log_level),
+          "info", "err, warning, notice, info or debug",
+          "what is logged; names of sites only at debug" },
+        { "device", "device", parse_device, print_string, offsetof(struct config, device), "uhid",
+          "uhid, uhid:/PATH or socket:/PATH",
+          "uhid: a virtual USB device; socket: the same reports on a Unix socket" },
+        { "device", "count", parse_count, print_count, offsetof(struct config, count), "1",
+          "a number from 1 to 16", "how many virtual devices there are" },
+        { "device", "name", parse_name, print_string, offsetof(struct config, name), "TPM Passkey",
+          "a text of at most 100 bytes", "what clients show as the device's name" },
+        { "tpm", "tpm", parse_string, print_string, offsetof(struct config, tpm),
+          "device:/dev/tpmrm0", "a TCTI such as device:/dev/tpmrm0, or swtpm",
+          "the TPM; swtpm starts a private simulator" },
+        { "tpm", "nv-range", parse_nv_range, print_range, offsetof(struct config, nv),
+          "0x01800200-0x018002ff", "two NV handles FIRST-LAST within 0x01000000-0x01ffffff",
+          "NV indexes are taken from here" },
+        { "tpm", "persistent-range", parse_persistent_range, print_range,
+          offsetof(struct config, persistent), "0x81018000-0x810180ff",
+          "two persistent handles FIRST-LAST within 0x81000000-0x81ffffff",
+          "persistent objects are put here" },
+        { "tpm", "persist-srk", parse_bool, print_bool, offsetof(struct config, persist_srk), "no",
+          "yes or no", "keep a storage root key that had to be made at 0x81000001" },
+        { "presence", "presence", parse_presence, print_presence, offsetof(struct config, presence),
+          "deny", "tty, auto, script or deny",
+          "who answers: the terminal, or on a simulator auto or script; deny refuses all" },
+        { "presence", "timeout", parse_duration, print_duration,
+          offsetof(struct config, presence_timeout_ms), "30s",
+          "a time from 100ms to 10min, such as 30s", "how long a question waits" },
+        { "store", "max-credentials", parse_credentials, print_credentials,
+          offsetof(struct config, max_credentials), "10000", "a number from 1 to 1000000",
+          "how many passkeys a device keeps" },
 };
 
 static void *field_of(struct config *c, const struct config_key *k) {

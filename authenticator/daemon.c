@@ -69,10 +69,10 @@ static json_t *set_presence(struct instance *i, const json_t *params) {
                 const char *name;
                 enum presence_inject inject;
         } modes[] = {
-                {"auto",  PRESENCE_INJECT_AUTO},
-                { "deny", PRESENCE_INJECT_DENY},
-                { "once", PRESENCE_INJECT_ONCE},
-                { "ask",  PRESENCE_INJECT_ASK },
+                { "auto", PRESENCE_INJECT_AUTO },
+                { "deny", PRESENCE_INJECT_DENY },
+                { "once", PRESENCE_INJECT_ONCE },
+                { "ask", PRESENCE_INJECT_ASK },
         };
         const char *mode = json_string_value(json_object_get(params, "mode"));
         json_t *error;
@@ -109,6 +109,13 @@ static void on_request(void *userdata, uint32_t tag, const struct control_reques
                 instance_replug(i);
                 server_answer(d->server, tag, control_result(instance_describe(i)));
         }
+}
+
+static void on_client_gone(void *userdata, uint32_t tag) {
+        struct daemon *d = userdata;
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                instance_forget(d->instances[i], tag);
 }
 
 static void on_answer(void *userdata, uint32_t tag, json_t *body) {
@@ -181,6 +188,7 @@ static int add_server(struct daemon *d) {
                 .owner = getuid(),
                 .log = d->log,
                 .on_request = on_request,
+                .on_gone = on_client_gone,
                 .userdata = d,
         };
         int r = server_new(&options, &d->server);
@@ -188,7 +196,8 @@ static int add_server(struct daemon *d) {
         if (r < 0)
                 log_write(d->log, LOG_ERR, NULL, "The control socket %s could not be made: %s%s",
                           d->control_path, strerror(-r),
-                          r == -EADDRINUSE ? ". Is another tpmauthnd running?" : "");
+                          r == -EADDRINUSE ? ". Is another tpmauthnd running, or is it no socket?"
+                                           : "");
         return r;
 }
 

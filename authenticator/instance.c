@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "authenticator/device.h"
 #include "authenticator/env.h"
@@ -306,12 +307,12 @@ static void plug(struct instance *i) {
                 .event = i->options.event,
                 .spec = i->config->device,
                 .index = i->options.index,
-                .identity = {.name = i->full_name,
-                             .phys = i->phys,
-                             .uniq = i->uniq,
-                             .vendor = TPMAUTHN_USB_VENDOR,
-                             .product = TPMAUTHN_USB_PRODUCT,
-                             .version = 0x0100},
+                .identity = { .name = i->full_name,
+                              .phys = i->phys,
+                              .uniq = i->uniq,
+                              .vendor = TPMAUTHN_USB_VENDOR,
+                              .product = TPMAUTHN_USB_PRODUCT,
+                              .version = 0x0100 },
                 .on_report = on_report,
                 .on_closed = on_closed,
                 .on_gone = on_gone,
@@ -440,7 +441,9 @@ static int on_simulator_end(sd_event_source *source, int fd, uint32_t events, vo
         snprintf(text, sizeof(text),
                  "The simulator swtpm ended; %s/swtpm.log may say why. Try: tpmauthn replug.",
                  i->tpm_folder);
-        fail(i, text);
+        /* A device that has failed already keeps its reason, which may be what ended this too. */
+        if (i->state != INSTANCE_FAILED)
+                fail(i, text);
         return 0;
 }
 
@@ -492,12 +495,27 @@ static int start_worker(struct instance *i, struct buf *reason) {
                                on_worker, i);
 }
 
+/*
+ * Who may write there may put a link in place of the store or of the simulator's state, and has this
+ * account write to where it leads.
+ */
 static int make_folder(const char *path, struct buf *reason) {
-        char text[512];
+        char text[512] = "";
+        struct stat st;
 
-        if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        if ((mkdir(path, 0700) < 0 && errno != EEXIST) || stat(path, &st) < 0)
+                snprintf(text, sizeof(text), "The folder %s could not be made: %s.", path,
+                         strerror(errno));
+        else if (!S_ISDIR(st.st_mode))
+                snprintf(text, sizeof(text),
+                         "%s is no folder. Move it away; then: tpmauthn replug.", path);
+        else if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
+                snprintf(text, sizeof(text),
+                         "The folder %s can be written by other accounts. Give it to the account "
+                         "that runs tpmauthnd, and chmod 0700 it; then: tpmauthn replug.",
+                         path);
+        if (!*text)
                 return 0;
-        snprintf(text, sizeof(text), "The folder %s could not be made: %s.", path, strerror(errno));
         buf_put(reason, BYTES_TEXT(text));
         return -EIO;
 }
@@ -592,6 +610,19 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
         }
         if (error)
                 i->options.on_answer(i->options.userdata, tag, error);
+}
+
+void instance_forget(struct instance *i, uint32_t tag) {
+        for (struct job **at = &i->queue; *at; at = &(*at)->next) {
+                struct job *job = *at;
+
+                if (job->type != WORKER_CONTROL || job->tag != tag)
+                        continue;
+                *at = job->next;
+                i->n_queued--;
+                free(job);
+                return;
+        }
 }
 
 json_t *instance_inject(struct instance *i, enum presence_inject what) {

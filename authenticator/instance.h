@@ -50,6 +50,8 @@ json_t *instance_describe(const struct instance *i);
 
 /* Runs a request on the worker; on_answer is called once, perhaps at once. */
 void instance_control(struct instance *i, uint32_t tag, const struct control_request *rq);
+/* Nobody waits for this request any more: if it has not begun, it never will. */
+void instance_forget(struct instance *i, uint32_t tag);
 /* Unplugs the device and plugs it in again: a power cycle. A failed instance starts anew. */
 void instance_replug(struct instance *i);
 /* NULL, or the error to answer with. */

@@ -27,11 +27,8 @@ static const struct {
         int level;
         const char *name;
 } levels[] = {
-        {LOG_ERR,      "err"    },
-        { LOG_WARNING, "warning"},
-        { LOG_NOTICE,  "notice" },
-        { LOG_INFO,    "info"   },
-        { LOG_DEBUG,   "debug"  },
+        { LOG_ERR, "err" },   { LOG_WARNING, "warning" }, { LOG_NOTICE, "notice" },
+        { LOG_INFO, "info" }, { LOG_DEBUG, "debug" },
 };
 
 int log_level_from_string(const char *s, int *ret) {

@@ -3,6 +3,7 @@
 /* tpmauthnd: argv → config → log → daemon → exit status. What argv may say is in options.h. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +12,26 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "authenticator/config.h"
 #include "authenticator/daemon.h"
 #include "authenticator/log.h"
 #include "authenticator/options.h"
+
+/* A descriptor that is opened later must not become a standard one: the log would be written into it. */
+static int fill_standard_fds(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd < STDERR_FILENO);
+        if (fd < 0)
+                return -errno;
+        if (fd > STDERR_FILENO)
+                close(fd);
+        return 0;
+}
 
 /* What this process holds in memory must not reach a disk, and what it makes is its own. */
 static int harden(void) {
@@ -58,6 +74,8 @@ int main(int argc, char **argv) {
         enum options_verdict verdict;
         int status = EXIT_SUCCESS;
 
+        if (fill_standard_fds() < 0)
+                return EXIT_FAILURE;
         if (config_init(&config) < 0) {
                 fprintf(stderr, "tpmauthnd: out of memory\n");
                 return EXIT_FAILURE;

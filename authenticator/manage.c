@@ -24,6 +24,8 @@
 
 #define STOP_WALK 1
 
+#define TEXT_MAX 255 /* bytes of a site's id; names are shorter */
+
 /* ---- one credential as JSON ---- */
 
 static json_t *hex(struct bytes b) {
@@ -34,9 +36,22 @@ static json_t *hex(struct bytes b) {
         return json_string(text);
 }
 
+/*
+ * A site may put a NUL into a name. JSON has a way to write it, but its readers in C, ours among
+ * them, refuse the whole line or end the text there, so that it is shown as what cannot be shown.
+ */
 static json_t *text(struct bytes b) {
-        json_t *s = json_stringn((const char *)b.data, b.len);
+        uint8_t storage[3 * TEXT_MAX];
+        struct buf shown = BUF_ON(storage);
+        json_t *s = NULL;
 
+        for (size_t i = 0; i < b.len; i++)
+                if (b.data[i] == 0)
+                        buf_put(&shown, BYTES_TEXT("\xef\xbf\xbd"));
+                else
+                        buf_put_u8(&shown, b.data[i]);
+        if (buf_error(&shown) == 0)
+                s = json_stringn((const char *)shown.data, shown.len);
         return s ? s : json_null();
 }
 

@@ -29,28 +29,28 @@ enum option_code {
 static const struct {
         const char *option, *key;
 } short_forms[] = {
-        {"device",       "device.device"           },
-        { "tpm",         "tpm.tpm"                 },
-        { "presence",    "presence.presence"       },
-        { "state-dir",   "daemon.state-directory"  },
-        { "runtime-dir", "daemon.runtime-directory"},
-        { "log-level",   "daemon.log-level"        },
+        { "device", "device.device" },
+        { "tpm", "tpm.tpm" },
+        { "presence", "presence.presence" },
+        { "state-dir", "daemon.state-directory" },
+        { "runtime-dir", "daemon.runtime-directory" },
+        { "log-level", "daemon.log-level" },
 };
 
 static const struct option long_options[] = {
-        {"config",           required_argument, NULL, OPTION_CONFIG },
-        { "set",              required_argument, NULL, OPTION_SET },
-        { "help",                 no_argument, NULL, OPTION_HELP },
-        { "version",no_argument, NULL, OPTION_VERSION },
-        { "check-config",        no_argument, NULL, OPTION_CHECK },
-        { "print-config",            no_argument, NULL, OPTION_PRINT },
-        { "device",              required_argument, NULL, OPTION_SHORT_FORM },
-        { "tpm",                 required_argument, NULL, OPTION_SHORT_FORM },
-        { "presence",                    required_argument, NULL, OPTION_SHORT_FORM },
-        { "state-dir",    required_argument, NULL, OPTION_SHORT_FORM },
-        { "runtime-dir",    required_argument, NULL, OPTION_SHORT_FORM },
-        { "log-level",              required_argument, NULL, OPTION_SHORT_FORM },
-        { 0                },
+        { "config", required_argument, NULL, OPTION_CONFIG },
+        { "set", required_argument, NULL, OPTION_SET },
+        { "help", no_argument, NULL, OPTION_HELP },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { "check-config", no_argument, NULL, OPTION_CHECK },
+        { "print-config", no_argument, NULL, OPTION_PRINT },
+        { "device", required_argument, NULL, OPTION_SHORT_FORM },
+        { "tpm", required_argument, NULL, OPTION_SHORT_FORM },
+        { "presence", required_argument, NULL, OPTION_SHORT_FORM },
+        { "state-dir", required_argument, NULL, OPTION_SHORT_FORM },
+        { "runtime-dir", required_argument, NULL, OPTION_SHORT_FORM },
+        { "log-level", required_argument, NULL, OPTION_SHORT_FORM },
+        { 0 },
 };
 
 static void print_help(void) {

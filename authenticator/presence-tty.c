@@ -44,19 +44,11 @@ static bool is_harmful(uint32_t c) {
         static const struct {
                 uint32_t first, last;
         } ranges[] = {
-                {0x0000,    0x001f    },
-                { 0x007f,   0x009f    },
-                { 0x00ad,   0x00ad    },
-                { 0x061c,   0x061c    },
-                { 0x180e,   0x180e    },
-                { 0x200b,   0x200f    },
-                { 0x2028,   0x202e    },
-                { 0x2060,   0x206f    },
-                { 0xfe00,   0xfe0f    },
-                { 0xfeff,   0xfeff    },
-                { 0xfff9,   0xfffb    },
-                { 0xe0000,  0xe0fff   },
-                { 0x110000, UINT32_MAX},
+                { 0x0000, 0x001f },       { 0x007f, 0x009f }, { 0x00ad, 0x00ad },
+                { 0x061c, 0x061c },       { 0x180e, 0x180e }, { 0x200b, 0x200f },
+                { 0x2028, 0x202e },       { 0x2060, 0x206f }, { 0xfe00, 0xfe0f },
+                { 0xfeff, 0xfeff },       { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
+                { 0x110000, UINT32_MAX },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(ranges); i++)

@@ -42,6 +42,7 @@ struct presence {
         /* The question, while `asking`. */
         bool asking, passive;
         bool on_tty; /* it stands on the terminal */
+        bool typed;  /* the answer came from there */
         bool waited; /* waiting(true) was called and waiting(false) was not */
         uint64_t begun;
         enum ctap_answer answer; /* once it is not PENDING it stays */
@@ -132,6 +133,13 @@ static uint64_t next_change(const struct presence *p) {
         return at;
 }
 
+static int read_tty(struct presence *p, enum ctap_answer *ret) {
+        int r = presence_tty_read(&p->tty, ret);
+
+        p->typed = r == 0 && *ret != CTAP_ANSWER_PENDING;
+        return r;
+}
+
 static int answer_by_mode(struct presence *p, uint64_t now, enum ctap_answer *ret) {
         switch (p->mode) {
         case PRESENCE_DENY:
@@ -143,7 +151,7 @@ static int answer_by_mode(struct presence *p, uint64_t now, enum ctap_answer *re
                 return 0;
         case PRESENCE_TTY:
                 /* A mode that changed under the question has not shown it. */
-                return p->on_tty ? presence_tty_read(&p->tty, ret) : 0;
+                return p->on_tty ? read_tty(p, ret) : 0;
         case PRESENCE_SCRIPT:
         case _PRESENCE_MODES:
                 return 0;
@@ -178,7 +186,7 @@ static void end(struct ctap_presence *port) {
                 return;
         tell_waiting(p, false);
         /* An answer that came from the terminal has ended its line there. */
-        if (p->on_tty && (p->answer == CTAP_ANSWER_PENDING || p->answer >= CTAP_ANSWER_TIMEOUT))
+        if (p->on_tty && !p->typed)
                 presence_tty_withdraw(&p->tty);
         p->asking = false;
         p->on_tty = false;
@@ -198,6 +206,7 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         }
 
         p->asking = true;
+        p->typed = false;
         p->passive = prompt->passive;
         p->begun = env_now_ms();
         p->answer = CTAP_ANSWER_PENDING;
@@ -214,9 +223,9 @@ static bool is_readable(int fd) {
 
 static int sleep_until_something_happens(struct presence *p) {
         struct pollfd fds[] = {
-                {.fd = p->cancel_fd,                .events = POLLIN},
-                { .fd = p->inject_read,             .events = POLLIN},
-                { .fd = p->on_tty ? p->tty.fd : -1, .events = POLLIN},
+                { .fd = p->cancel_fd, .events = POLLIN },
+                { .fd = p->inject_read, .events = POLLIN },
+                { .fd = p->on_tty ? p->tty.fd : -1, .events = POLLIN },
         };
         uint64_t now = env_now_ms(), at = next_change(p);
 

@@ -9,7 +9,8 @@
  *   {"v":1,"id":7,"result":{...}}
  *   {"v":1,"id":7,"error":{"code":"not-found","message":"..."}}
  *
- * Requests are answered in order, one at a time. `id` is any integer and comes back; it is null if
+ * Requests are answered in order, one at a time. One that waits for the device to be free is dropped
+ * when its client closes the connection. `id` is any integer and comes back; it is null if
  * the request could not be read. Unknown members of a request are an error, of a reply they are not.
  */
 

@@ -60,9 +60,15 @@ static struct client *client_free(struct client *c) {
 }
 
 static void free_gone_clients(struct server *s) {
-        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++)
-                if (s->clients[i] && s->clients[i]->gone)
-                        s->clients[i] = client_free(s->clients[i]);
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++) {
+                struct client *c = s->clients[i];
+
+                if (!c || !c->gone)
+                        continue;
+                if (c->busy)
+                        s->options.on_gone(s->options.userdata, c->tag);
+                s->clients[i] = client_free(c);
+        }
 }
 
 /* ---- answers ---- */

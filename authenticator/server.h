@@ -19,6 +19,8 @@ struct server;
 
 /* The request is borrowed for the call. Each is answered once, now or later. */
 typedef void server_request_fn(void *userdata, uint32_t tag, const struct control_request *rq);
+/* The client of a request that was not answered yet has gone. */
+typedef void server_gone_fn(void *userdata, uint32_t tag);
 
 struct server_options {
         sd_event *event;
@@ -26,6 +28,7 @@ struct server_options {
         uid_t owner;
         const struct log *log;
         server_request_fn *on_request;
+        server_gone_fn *on_gone;
         void *userdata;
 };
 

@@ -49,6 +49,9 @@ static void become_swtpm(const char *folder, int socket, pid_t parent) {
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                 return;
+        /* Away from the terminal: Ctrl-C is for the daemon, which shuts the TPM down first. */
+        if (setsid() < 0)
+                return;
         if (chdir(folder) < 0)
                 return;
         out = open("swtpm.log", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);

@@ -120,9 +120,9 @@ static int exit_status_of(const char *code) {
                 const char *code;
                 int status;
         } statuses[] = {
-                {PROTOCOL_E_NOT_FOUND,  EXIT_NOT_FOUND},
-                { PROTOCOL_E_AMBIGUOUS, EXIT_NOT_FOUND},
-                { PROTOCOL_E_NOT_READY, EXIT_NOT_READY},
+                { PROTOCOL_E_NOT_FOUND, EXIT_NOT_FOUND },
+                { PROTOCOL_E_AMBIGUOUS, EXIT_NOT_FOUND },
+                { PROTOCOL_E_NOT_READY, EXIT_NOT_READY },
         };
 
         for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)

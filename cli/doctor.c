@@ -134,8 +134,7 @@ static void check_daemon(struct doctor *d) {
                     "the control socket %s may not be opened by this account", d->options->socket);
         else if (!body)
                 say(d, LEVEL_FAIL, "daemon",
-                    "no daemon answers at %s (%s). Start it: systemctl start tpmauthnd, or by hand: "
-                    "tpmauthnd --presence=tty",
+                    "no daemon answers at %s (%s). Start it as root: tpmauthnd --presence=tty",
                     d->options->socket, strerror(errno));
         else if (!result)
                 say(d, LEVEL_FAIL, "daemon", "the daemon refuses: %s",

@@ -2,6 +2,7 @@
 
 /* tpmauthn: options, then a command out of a table. Options may stand on either side of it. */
 
+#include <errno.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
@@ -19,24 +20,24 @@ static const struct command {
         int (*run)(const struct options *o, char **operands);
         const char *help;
 } commands[] = {
-        {"status",    "",      0, cmd_status,   "the daemon and its devices"            },
-        { "list",     "",      0, cmd_list,     "the passkeys of a device"              },
-        { "show",     " ID",   1, cmd_show,     "one passkey; ID may be shortened"      },
-        { "delete",   " ID",   1, cmd_delete,   "delete one passkey"                    },
-        { "reset",    "",      0, cmd_reset,    "erase all passkeys of a device"        },
-        { "replug",   "",      0, cmd_replug,   "unplug the device and plug it in again"},
-        { "presence", " MODE", 1, cmd_presence, "auto, deny, once, or ask as configured"},
-        { "doctor",   "",      0, cmd_doctor,   "check everything and say what to do"   },
+        { "status", "", 0, cmd_status, "the daemon and its devices" },
+        { "list", "", 0, cmd_list, "the passkeys of a device" },
+        { "show", " ID", 1, cmd_show, "one passkey; ID may be shortened" },
+        { "delete", " ID", 1, cmd_delete, "delete one passkey" },
+        { "reset", "", 0, cmd_reset, "erase all passkeys of a device" },
+        { "replug", "", 0, cmd_replug, "unplug the device and plug it in again" },
+        { "presence", " MODE", 1, cmd_presence, "auto, deny, once, or ask as configured" },
+        { "doctor", "", 0, cmd_doctor, "check everything and say what to do" },
 };
 
 static const struct option long_options[] = {
-        {"socket",           required_argument, NULL, 's' },
-        { "device",              required_argument, NULL, 'd' },
-        { "json",                 no_argument, NULL, 'j' },
-        { "yes",no_argument, NULL, 'y' },
-        { "help",               no_argument, NULL, 'h' },
-        { "version",            no_argument, NULL, 'v' },
-        { 0             },
+        { "socket", required_argument, NULL, 's' },
+        { "device", required_argument, NULL, 'd' },
+        { "json", no_argument, NULL, 'j' },
+        { "yes", no_argument, NULL, 'y' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { 0 },
 };
 
 static void print_help(void) {
@@ -88,6 +89,14 @@ static int run_command(const struct options *o, int n, char **words) {
         return usage("there is no command ", words[0]);
 }
 
+/* A list that was cut short by a full disk must not look like a whole one. */
+static int finish(int status) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        fprintf(stderr, "tpmauthn: the output could not be written: %s\n", strerror(errno));
+        return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv) {
         const char *socket = getenv("TPMAUTHN_SOCKET");
         struct options o = { .socket = socket ? socket : TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET };
@@ -119,5 +128,5 @@ int main(int argc, char **argv) {
                         return usage("wrong option", "");
                 }
 
-        return run_command(&o, argc - optind, argv + optind);
+        return finish(run_command(&o, argc - optind, argv + optind));
 }

@@ -16,16 +16,9 @@
 /* Characters that iswprint() takes and that still deceive the reader. */
 static bool deceives(wchar_t c) {
         static const wchar_t ranges[][2] = {
-                {0x00ad,   0x00ad },
-                { 0x061c,  0x061c },
-                { 0x180e,  0x180e },
-                { 0x200b,  0x200f },
-                { 0x2028,  0x202e },
-                { 0x2060,  0x206f },
-                { 0xfe00,  0xfe0f },
-                { 0xfeff,  0xfeff },
-                { 0xfff9,  0xfffb },
-                { 0xe0000, 0xe0fff},
+                { 0x00ad, 0x00ad }, { 0x061c, 0x061c },   { 0x180e, 0x180e }, { 0x200b, 0x200f },
+                { 0x2028, 0x202e }, { 0x2060, 0x206f },   { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff },
+                { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
         };
 
         for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)

@@ -6,9 +6,9 @@
 #include "ctap/confirm.h"
 
 static const struct cbor_field option_fields[] = {
-        {"rk",  0, CBOR_KIND_BOOL, false, offsetof(struct ctap_authorization, rk)},
-        { "up", 0, CBOR_KIND_BOOL, false, offsetof(struct ctap_authorization, up)},
-        { "uv", 0, CBOR_KIND_BOOL, false, offsetof(struct ctap_authorization, uv)},
+        { "rk", 0, CBOR_KIND_BOOL, false, offsetof(struct ctap_authorization, rk) },
+        { "up", 0, CBOR_KIND_BOOL, false, offsetof(struct ctap_authorization, up) },
+        { "uv", 0, CBOR_KIND_BOOL, false, offsetof(struct ctap_authorization, uv) },
 };
 
 enum ctap_status ctap_read_options(const struct cbor_value *options,

@@ -23,12 +23,12 @@ static const struct ctap_command {
         ctap_run_fn *run;
         unsigned flags;
 } commands[] = {
-        [0x01] = {ctap_make_credential,     TAKES_PARAMS},
-        [0x02] = { ctap_get_assertion,      TAKES_PARAMS},
-        [0x04] = { ctap_get_info,           0           },
-        [0x07] = { ctap_reset,              0           },
-        [0x08] = { ctap_get_next_assertion, KEEPS_WALK  },
-        [0x0b] = { ctap_selection,          0           },
+        [0x01] = { ctap_make_credential, TAKES_PARAMS },
+        [0x02] = { ctap_get_assertion, TAKES_PARAMS },
+        [0x04] = { ctap_get_info, 0 },
+        [0x07] = { ctap_reset, 0 },
+        [0x08] = { ctap_get_next_assertion, KEEPS_WALK },
+        [0x0b] = { ctap_selection, 0 },
 };
 
 enum ctap_status ctap_status_from_errno(int r) {

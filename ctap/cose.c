@@ -19,10 +19,10 @@ enum {
 
 /* In order of preference. */
 static const struct ctap_cose algorithms[] = {
-        {CTAP_COSE_ES256,   CTAP_KEY_P256, CURVE_P256, 32, true },
-        { CTAP_COSE_ES384,  CTAP_KEY_P384, CURVE_P384, 48, true },
-        { CTAP_COSE_ESP256, CTAP_KEY_P256, CURVE_P256, 32, false},
-        { CTAP_COSE_ESP384, CTAP_KEY_P384, CURVE_P384, 48, false},
+        { CTAP_COSE_ES256, CTAP_KEY_P256, CURVE_P256, 32, true },
+        { CTAP_COSE_ES384, CTAP_KEY_P384, CURVE_P384, 48, true },
+        { CTAP_COSE_ESP256, CTAP_KEY_P256, CURVE_P256, 32, false },
+        { CTAP_COSE_ESP384, CTAP_KEY_P384, CURVE_P384, 48, false },
 };
 
 static bool is_offered(const struct ctap_cose *alg, unsigned offered) {

@@ -12,8 +12,8 @@ struct descriptor {
 };
 
 static const struct cbor_field descriptor_fields[] = {
-        {"id",    0, CBOR_KIND_BYTES, true, offsetof(struct descriptor, id)  },
-        { "type", 0, CBOR_KIND_TEXT,  true, offsetof(struct descriptor, type)},
+        { "id", 0, CBOR_KIND_BYTES, true, offsetof(struct descriptor, id) },
+        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct descriptor, type) },
 };
 
 static enum ctap_status read_descriptor(const struct cbor_value *item, struct descriptor *ret) {

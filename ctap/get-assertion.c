@@ -130,13 +130,13 @@ static void assertion_encode(const struct assertion *a, uint32_t n_credentials,
 /* ---- getAssertion: decode ---- */
 
 static const struct cbor_field ga_fields[] = {
-        {NULL,  0x01, CBOR_KIND_TEXT,  true,  offsetof(struct ga_request, rp_id)                 },
-        { NULL, 0x02, CBOR_KIND_BYTES, true,  offsetof(struct ga_request, client_data_hash)      },
-        { NULL, 0x03, CBOR_KIND_ARRAY, false, offsetof(struct ga_request, allow_list)            },
-        { NULL, 0x04, CBOR_KIND_MAP,   false, offsetof(struct ga_request, extensions)            },
-        { NULL, 0x05, CBOR_KIND_MAP,   false, offsetof(struct ga_request, options)               },
-        { NULL, 0x06, CBOR_KIND_BYTES, false, offsetof(struct ga_request, authorization.param)   },
-        { NULL, 0x07, CBOR_KIND_INT,   false, offsetof(struct ga_request, authorization.protocol)},
+        { NULL, 0x01, CBOR_KIND_TEXT, true, offsetof(struct ga_request, rp_id) },
+        { NULL, 0x02, CBOR_KIND_BYTES, true, offsetof(struct ga_request, client_data_hash) },
+        { NULL, 0x03, CBOR_KIND_ARRAY, false, offsetof(struct ga_request, allow_list) },
+        { NULL, 0x04, CBOR_KIND_MAP, false, offsetof(struct ga_request, extensions) },
+        { NULL, 0x05, CBOR_KIND_MAP, false, offsetof(struct ga_request, options) },
+        { NULL, 0x06, CBOR_KIND_BYTES, false, offsetof(struct ga_request, authorization.param) },
+        { NULL, 0x07, CBOR_KIND_INT, false, offsetof(struct ga_request, authorization.protocol) },
 };
 
 /* 02 for wrong lengths, as in makeCredential. */

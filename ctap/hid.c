@@ -200,12 +200,12 @@ static const struct {
         bool known;
         uint16_t shortest, longest;
 } commands[] = {
-        [HID_PING] = {true,  0,          MESSAGE_ANY_SIZE},
-        [HID_MSG] = { true, 4,          MESSAGE_ANY_SIZE}, /* the shortest APDU header */
-        [HID_LOCK] = { true, 1,          1               },
-        [HID_INIT] = { true, NONCE_SIZE, NONCE_SIZE      },
-        [HID_WINK] = { true, 0,          0               },
-        [HID_CBOR] = { true, 1,          MESSAGE_ANY_SIZE}, /* the command byte */
+        [HID_PING] = { true, 0, MESSAGE_ANY_SIZE },
+        [HID_MSG] = { true, 4, MESSAGE_ANY_SIZE }, /* the shortest APDU header */
+        [HID_LOCK] = { true, 1, 1 },
+        [HID_INIT] = { true, NONCE_SIZE, NONCE_SIZE },
+        [HID_WINK] = { true, 0, 0 },
+        [HID_CBOR] = { true, 1, MESSAGE_ANY_SIZE }, /* the command byte */
 };
 
 /*

@@ -64,30 +64,30 @@ static void mc_credential_done(struct mc_credential *m) {
 #define USER(member) offsetof(struct mc_user, member)
 
 static const struct cbor_field mc_fields[] = {
-        {NULL,  0x01, CBOR_KIND_BYTES, true,  TOP(client_data_hash)      },
-        { NULL, 0x02, CBOR_KIND_MAP,   true,  TOP(rp_map)                },
-        { NULL, 0x03, CBOR_KIND_MAP,   true,  TOP(user_map)              },
-        { NULL, 0x04, CBOR_KIND_ARRAY, true,  TOP(params)                },
-        { NULL, 0x05, CBOR_KIND_ARRAY, false, TOP(exclude_list)          },
-        { NULL, 0x06, CBOR_KIND_MAP,   false, TOP(extensions)            },
-        { NULL, 0x07, CBOR_KIND_MAP,   false, TOP(options)               },
-        { NULL, 0x08, CBOR_KIND_BYTES, false, TOP(authorization.param)   },
-        { NULL, 0x09, CBOR_KIND_INT,   false, TOP(authorization.protocol)},
-        { NULL, 0x0a, CBOR_KIND_INT,   false, TOP(enterprise)            },
-        { NULL, 0x0b, CBOR_KIND_ARRAY, false, TOP(formats)               },
+        { NULL, 0x01, CBOR_KIND_BYTES, true, TOP(client_data_hash) },
+        { NULL, 0x02, CBOR_KIND_MAP, true, TOP(rp_map) },
+        { NULL, 0x03, CBOR_KIND_MAP, true, TOP(user_map) },
+        { NULL, 0x04, CBOR_KIND_ARRAY, true, TOP(params) },
+        { NULL, 0x05, CBOR_KIND_ARRAY, false, TOP(exclude_list) },
+        { NULL, 0x06, CBOR_KIND_MAP, false, TOP(extensions) },
+        { NULL, 0x07, CBOR_KIND_MAP, false, TOP(options) },
+        { NULL, 0x08, CBOR_KIND_BYTES, false, TOP(authorization.param) },
+        { NULL, 0x09, CBOR_KIND_INT, false, TOP(authorization.protocol) },
+        { NULL, 0x0a, CBOR_KIND_INT, false, TOP(enterprise) },
+        { NULL, 0x0b, CBOR_KIND_ARRAY, false, TOP(formats) },
 };
 
 static const struct cbor_field rp_fields[] = {
-        {"id",    0, CBOR_KIND_TEXT, true,  RP(id)  },
-        { "name", 0, CBOR_KIND_TEXT, false, RP(name)},
-        { "icon", 0, CBOR_KIND_TEXT, false, RP(icon)},
+        { "id", 0, CBOR_KIND_TEXT, true, RP(id) },
+        { "name", 0, CBOR_KIND_TEXT, false, RP(name) },
+        { "icon", 0, CBOR_KIND_TEXT, false, RP(icon) },
 };
 
 static const struct cbor_field user_fields[] = {
-        {"id",           0, CBOR_KIND_BYTES, true,  USER(id)          },
-        { "name",        0, CBOR_KIND_TEXT,  false, USER(name)        },
-        { "displayName", 0, CBOR_KIND_TEXT,  false, USER(display_name)},
-        { "icon",        0, CBOR_KIND_TEXT,  false, USER(icon)        },
+        { "id", 0, CBOR_KIND_BYTES, true, USER(id) },
+        { "name", 0, CBOR_KIND_TEXT, false, USER(name) },
+        { "displayName", 0, CBOR_KIND_TEXT, false, USER(display_name) },
+        { "icon", 0, CBOR_KIND_TEXT, false, USER(icon) },
 };
 
 struct mc_param {
@@ -95,8 +95,8 @@ struct mc_param {
 };
 
 static const struct cbor_field param_fields[] = {
-        {"alg",   0, CBOR_KIND_INT,  true, offsetof(struct mc_param, alg) },
-        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct mc_param, type)},
+        { "alg", 0, CBOR_KIND_INT, true, offsetof(struct mc_param, alg) },
+        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct mc_param, type) },
 };
 
 /*

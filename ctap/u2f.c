@@ -518,9 +518,9 @@ static enum status_word run(struct call *c, struct bytes apdu) {
                 uint8_t ins;
                 enum status_word (*run)(const struct call *c);
         } instructions[] = {
-                {INS_REGISTER,      run_register    },
-                { INS_AUTHENTICATE, run_authenticate},
-                { INS_VERSION,      run_version     },
+                { INS_REGISTER, run_register },
+                { INS_AUTHENTICATE, run_authenticate },
+                { INS_VERSION, run_version },
         };
         struct cursor in = { apdu, false };
         uint8_t cla = cursor_u8(&in);

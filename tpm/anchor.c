@@ -104,9 +104,7 @@ void tpm_anchor_plan(const struct tpm_writer *k, TPM2_HANDLE index, struct tpm_n
         public.nvIndex = index;
         public.authPolicy.size = sizeof(policy.b);
         memcpy(public.authPolicy.buffer, policy.b, sizeof(policy.b));
-        *ret = (struct tpm_nv){
-                .public = {.size = sizeof(public), .nvPublic = public}
-        };
+        *ret = (struct tpm_nv){ .public = { .size = sizeof(public), .nvPublic = public } };
 }
 
 int tpm_anchor_policy(const struct tpm_nv *nv, struct sha256 *ret) {

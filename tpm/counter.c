@@ -25,9 +25,7 @@ int tpm_counter_plan(TPM2_HANDLE index, struct tpm_nv *ret) {
         if (RAND_bytes(public.authPolicy.buffer, public.authPolicy.size) != 1)
                 return -EIO;
 
-        *ret = (struct tpm_nv){
-                .public = {.size = sizeof(public), .nvPublic = public}
-        };
+        *ret = (struct tpm_nv){ .public = { .size = sizeof(public), .nvPublic = public } };
         return 0;
 }
 

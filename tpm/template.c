@@ -36,7 +36,7 @@ const TPMT_PUBLIC tpm_template_srk = {
         .objectAttributes =
                 MADE_HERE | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
         .parameters.eccDetail = STORAGE_ECC,
-        .unique.ecc = {.x.size = 32, .y.size = 32},
+        .unique.ecc = { .x.size = 32, .y.size = 32 },
 };
 
 const TPMT_PUBLIC tpm_template_storage = {
@@ -59,11 +59,11 @@ const TPMT_PUBLIC tpm_template_writer = {
         .type = TPM2_ALG_ECC,
         .nameAlg = TPM2_ALG_SHA256,
         .objectAttributes = TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA,
-        .parameters.eccDetail = {.symmetric.algorithm = TPM2_ALG_NULL,
-                                 .scheme = { .scheme = TPM2_ALG_ECDSA,
+        .parameters.eccDetail = { .symmetric.algorithm = TPM2_ALG_NULL,
+                                  .scheme = { .scheme = TPM2_ALG_ECDSA,
                                               .details.ecdsa.hashAlg = TPM2_ALG_SHA256 },
-                                 .curveID = TPM2_ECC_NIST_P256,
-                                 .kdf.scheme = TPM2_ALG_NULL},
+                                  .curveID = TPM2_ECC_NIST_P256,
+                                  .kdf.scheme = TPM2_ALG_NULL },
 };
 
 static const TPMT_PUBLIC template_p256 = {
@@ -94,12 +94,12 @@ const TPMS_NV_PUBLIC tpm_template_counter = {
 };
 
 const struct tpm_key_type tpm_key_types[_CTAP_KEY_TYPES] = {
-        [CTAP_KEY_P256] = {&template_p256,
-                           { .scheme = TPM2_ALG_ECDSA, .details.ecdsa.hashAlg = TPM2_ALG_SHA256 },
-                           32},
+        [CTAP_KEY_P256] = { &template_p256,
+                            { .scheme = TPM2_ALG_ECDSA, .details.ecdsa.hashAlg = TPM2_ALG_SHA256 },
+                            32 },
         [CTAP_KEY_P384] = { &template_p384,
-                           { .scheme = TPM2_ALG_ECDSA, .details.ecdsa.hashAlg = TPM2_ALG_SHA384 },
-                           48},
+                            { .scheme = TPM2_ALG_ECDSA, .details.ecdsa.hashAlg = TPM2_ALG_SHA384 },
+                            48 },
 };
 
 TPMT_PUBLIC tpm_template_with_policy(const TPMT_PUBLIC *template, const struct sha256 *policy) {

@@ -92,9 +92,7 @@ static void coordinate(EVP_PKEY *pkey, const char *name, uint8_t *to, int size) 
 
 static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
                        struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
-        struct ctap_key_blob blob = {
-                .data = {'F', 'K', (uint8_t)type}
-        };
+        struct ctap_key_blob blob = { .data = { 'F', 'K', (uint8_t)type } };
         struct ctap_public_key public = { .type = type };
         struct fake *f = of_keys(k);
         uint8_t *at = blob.data + 3;

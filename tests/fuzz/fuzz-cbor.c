@@ -87,12 +87,12 @@ struct request {
 };
 
 static const struct cbor_field fields[] = {
-        {NULL,    1,  CBOR_KIND_BYTES, true,  offsetof(struct request, hash)},
-        { NULL,   2,  CBOR_KIND_MAP,   true,  offsetof(struct request, rp)  },
-        { NULL,   3,  CBOR_KIND_ARRAY, false, offsetof(struct request, list)},
-        { NULL,   -1, CBOR_KIND_BOOL,  false, offsetof(struct request, up)  },
-        { NULL,   24, CBOR_KIND_ANY,   false, offsetof(struct request, any) },
-        { "name", 0,  CBOR_KIND_TEXT,  false, offsetof(struct request, name)},
+        { NULL, 1, CBOR_KIND_BYTES, true, offsetof(struct request, hash) },
+        { NULL, 2, CBOR_KIND_MAP, true, offsetof(struct request, rp) },
+        { NULL, 3, CBOR_KIND_ARRAY, false, offsetof(struct request, list) },
+        { NULL, -1, CBOR_KIND_BOOL, false, offsetof(struct request, up) },
+        { NULL, 24, CBOR_KIND_ANY, false, offsetof(struct request, any) },
+        { "name", 0, CBOR_KIND_TEXT, false, offsetof(struct request, name) },
 };
 
 static const struct cbor_value *member(const struct request *rq, size_t i) {

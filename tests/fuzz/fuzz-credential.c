@@ -49,10 +49,7 @@ struct fixture {
 static void set_up(struct fixture *f) {
         static const struct secret32 store_key = { "a store key of thirty-two bytes" };
 
-        *f = (struct fixture){
-                .random = {{ &counting }, 0 },
-                  .rp = { "an RP"           }
-        };
+        *f = (struct fixture){ .random = { { &counting }, 0 }, .rp = { "an RP" } };
         require(ctap_credential_keys_derive(&store_key, &f->keys) == 0);
         require(ctap_credential_id_make(&f->keys, &f->random.rng, &f->rp, &f->row.id) == 0);
 }

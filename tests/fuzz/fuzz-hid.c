@@ -263,10 +263,7 @@ static void step(struct model *m, struct cursor *c) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        static const struct hid_options options = {
-                MAX_MESSAGE, {1, 2, 3},
-                 1
-        };
+        static const struct hid_options options = { MAX_MESSAGE, { 1, 2, 3 }, 1 };
         struct cursor c = { BYTES(data, size), false };
         struct model m = { .h = hid_new(&options), .now = 1 };
 

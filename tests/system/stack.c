@@ -76,10 +76,9 @@ static void to_stderr(void *userdata, int priority, const char *message) {
 
 static int open_parts(struct stack *s, const char *tcti) {
         struct tpm_options tpm = TPM_OPTIONS_DEFAULT;
-        struct ctap_options options = {
-                .aaguid = {0x5a, 1},
-                  .firmware_version = 1, .max_message = 7609
-        };
+        struct ctap_options options = { .aaguid = { 0x5a, 1 },
+                                        .firmware_version = 1,
+                                        .max_message = 7609 };
         struct store_options store = { .path = s->path,
                                        .max_credentials = 200000,
                                        .log = to_stderr };
@@ -199,9 +198,9 @@ struct mc_reply {
 };
 
 static const struct cbor_field mc_reply_fields[] = {
-        {NULL,  1, CBOR_KIND_TEXT,  true, offsetof(struct mc_reply, fmt)      },
-        { NULL, 2, CBOR_KIND_BYTES, true, offsetof(struct mc_reply, auth_data)},
-        { NULL, 3, CBOR_KIND_MAP,   true, offsetof(struct mc_reply, statement)},
+        { NULL, 1, CBOR_KIND_TEXT, true, offsetof(struct mc_reply, fmt) },
+        { NULL, 2, CBOR_KIND_BYTES, true, offsetof(struct mc_reply, auth_data) },
+        { NULL, 3, CBOR_KIND_MAP, true, offsetof(struct mc_reply, statement) },
 };
 
 /* rpIdHash | flags | count | AAGUID | 48 as a length | id | COSE_Key with 32-byte coordinates */
@@ -307,8 +306,8 @@ struct ga_reply {
 };
 
 static const struct cbor_field ga_reply_fields[] = {
-        {NULL,  2, CBOR_KIND_BYTES, true, offsetof(struct ga_reply, auth_data)},
-        { NULL, 3, CBOR_KIND_BYTES, true, offsetof(struct ga_reply, signature)},
+        { NULL, 2, CBOR_KIND_BYTES, true, offsetof(struct ga_reply, auth_data) },
+        { NULL, 3, CBOR_KIND_BYTES, true, offsetof(struct ga_reply, signature) },
 };
 
 uint8_t stack_assert(struct stack *s, const char *rp_id, struct stack_credential *c) {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -332,6 +333,7 @@ static void status_and_doctor_know_the_device(void **state) {
         json_decref(j);
 
         assert_int_equal(kit_cli(k, "-d 1 list", out, sizeof(out)), 1);
+        assert_int_equal(kit_cli(k, "status >/dev/full", out, sizeof(out)), 1);
         assert_int_equal(kit_cli(k, "--device x list", out, sizeof(out)), 2);
         assert_int_equal(kit_cli(k, "sing", out, sizeof(out)), 2);
         assert_int_equal(kit_stop(k), 0);
@@ -361,6 +363,26 @@ static struct report report_of(uint32_t channel, uint8_t command, struct bytes p
 
 static void send_report(int fd, struct report r) {
         assert_int_equal(send(fd, r.b, sizeof(r.b), MSG_NOSIGNAL), sizeof(r.b));
+}
+
+/* A message of any length, from a client that may be wrong in any way. */
+static void send_message(int fd, uint32_t channel, uint8_t command, struct bytes message) {
+        struct report r = report_of(channel, command, BYTES(message.data, 0));
+        size_t n = message.len < 57 ? message.len : 57;
+
+        r.b[5] = (uint8_t)(message.len >> 8);
+        r.b[6] = (uint8_t)message.len;
+        memcpy(r.b + 7, message.data, n);
+        send_report(fd, r);
+        for (uint8_t sequence = 0; n < message.len; sequence++) {
+                size_t more = message.len - n < 59 ? message.len - n : 59;
+
+                memset(r.b + 4, 0, sizeof(r.b) - 4);
+                r.b[4] = sequence;
+                memcpy(r.b + 5, message.data + n, more);
+                send_report(fd, r);
+                n += more;
+        }
 }
 
 /* The next report that is no keepalive with this status (0: none is passed over). */
@@ -533,6 +555,37 @@ static void a_client_that_goes_away_leaves_no_question(void **state) {
         fail_msg("the key stayed busy");
 }
 
+/* A site may name its account as it likes; the list must survive it, and show that name. */
+static void a_name_with_a_nul_is_listed_and_deleted(void **state) {
+        static const uint8_t head[] = { 0x01, 0xa4, 0x01, 0x58, 0x20 };
+        static const char tail[] = "\x02\xa1\x62id\x68nul.test"
+                                   "\x03\xa2\x62id\x41\x01\x64name\x63"
+                                   "a\0b"
+                                   "\x04\x81\xa2\x63"
+                                   "alg\x26\x64type\x6apublic-key";
+        uint8_t request[sizeof(head) + 32 + sizeof(tail) - 1] = { 0 };
+        struct daemon_kit *k = *state;
+        char out[4096], command[64];
+        uint32_t channel;
+        int fd;
+
+        memcpy(request, head, sizeof(head));
+        memcpy(request + sizeof(head) + 32, tail, sizeof(tail) - 1);
+        kit_start(k, automatic);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        send_message(fd, channel, CBOR, BYTES_OF(request));
+        assert_answer(fd, channel, 0x00);
+        close(fd);
+
+        assert_int_equal(kit_cli(k, "--json list", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "\"a\\uFFFDb\""));
+        assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "nul.test"));
+        snprintf(command, sizeof(command), "--yes delete %.12s", strchr(out, '\n') + 1);
+        assert_int_equal(kit_cli(k, command, out, sizeof(out)), 0);
+}
+
 static void a_control_request_and_a_question_do_not_meet(void **state) {
         struct daemon_kit *k = *state;
         uint32_t channel;
@@ -558,6 +611,40 @@ static void a_control_request_and_a_question_do_not_meet(void **state) {
         json_decref(a);
         close(control);
         close(fd);
+}
+
+/* Ctrl-C on a reset that has to wait means that it shall not be; and it may not fill the queue. */
+static void a_request_dies_with_its_client_if_it_has_not_begun(void **state) {
+        struct daemon_kit *k = *state;
+        struct passkey p;
+        fido_dev_t *dev;
+        uint32_t channel;
+        char out[4096];
+        int fd, control;
+
+        kit_start(k, automatic);
+        dev = open_key(k);
+        p = register_passkey(dev, false);
+        close_key(dev);
+        passkey_done(&p);
+        assert_int_equal(kit_stop(k), 0);
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        start_selection(fd, channel);
+        for (unsigned i = 0; i < 40; i++) {
+                control = kit_connect(k->control, SOCK_STREAM);
+                dprintf(control, "{\"v\":1,\"id\":1,\"method\":\"reset\"}\n");
+                dprintf(control, "{\"v\":1,\"id\":1,\"method\":\"reset\"}\n");
+                assert_string_equal(kit_state(k), "ready");
+                close(control);
+        }
+        assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+        close(fd);
+
+        assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
+        assert_null(strstr(out, "There are no passkeys"));
 }
 
 static void replug_ends_what_was_asked(void **state) {
@@ -629,6 +716,27 @@ static void a_person_is_asked_on_the_terminal(void **state) {
         await_text(k->terminal, "(The question was withdrawn.)");
         close(fd);
         assert_int_equal(kit_stop(k), 0);
+}
+
+/* The terminal sends it to all of its foreground, and the simulator must be the last to go. */
+static void ctrl_c_is_an_orderly_stop(void **state) {
+        static const char *const settings[] = { "--presence=tty", NULL };
+        struct daemon_kit *k = *state;
+        char command[96];
+        int status;
+
+        k->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_true(k->terminal >= 0);
+        assert_int_equal(grantpt(k->terminal), 0);
+        assert_int_equal(unlockpt(k->terminal), 0);
+        kit_start(k, settings);
+        assert_int_equal(write(k->terminal, "\x03", 1), 1);
+        assert_int_equal(waitpid(k->pid, &status, 0), k->pid);
+        k->pid = -1;
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        snprintf(command, sizeof(command), "grep -E '^(warning|err)' %s/log", k->folder);
+        assert_int_not_equal(system(command), 0);
 }
 
 static void the_daemon_stops_while_a_person_is_asked(void **state) {
@@ -858,6 +966,21 @@ static void a_simulator_that_ends_is_told_and_comes_back(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+static void a_state_that_others_may_write_is_refused(void **state) {
+        struct daemon_kit *k = *state;
+        char folder[96], out[1024];
+
+        kit_start(k, automatic);
+        assert_int_equal(kit_stop(k), 0);
+        snprintf(folder, sizeof(folder), "%s/state/users/%u", k->folder, (unsigned)getuid());
+        assert_int_equal(chmod(folder, 0777), 0);
+        kit_start(k, automatic);
+        assert_int_equal(kit_cli(k, "status", out, sizeof(out)), 5);
+        assert_non_null(strstr(out, "can be written by other accounts"));
+        assert_int_equal(chmod(folder, 0700), 0);
+        assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+}
+
 static void two_devices_are_two_keys(void **state) {
         static const char *const settings[] = { "--presence=auto", "--set=device.count=2", NULL };
         struct daemon_kit *k = *state;
@@ -912,9 +1035,12 @@ int main(void) {
                 TEST(A41_keepalives_come_every_100_ms_while_a_person_is_asked),
                 TEST(presence_once_answers_one_request),
                 TEST(a_client_that_goes_away_leaves_no_question),
+                TEST(a_name_with_a_nul_is_listed_and_deleted),
                 TEST(a_control_request_and_a_question_do_not_meet),
+                TEST(a_request_dies_with_its_client_if_it_has_not_begun),
                 TEST(replug_ends_what_was_asked),
                 TEST(a_person_is_asked_on_the_terminal),
+                TEST(ctrl_c_is_an_orderly_stop),
                 TEST(the_daemon_stops_while_a_person_is_asked),
                 TEST(a_wrong_configuration_starts_nothing),
                 TEST(B5_garbage_of_any_size_and_order_changes_nothing),
@@ -924,6 +1050,7 @@ int main(void) {
                 TEST(control_requests_on_one_connection_are_answered_in_order),
                 TEST(a_tpm_that_is_absent_is_named_and_the_daemon_stays),
                 TEST(a_simulator_that_ends_is_told_and_comes_back),
+                TEST(a_state_that_others_may_write_is_refused),
                 TEST(two_devices_are_two_keys),
                 TEST(a_second_daemon_is_refused_and_harms_nothing),
         };

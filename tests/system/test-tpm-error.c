@@ -135,14 +135,14 @@ static int be_ready(struct fixture *f) {
 }
 
 static const struct ceremony ceremonies[] = {
-        {"unlock",       reopen,     unlock,       true },
-        { "create",      be_ready,   make,         true },
-        { "create, use", be_ready,   make_and_use, true },
-        { "count",       be_ready,   count,        true },
-        { "describe",    be_ready,   describe,     true },
-        { "erase",       be_ready,   erase,        false},
-        { "provision",   start_over, provision,    false},
-        { "remove",      be_ready,   remove_all,   false},
+        { "unlock", reopen, unlock, true },
+        { "create", be_ready, make, true },
+        { "create, use", be_ready, make_and_use, true },
+        { "count", be_ready, count, true },
+        { "describe", be_ready, describe, true },
+        { "erase", be_ready, erase, false },
+        { "provision", start_over, provision, false },
+        { "remove", be_ready, remove_all, false },
 };
 
 static void any_command_may_fail(struct fixture *f, unsigned code, bool daily_only) {

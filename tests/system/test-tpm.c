@@ -119,17 +119,17 @@ static const struct {
         unsigned budget;
         const char *commands;
 } budgets[] = {
-        {"register, none",     register_none,        1,  "Create"                       },
-        { "register, packed",  register_packed,      4,  "Create Load Sign FlushContext"},
-        { "assert",            assertion,            3,  "Load Sign FlushContext"       },
-        { "assert from idle",  assertion_from_idle,  3,  "Load Sign FlushContext"       },
-        { "assert, after yes", what_follows_the_yes, 1,  "Sign"                         },
-        { "64 foreign ids",    nothing,              0,  ""                             },
-        { "counter read",      read_counter,         1,  "NV_Read"                      },
-        { "counter advance",   advance_counter,      1,  "NV_Increment"                 },
-        { "unlock",            unlock,               11, UNLOCK                         },
-        { "start-up",          start_up,             12, UNLOCK " NV_Read"              },
-        { "reset",             erase,                3,  "NV_UndefineSpace EvictControl"},
+        { "register, none", register_none, 1, "Create" },
+        { "register, packed", register_packed, 4, "Create Load Sign FlushContext" },
+        { "assert", assertion, 3, "Load Sign FlushContext" },
+        { "assert from idle", assertion_from_idle, 3, "Load Sign FlushContext" },
+        { "assert, after yes", what_follows_the_yes, 1, "Sign" },
+        { "64 foreign ids", nothing, 0, "" },
+        { "counter read", read_counter, 1, "NV_Read" },
+        { "counter advance", advance_counter, 1, "NV_Increment" },
+        { "unlock", unlock, 11, UNLOCK },
+        { "start-up", start_up, 12, UNLOCK " NV_Read" },
+        { "reset", erase, 3, "NV_UndefineSpace EvictControl" },
 };
 
 static unsigned words(const char *text) {
@@ -591,11 +591,11 @@ static void an_rsa_srk_is_used_as_it_is(void **state) {
                 .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
                                     TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
                                     TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
-                .parameters.rsaDetail = {.symmetric = { .algorithm = TPM2_ALG_AES,
+                .parameters.rsaDetail = { .symmetric = { .algorithm = TPM2_ALG_AES,
                                                          .keyBits.aes = 128,
                                                          .mode.aes = TPM2_ALG_CFB },
-                                         .scheme.scheme = TPM2_ALG_NULL,
-                                         .keyBits = 2048},
+                                          .scheme.scheme = TPM2_ALG_NULL,
+                                          .keyBits = 2048 },
                 .unique.rsa.size = 256,
         };
         struct fixture *f = *state;

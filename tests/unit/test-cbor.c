@@ -83,13 +83,8 @@ static void B1_long_strings_have_the_shortest_head(void **state) {
                 size_t len;
                 const char *head;
         } cases[] = {
-                {0,      "40"        },
-                { 23,    "57"        },
-                { 24,    "5818"      },
-                { 255,   "58ff"      },
-                { 256,   "590100"    },
-                { 65535, "59ffff"    },
-                { 65536, "5a00010000"},
+                { 0, "40" },       { 23, "57" },        { 24, "5818" },          { 255, "58ff" },
+                { 256, "590100" }, { 65535, "59ffff" }, { 65536, "5a00010000" },
         };
         static uint8_t contents[65536], storage[65536 + 9];
 
@@ -401,11 +396,11 @@ struct parsed {
 };
 
 static const struct cbor_field fields[] = {
-        {NULL,    1,  CBOR_KIND_BYTES, true,  offsetof(struct parsed, hash)},
-        { NULL,   -3, CBOR_KIND_ARRAY, false, offsetof(struct parsed, list)},
-        { "name", 0,  CBOR_KIND_TEXT,  true,  offsetof(struct parsed, name)},
-        { "flag", 0,  CBOR_KIND_BOOL,  false, offsetof(struct parsed, flag)},
-        { NULL,   7,  CBOR_KIND_ANY,   false, offsetof(struct parsed, any) },
+        { NULL, 1, CBOR_KIND_BYTES, true, offsetof(struct parsed, hash) },
+        { NULL, -3, CBOR_KIND_ARRAY, false, offsetof(struct parsed, list) },
+        { "name", 0, CBOR_KIND_TEXT, true, offsetof(struct parsed, name) },
+        { "flag", 0, CBOR_KIND_BOOL, false, offsetof(struct parsed, flag) },
+        { NULL, 7, CBOR_KIND_ANY, false, offsetof(struct parsed, any) },
 };
 
 static enum ctap_status read_hex(struct bytes message, struct parsed *ret) {

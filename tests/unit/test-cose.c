@@ -23,10 +23,10 @@ static void an_algorithm_is_found_if_the_device_offers_its_key(void **state) {
                 int64_t id;
                 enum ctap_key_type type;
         } known[] = {
-                {-7,   CTAP_KEY_P256},
-                { -9,  CTAP_KEY_P256},
-                { -35, CTAP_KEY_P384},
-                { -51, CTAP_KEY_P384},
+                { -7, CTAP_KEY_P256 },
+                { -9, CTAP_KEY_P256 },
+                { -35, CTAP_KEY_P384 },
+                { -51, CTAP_KEY_P384 },
         };
 
         (void)state;
@@ -86,10 +86,10 @@ static void F7_a_key_carries_the_id_that_was_asked_for(void **state) {
                 const char *head;
                 size_t len;
         } cases[] = {
-                {-7,   "a5 01 02 03 26   20 01 21 5820 00", 77 },
-                { -9,  "a5 01 02 03 28   20 01 21 5820 00", 77 },
-                { -35, "a5 01 02 03 3822 20 02 21 5830 00", 110},
-                { -51, "a5 01 02 03 3832 20 02 21 5830 00", 110},
+                { -7, "a5 01 02 03 26   20 01 21 5820 00", 77 },
+                { -9, "a5 01 02 03 28   20 01 21 5820 00", 77 },
+                { -35, "a5 01 02 03 3822 20 02 21 5830 00", 110 },
+                { -51, "a5 01 02 03 3832 20 02 21 5830 00", 110 },
         };
 
         (void)state;

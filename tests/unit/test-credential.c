@@ -40,9 +40,7 @@ struct fixture {
 static int set_up(void **state) {
         static struct fixture f;
 
-        f = (struct fixture){
-                .rng = {{ &counting_ops }, 1, 0}
-        };
+        f = (struct fixture){ .rng = { { &counting_ops }, 1, 0 } };
         *state = &f;
         if (ctap_credential_keys_derive(&store_key, &f.keys) < 0)
                 return -1;

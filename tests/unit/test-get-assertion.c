@@ -54,16 +54,16 @@ static uint8_t next(struct client *c) {
 
 static void B9_members_of_the_wrong_type(void **state) {
         static const struct wrong cases[] = {
-                {1,  "h'61'",        CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 2, "'text'",       CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 3, "{}",           CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 4, "[]",           CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 5, "[]",           CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 5, "{'up': 1}",    CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 5, "{'uv': 'no'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 5, "{'rk': null}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 6, "1",            CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 7, "h'01'",        CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
+                { 1, "h'61'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 2, "'text'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 3, "{}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 4, "[]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 5, "[]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 5, "{'up': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 5, "{'uv': 'no'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 5, "{'rk': null}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 6, "1", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 7, "h'01'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -71,8 +71,8 @@ static void B9_members_of_the_wrong_type(void **state) {
 
 static void B11_mandatory_members_missing(void **state) {
         static const struct wrong cases[] = {
-                {1,  NULL, CTAP2_ERR_MISSING_PARAMETER},
-                { 2, NULL, CTAP2_ERR_MISSING_PARAMETER},
+                { 1, NULL, CTAP2_ERR_MISSING_PARAMETER },
+                { 2, NULL, CTAP2_ERR_MISSING_PARAMETER },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -80,10 +80,10 @@ static void B11_mandatory_members_missing(void **state) {
 
 static void B12_unknown_members_options_and_extensions_are_ignored(void **state) {
         static const struct wrong cases[] = {
-                {8,   "'what'",                    0},
-                { 15, "{}",                        0},
-                { 4,  "{'x': {}, 'hmac-x': true}", 0},
-                { 5,  "{'x': 1, 'plat': true}",    0},
+                { 8, "'what'", 0 },
+                { 15, "{}", 0 },
+                { 4, "{'x': {}, 'hmac-x': true}", 0 },
+                { 5, "{'x': 1, 'plat': true}", 0 },
         };
         struct client *c = *state;
         struct made made;
@@ -101,11 +101,11 @@ static void B12_unknown_members_options_and_extensions_are_ignored(void **state)
 
 static void B17_descriptors_of_the_wrong_shape(void **state) {
         static const struct wrong cases[] = {
-                {3,  "['x']",                             CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 3, "[{'id': 1, 'type': 'public-key'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 3, "[{'id': h'00', 'type': null}]",     CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 3, "[{'type': 'public-key'}]",          CTAP2_ERR_MISSING_PARAMETER   },
-                { 3, "[{'id': h'00'}]",                   CTAP2_ERR_MISSING_PARAMETER   },
+                { 3, "['x']", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 3, "[{'id': 1, 'type': 'public-key'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 3, "[{'id': h'00', 'type': null}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 3, "[{'type': 'public-key'}]", CTAP2_ERR_MISSING_PARAMETER },
+                { 3, "[{'id': h'00'}]", CTAP2_ERR_MISSING_PARAMETER },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -124,9 +124,9 @@ static void B17_the_whole_list_is_checked_even_behind_a_match(void **state) {
 
 static void B20_rp_ids_and_hashes_of_the_wrong_length(void **state) {
         static const struct wrong cases[] = {
-                {1,  "''",      CTAP1_ERR_INVALID_PARAMETER},
-                { 2, "h''",     CTAP1_ERR_INVALID_PARAMETER},
-                { 2, "h'0011'", CTAP1_ERR_INVALID_PARAMETER},
+                { 1, "''", CTAP1_ERR_INVALID_PARAMETER },
+                { 2, "h''", CTAP1_ERR_INVALID_PARAMETER },
+                { 2, "h'0011'", CTAP1_ERR_INVALID_PARAMETER },
         };
         struct client *c = *state;
         char id[257];
@@ -146,10 +146,10 @@ static void GA1_empty_auth_param_asks_and_says_there_is_no_pin(void **state) {
                 enum ctap_answer answer;
                 uint8_t status;
         } cases[] = {
-                {CTAP_ANSWER_YES,        CTAP2_ERR_PIN_NOT_SET     },
-                { CTAP_ANSWER_NO,        CTAP2_ERR_OPERATION_DENIED},
-                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_OPERATION_DENIED},
-                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL},
+                { CTAP_ANSWER_YES, CTAP2_ERR_PIN_NOT_SET },
+                { CTAP_ANSWER_NO, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_TIMEOUT, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL },
         };
         struct client *c = *state;
         struct made made;
@@ -173,11 +173,11 @@ static void GA2_the_protocol_of_an_auth_param(void **state) {
                 const char *protocol;
                 uint8_t status;
         } cases[] = {
-                {NULL, CTAP2_ERR_MISSING_PARAMETER},
-                { "0", CTAP1_ERR_INVALID_PARAMETER},
-                { "3", CTAP1_ERR_INVALID_PARAMETER},
-                { "1", CTAP_OK                    },
-                { "2", CTAP_OK                    },
+                { NULL, CTAP2_ERR_MISSING_PARAMETER },
+                { "0", CTAP1_ERR_INVALID_PARAMETER },
+                { "3", CTAP1_ERR_INVALID_PARAMETER },
+                { "1", CTAP_OK },
+                { "2", CTAP_OK },
         };
         struct client *c = *state;
         struct made made;
@@ -194,9 +194,9 @@ static void GA2_the_protocol_of_an_auth_param(void **state) {
 
 static void GA3_options(void **state) {
         static const struct wrong cases[] = {
-                {5,  "{'uv': true}",  CTAP2_ERR_INVALID_OPTION    },
-                { 5, "{'rk': true}",  CTAP2_ERR_UNSUPPORTED_OPTION},
-                { 5, "{'rk': false}", CTAP2_ERR_UNSUPPORTED_OPTION},
+                { 5, "{'uv': true}", CTAP2_ERR_INVALID_OPTION },
+                { 5, "{'rk': true}", CTAP2_ERR_UNSUPPORTED_OPTION },
+                { 5, "{'rk': false}", CTAP2_ERR_UNSUPPORTED_OPTION },
         };
         struct client *c = *state;
         struct made made;
@@ -358,10 +358,10 @@ static void GA9_nothing_matches_is_said_after_a_passive_question(void **state) {
                 enum ctap_answer answer;
                 uint8_t status;
         } cases[] = {
-                {CTAP_ANSWER_YES,        CTAP2_ERR_NO_CREDENTIALS  },
-                { CTAP_ANSWER_NO,        CTAP2_ERR_OPERATION_DENIED},
-                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_NO_CREDENTIALS  },
-                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL},
+                { CTAP_ANSWER_YES, CTAP2_ERR_NO_CREDENTIALS },
+                { CTAP_ANSWER_NO, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_TIMEOUT, CTAP2_ERR_NO_CREDENTIALS },
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL },
         };
         struct client *c = *state;
 
@@ -428,9 +428,9 @@ static void GA10_without_a_yes_nothing_is_counted(void **state) {
                 enum ctap_answer answer;
                 uint8_t status;
         } cases[] = {
-                {CTAP_ANSWER_NO,         CTAP2_ERR_OPERATION_DENIED},
-                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_OPERATION_DENIED},
-                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL},
+                { CTAP_ANSWER_NO, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_TIMEOUT, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL },
         };
         struct client *c = *state;
         struct made made;

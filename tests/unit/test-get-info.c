@@ -18,9 +18,7 @@ static struct cbor_value get_info(struct client *c) {
 
 static struct cbor_value member(struct client *c, int64_t key) {
         struct cbor_value info = get_info(c);
-        const struct cbor_field fields[] = {
-                {NULL, key, CBOR_KIND_ANY, false, 0}
-        };
+        const struct cbor_field fields[] = { { NULL, key, CBOR_KIND_ANY, false, 0 } };
         struct cbor_value found = { 0 };
 
         assert_int_equal(cbor_read_map(&info, fields, 1, &found), CTAP_OK);

@@ -149,10 +149,7 @@ static void start_assembly(struct wire *w, uint32_t channel, uint8_t command) {
 /* ---- fixture ---- */
 
 static int wire_up(void **state) {
-        static const struct hid_options options = {
-                MAX_MESSAGE, {7, 8, 9},
-                 42
-        };
+        static const struct hid_options options = { MAX_MESSAGE, { 7, 8, 9 }, 42 };
         struct wire *w = calloc(1, sizeof(*w));
 
         if (!w)
@@ -250,10 +247,7 @@ static void A4_messages_are_put_together_from_57_and_59_bytes(void **state) {
 }
 
 static void A4_the_largest_message_of_all_arrives(void **state) {
-        static const struct hid_options options = {
-                0xffff, {7, 8, 9},
-                 42
-        };
+        static const struct hid_options options = { 0xffff, { 7, 8, 9 }, 42 };
         struct wire *w = *state;
 
         w->h = hid_free(w->h);
@@ -378,10 +372,7 @@ static void A11_channels_are_unique_and_never_reserved(void **state) {
 }
 
 static void A11_a_channel_a_client_chose_is_not_given_to_another(void **state) {
-        static const struct hid_options options = {
-                MAX_MESSAGE, {7, 8, 9},
-                 42
-        };
+        static const struct hid_options options = { MAX_MESSAGE, { 7, 8, 9 }, 42 };
         struct wire *w = *state;
         uint32_t c;
 

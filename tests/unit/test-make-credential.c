@@ -46,24 +46,24 @@ static void assert_refused(struct client *c, const struct wrong *cases, size_t n
 
 static void B9_members_of_the_wrong_type(void **state) {
         static const struct wrong cases[] = {
-                {0x01,  "'text'",                             CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x02, "'text'",                             CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x02, "{'id': h'61'}",                      CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x02, "{'id': 'a', 'name': 1}",             CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x02, "{'id': 'a', 'icon': 1}",             CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x03, "[]",                                 CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x03, "{'id': 'a'}",                        CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x03, "{'id': h'01', 'name': 1}",           CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x03, "{'id': h'01', 'icon': h'00'}",       CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x03, "{'id': h'01', 'displayName': null}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x04, "{}",                                 CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x05, "{}",                                 CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x06, "[]",                                 CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x07, "[]",                                 CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x08, "'text'",                             CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x09, "'text'",                             CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x0a, "true",                               CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x0b, "'packed'",                           CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
+                { 0x01, "'text'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x02, "'text'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x02, "{'id': h'61'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x02, "{'id': 'a', 'name': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x02, "{'id': 'a', 'icon': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x03, "[]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x03, "{'id': 'a'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x03, "{'id': h'01', 'name': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x03, "{'id': h'01', 'icon': h'00'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x03, "{'id': h'01', 'displayName': null}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x04, "{}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x05, "{}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x06, "[]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x07, "[]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x08, "'text'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x09, "'text'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x0a, "true", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x0b, "'packed'", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -71,12 +71,12 @@ static void B9_members_of_the_wrong_type(void **state) {
 
 static void B11_mandatory_members_missing(void **state) {
         static const struct wrong cases[] = {
-                {0x01,  NULL,              CTAP2_ERR_MISSING_PARAMETER},
-                { 0x02, NULL,              CTAP2_ERR_MISSING_PARAMETER},
-                { 0x03, NULL,              CTAP2_ERR_MISSING_PARAMETER},
-                { 0x04, NULL,              CTAP2_ERR_MISSING_PARAMETER},
-                { 0x02, "{'name': 'x'}",   CTAP2_ERR_MISSING_PARAMETER},
-                { 0x03, "{'name': 'ann'}", CTAP2_ERR_MISSING_PARAMETER},
+                { 0x01, NULL, CTAP2_ERR_MISSING_PARAMETER },
+                { 0x02, NULL, CTAP2_ERR_MISSING_PARAMETER },
+                { 0x03, NULL, CTAP2_ERR_MISSING_PARAMETER },
+                { 0x04, NULL, CTAP2_ERR_MISSING_PARAMETER },
+                { 0x02, "{'name': 'x'}", CTAP2_ERR_MISSING_PARAMETER },
+                { 0x03, "{'name': 'ann'}", CTAP2_ERR_MISSING_PARAMETER },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -84,13 +84,13 @@ static void B11_mandatory_members_missing(void **state) {
 
 static void B12_unknown_members_options_and_extensions_are_ignored(void **state) {
         static const struct wrong cases[] = {
-                {0x0c,  "'what'",                                 CTAP_OK},
-                { 0x0f, "[[]]",                                   CTAP_OK},
-                { 0x06, "{'x-unknown': {'a': 1}}",                CTAP_OK},
-                { 0x06, "{}",                                     CTAP_OK},
-                { 0x07, "{'x': true, 'yy': 7, 'plat': 'laptop'}", CTAP_OK},
-                { 0x02, "{'id': 'a', 'xx': 1}",                   CTAP_OK},
-                { 0x03, "{'id': h'01', 'xx': 1}",                 CTAP_OK},
+                { 0x0c, "'what'", CTAP_OK },
+                { 0x0f, "[[]]", CTAP_OK },
+                { 0x06, "{'x-unknown': {'a': 1}}", CTAP_OK },
+                { 0x06, "{}", CTAP_OK },
+                { 0x07, "{'x': true, 'yy': 7, 'plat': 'laptop'}", CTAP_OK },
+                { 0x02, "{'id': 'a', 'xx': 1}", CTAP_OK },
+                { 0x03, "{'id': h'01', 'xx': 1}", CTAP_OK },
         };
         struct client *c = *state;
         struct made made;
@@ -122,12 +122,12 @@ static void MC15_without_extensions_there_are_no_outputs(void **state) {
 
 static void B17_descriptors_of_the_wrong_shape(void **state) {
         static const struct wrong cases[] = {
-                {0x05,  "[7]",                                 CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x05, "[{'id': 'a', 'type': 'public-key'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x05, "[{'id': h'00', 'type': h'00'}]",      CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x05, "[{'type': 'public-key'}]",            CTAP2_ERR_MISSING_PARAMETER   },
-                { 0x05, "[{'id': h'00'}]",                     CTAP2_ERR_MISSING_PARAMETER   },
-                { 0x05, "[{'id': h'00', 'type': 'x'}, null]",  CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
+                { 0x05, "[7]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x05, "[{'id': 'a', 'type': 'public-key'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x05, "[{'id': h'00', 'type': h'00'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x05, "[{'type': 'public-key'}]", CTAP2_ERR_MISSING_PARAMETER },
+                { 0x05, "[{'id': h'00'}]", CTAP2_ERR_MISSING_PARAMETER },
+                { 0x05, "[{'id': h'00', 'type': 'x'}, null]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -136,12 +136,12 @@ static void B17_descriptors_of_the_wrong_shape(void **state) {
 static void B18_every_algorithm_is_checked_after_a_match_too(void **state) {
 #define GOOD "{'alg': -7, 'type': 'public-key'}"
         static const struct wrong cases[] = {
-                {0x04,  "[" GOOD ", 7]",                         CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x04, "[" GOOD ", {'alg': 'x', 'type': 'y'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x04, "[" GOOD ", {'alg': -7, 'type': 1}]",    CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x04, "[" GOOD ", {'alg': -7}]",               CTAP2_ERR_MISSING_PARAMETER   },
-                { 0x04, "[" GOOD ", {'type': 'public-key'}]",    CTAP2_ERR_MISSING_PARAMETER   },
-                { 0x04, "[{}]",                                  CTAP2_ERR_MISSING_PARAMETER   },
+                { 0x04, "[" GOOD ", 7]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x04, "[" GOOD ", {'alg': 'x', 'type': 'y'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x04, "[" GOOD ", {'alg': -7, 'type': 1}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x04, "[" GOOD ", {'alg': -7}]", CTAP2_ERR_MISSING_PARAMETER },
+                { 0x04, "[" GOOD ", {'type': 'public-key'}]", CTAP2_ERR_MISSING_PARAMETER },
+                { 0x04, "[{}]", CTAP2_ERR_MISSING_PARAMETER },
         };
 #undef GOOD
 
@@ -185,10 +185,10 @@ static void B20_user_ids_have_1_to_64_bytes(void **state) {
                 size_t len;
                 uint8_t status;
         } cases[] = {
-                {0,   CTAP1_ERR_INVALID_PARAMETER},
-                { 1,  CTAP_OK                    },
-                { 64, CTAP_OK                    },
-                { 65, CTAP1_ERR_INVALID_PARAMETER},
+                { 0, CTAP1_ERR_INVALID_PARAMETER },
+                { 1, CTAP_OK },
+                { 64, CTAP_OK },
+                { 65, CTAP1_ERR_INVALID_PARAMETER },
         };
         const uint8_t id[65] = { 0 };
         struct client *c = *state;
@@ -219,8 +219,8 @@ static void B20_rp_ids_have_1_to_255_bytes(void **state) {
 
 static void B21_text_that_is_not_utf8(void **state) {
         static const struct wrong cases[] = {
-                {0x02,  "{'id': '\xff'}",                CTAP2_ERR_INVALID_CBOR},
-                { 0x03, "{'id': h'01', 'name': '\xc3'}", CTAP2_ERR_INVALID_CBOR},
+                { 0x02, "{'id': '\xff'}", CTAP2_ERR_INVALID_CBOR },
+                { 0x03, "{'id': h'01', 'name': '\xc3'}", CTAP2_ERR_INVALID_CBOR },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -243,14 +243,14 @@ static void MC24_a_client_data_hash_has_32_bytes(void **state) {
 
 static void MC1_empty_auth_param_asks_a_neutral_question_and_says_there_is_no_pin(void **state) {
         static const struct wrong beside[] = {
-                {0x09,  NULL,                                  0},
-                { 0x09, "1",                                   0},
-                { 0x09, "2",                                   0},
-                { 0x09, "77",                                  0},
-                { 0x04, "[{'alg': -1, 'type': 'public-key'}]", 0},
-                { 0x07, "{'up': false, 'uv': true}",           0},
-                { 0x07, "{'rk': true}",                        0},
-                { 0x0a, "1",                                   0},
+                { 0x09, NULL, 0 },
+                { 0x09, "1", 0 },
+                { 0x09, "2", 0 },
+                { 0x09, "77", 0 },
+                { 0x04, "[{'alg': -1, 'type': 'public-key'}]", 0 },
+                { 0x07, "{'up': false, 'uv': true}", 0 },
+                { 0x07, "{'rk': true}", 0 },
+                { 0x0a, "1", 0 },
         };
         struct client *c = *state;
 
@@ -286,10 +286,10 @@ static void MC2_the_protocol_of_an_auth_param(void **state) {
                 const char *protocol;
                 uint8_t status;
         } cases[] = {
-                {NULL,  CTAP2_ERR_MISSING_PARAMETER},
-                { "0",  CTAP1_ERR_INVALID_PARAMETER},
-                { "3",  CTAP1_ERR_INVALID_PARAMETER},
-                { "-1", CTAP1_ERR_INVALID_PARAMETER},
+                { NULL, CTAP2_ERR_MISSING_PARAMETER },
+                { "0", CTAP1_ERR_INVALID_PARAMETER },
+                { "3", CTAP1_ERR_INVALID_PARAMETER },
+                { "-1", CTAP1_ERR_INVALID_PARAMETER },
         };
         struct client *c = *state;
 
@@ -317,12 +317,12 @@ static void MC3_the_first_supported_algorithm_wins_and_keeps_its_id(void **state
                 const char *params;
                 int64_t alg;
         } cases[] = {
-                {"[{'alg': -7, 'type': 'public-key'}]",                                       -7 },
-                { "[{'alg': -9, 'type': 'public-key'}]",                                      -9 },
-                { "[{'alg': -35, 'type': 'public-key'}, {'alg': -7, 'type': 'public-key'}]",  -35},
-                { "[{'alg': -51, 'type': 'public-key'}]",                                     -51},
+                { "[{'alg': -7, 'type': 'public-key'}]", -7 },
+                { "[{'alg': -9, 'type': 'public-key'}]", -9 },
+                { "[{'alg': -35, 'type': 'public-key'}, {'alg': -7, 'type': 'public-key'}]", -35 },
+                { "[{'alg': -51, 'type': 'public-key'}]", -51 },
                 { "[{'alg': -257, 'type': 'public-key'}, {'alg': -9, 'type': 'public-key'}]", -9 },
-                { "[{'alg': -35, 'type': 'password'}, {'alg': -7, 'type': 'public-key'}]",    -7 },
+                { "[{'alg': -35, 'type': 'password'}, {'alg': -7, 'type': 'public-key'}]", -7 },
         };
         struct client *c = *state;
         struct made made;
@@ -386,7 +386,7 @@ static void MC5_an_auth_param_makes_uv_false(void **state) {
 
 static void MC5a_uv_is_not_supported(void **state) {
         static const struct wrong cases[] = {
-                {0x07, "{'uv': true}", CTAP2_ERR_INVALID_OPTION},
+                { 0x07, "{'uv': true}", CTAP2_ERR_INVALID_OPTION },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -401,8 +401,8 @@ static void MC5b_rk_is_supported(void **state) {
 
 static void MC5c_up_false_is_refused(void **state) {
         static const struct wrong cases[] = {
-                {0x07,  "{'up': false}",             CTAP2_ERR_INVALID_OPTION},
-                { 0x07, "{'rk': true, 'up': false}", CTAP2_ERR_INVALID_OPTION},
+                { 0x07, "{'up': false}", CTAP2_ERR_INVALID_OPTION },
+                { 0x07, "{'rk': true, 'up': false}", CTAP2_ERR_INVALID_OPTION },
         };
         struct client *c = *state;
 
@@ -412,9 +412,9 @@ static void MC5c_up_false_is_refused(void **state) {
 
 static void MC5d_options_are_boolean(void **state) {
         static const struct wrong cases[] = {
-                {0x07,  "{'rk': 1}",      CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x07, "{'up': 'true'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
-                { 0x07, "{'uv': null}",   CTAP2_ERR_CBOR_UNEXPECTED_TYPE},
+                { 0x07, "{'rk': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x07, "{'up': 'true'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 0x07, "{'uv': null}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -422,9 +422,9 @@ static void MC5d_options_are_boolean(void **state) {
 
 static void MC9_enterprise_attestation_is_not_supported_whatever_its_value(void **state) {
         static const struct wrong cases[] = {
-                {0x0a,  "1",  CTAP1_ERR_INVALID_PARAMETER},
-                { 0x0a, "2",  CTAP1_ERR_INVALID_PARAMETER},
-                { 0x0a, "99", CTAP1_ERR_INVALID_PARAMETER},
+                { 0x0a, "1", CTAP1_ERR_INVALID_PARAMETER },
+                { 0x0a, "2", CTAP1_ERR_INVALID_PARAMETER },
+                { 0x0a, "99", CTAP1_ERR_INVALID_PARAMETER },
         };
 
         assert_refused(*state, cases, ELEMENTSOF(cases));
@@ -468,10 +468,10 @@ static void MC12_excluded_credential_is_reported_after_presence(void **state) {
                 enum ctap_answer answer;
                 uint8_t status;
         } cases[] = {
-                {CTAP_ANSWER_YES,        CTAP2_ERR_CREDENTIAL_EXCLUDED},
-                { CTAP_ANSWER_NO,        CTAP2_ERR_CREDENTIAL_EXCLUDED},
-                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_CREDENTIAL_EXCLUDED},
-                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL   },
+                { CTAP_ANSWER_YES, CTAP2_ERR_CREDENTIAL_EXCLUDED },
+                { CTAP_ANSWER_NO, CTAP2_ERR_CREDENTIAL_EXCLUDED },
+                { CTAP_ANSWER_TIMEOUT, CTAP2_ERR_CREDENTIAL_EXCLUDED },
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL },
         };
         struct client *c = *state;
         struct made made[2];
@@ -590,9 +590,9 @@ static void MC14_without_a_yes_nothing_is_kept(void **state) {
                 enum ctap_answer answer;
                 uint8_t status;
         } cases[] = {
-                {CTAP_ANSWER_NO,         CTAP2_ERR_OPERATION_DENIED},
-                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_OPERATION_DENIED},
-                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL},
+                { CTAP_ANSWER_NO, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_TIMEOUT, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL },
         };
         struct client *c = *state;
 
@@ -674,10 +674,10 @@ static void MC18_the_preferred_attestation(void **state) {
         static const struct {
                 const char *preference, *fmt;
         } cases[] = {
-                {"[]",                 "packed"},
-                { "['tpm']",           "packed"},
-                { "['tpm', 'packed']", "packed"},
-                { "['none']",          "none"  },
+                { "[]", "packed" },
+                { "['tpm']", "packed" },
+                { "['tpm', 'packed']", "packed" },
+                { "['none']", "none" },
         };
         struct client *c = *state;
         struct made made;

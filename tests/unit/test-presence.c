@@ -144,6 +144,23 @@ static void deny_says_no_at_once_and_nobody_is_waited_for(void **state) {
         assert_false(f->port->ops->has_display(f->port));
 }
 
+/* Who reads it must not think that it can still be answered. */
+static void a_question_answered_elsewhere_is_taken_from_the_terminal(void **state) {
+        struct fixture *f = *state;
+        char seen[2048];
+        uint64_t ms;
+        ssize_t n;
+
+        begin_mode(f, PRESENCE_TTY);
+        ask(f, false);
+        inject(f, PRESENCE_INJECT_DENY);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
+        n = recv(f->tty[1], seen, sizeof(seen) - 1, MSG_DONTWAIT);
+        assert_true(n > 0);
+        seen[n] = '\0';
+        assert_non_null(strstr(seen, "withdrawn"));
+}
+
 static void auto_says_yes_at_once(void **state) {
         struct fixture *f = *state;
         uint64_t ms;
@@ -482,6 +499,7 @@ static void modes_have_names(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(deny_says_no_at_once_and_nobody_is_waited_for),
+                TEST(a_question_answered_elsewhere_is_taken_from_the_terminal),
                 TEST(auto_says_yes_at_once),
                 TEST(auto_leaves_a_passive_question_to_other_keys_first),
                 TEST(A36_cancel_ends_a_passive_wait_within_100_ms),

@@ -57,9 +57,9 @@ static void RS2_nothing_is_erased_without_a_yes(void **state) {
                 enum ctap_answer answer;
                 uint8_t status;
         } cases[] = {
-                {CTAP_ANSWER_NO,         CTAP2_ERR_OPERATION_DENIED   },
-                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_USER_ACTION_TIMEOUT},
-                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL   },
+                { CTAP_ANSWER_NO, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_TIMEOUT, CTAP2_ERR_USER_ACTION_TIMEOUT },
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL },
         };
         struct client *c = *state;
         struct made made;

@@ -10,10 +10,10 @@ static void SE1_the_answer_becomes_the_status(void **state) {
                 enum ctap_answer answer;
                 uint8_t status;
         } cases[] = {
-                {CTAP_ANSWER_YES,        CTAP_OK                      },
-                { CTAP_ANSWER_NO,        CTAP2_ERR_OPERATION_DENIED   },
-                { CTAP_ANSWER_TIMEOUT,   CTAP2_ERR_USER_ACTION_TIMEOUT},
-                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL   },
+                { CTAP_ANSWER_YES, CTAP_OK },
+                { CTAP_ANSWER_NO, CTAP2_ERR_OPERATION_DENIED },
+                { CTAP_ANSWER_TIMEOUT, CTAP2_ERR_USER_ACTION_TIMEOUT },
+                { CTAP_ANSWER_CANCELLED, CTAP2_ERR_KEEPALIVE_CANCEL },
         };
         struct client *c = *state;
 

@@ -923,13 +923,10 @@ static bool did_erase(struct fixture *f) {
 }
 
 static const struct operation operations[] = {
-        {"insert",     op_insert,  did_insert,  false},
-        { "replace",   op_replace, did_replace, false},
-        { "use",       op_use,     did_use,     false},
-        { "delete",    op_delete,  did_delete,  false},
-        { "raise",     op_raise,   did_raise,   false},
-        { "set state", op_state,   did_state,   false},
-        { "erase",     op_erase,   did_erase,   true },
+        { "insert", op_insert, did_insert, false }, { "replace", op_replace, did_replace, false },
+        { "use", op_use, did_use, false },          { "delete", op_delete, did_delete, false },
+        { "raise", op_raise, did_raise, false },    { "set state", op_state, did_state, false },
+        { "erase", op_erase, did_erase, true },
 };
 
 static void fill(struct fixture *f) {
@@ -1062,8 +1059,8 @@ static void a_store_that_could_not_be_made_can_be_made_later(void **state) {
         static const struct {
                 int sqlite_code, want;
         } faults[] = {
-                {SQLITE_FULL,         -ENOSPC},
-                { SQLITE_IOERR_WRITE, -EIO   },
+                { SQLITE_FULL, -ENOSPC },
+                { SQLITE_IOERR_WRITE, -EIO },
         };
 
         for (unsigned at = 1;; at++) {

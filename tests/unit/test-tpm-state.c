@@ -17,9 +17,7 @@
 /* ---- policies ----------------------------------------------------------------------------- */
 
 static TPM2B_NAME some_name(void) {
-        TPM2B_NAME name = {
-                .size = 34, .name = {0, 0x0b}
-        };
+        TPM2B_NAME name = { .size = 34, .name = { 0, 0x0b } };
 
         for (uint8_t i = 0; i < 32; i++)
                 name.name[2 + i] = i;

@@ -274,10 +274,7 @@ static void U1_register_comes_short_and_extended(void **state) {
         static const char *const heads[] = { "00 01 00 00 40", "00 01 03 00 40",
                                              "00 01 03 00 000040", "00 01 80 00 000040" };
         static const char *const tails[][2] = {
-                {"",  "00"  },
-                { "", "ff"  },
-                { "", "0000"},
-                { "", "0200"}
+                { "", "00" }, { "", "ff" }, { "", "0000" }, { "", "0200" }
         };
         struct fixture *f = *state;
 

@@ -201,28 +201,12 @@ static const struct {
         step_fn *run;
         unsigned n;
 } life[] = {
-        {step_on,      0},
-        { step_create, 0},
-        { step_create, 1},
-        { step_use,    0},
-        { step_create, 2},
-        { step_use,    0},
-        { step_use,    2},
-        { step_settle, 0},
-        { step_off,    0},
-        { step_on,     0},
-        { step_use,    1},
-        { step_wear,   0},
-        { step_use,    0},
-        { step_settle, 0},
-        { step_create, 3},
-        { step_use,    3},
-        { step_reset,  0},
-        { step_create, 4},
-        { step_create, 5},
-        { step_use,    5},
-        { step_settle, 0},
-        { step_off,    0},
+        { step_on, 0 },     { step_create, 0 }, { step_create, 1 }, { step_use, 0 },
+        { step_create, 2 }, { step_use, 0 },    { step_use, 2 },    { step_settle, 0 },
+        { step_off, 0 },    { step_on, 0 },     { step_use, 1 },    { step_wear, 0 },
+        { step_use, 0 },    { step_settle, 0 }, { step_create, 3 }, { step_use, 3 },
+        { step_reset, 0 },  { step_create, 4 }, { step_create, 5 }, { step_use, 5 },
+        { step_settle, 0 }, { step_off, 0 },
 };
 
 /* ---- what must hold --------------------------------------------------------------------- */

@@ -89,16 +89,16 @@ static int teardown(void **state) {
 
 static void start(struct fixture *f, enum presence_mode mode) {
         const struct worker_options options = {
-                .backend = {.id = "7",
-                            .store_path = f->path,
-                            .max_credentials = 100,
-                            .tpm = { .tcti = "test:part", .fd = -1 },
-                            .presence_mode = mode,
-                            .log = &f->log },
+                .backend = { .id = "7",
+                             .store_path = f->path,
+                             .max_credentials = 100,
+                             .tpm = { .tcti = "test:part", .fd = -1 },
+                             .presence_mode = mode,
+                             .log = &f->log },
                 .presence = { .mode = mode,
-                            .timeout_ms = 5000,
-                            .device_name = "Key",
-                            .tty_fd = -1                      },
+                              .timeout_ms = 5000,
+                              .device_name = "Key",
+                              .tty_fd = -1 },
         };
 
         assert_int_equal(worker_new(&options, &f->worker), 0);
@@ -158,15 +158,15 @@ static void each_failure_of_the_tpm_says_what_to_do(void **state) {
                 int error;
                 const char *says;
         } cases[] = {
-                {-ENODEV,        "No TPM 2.0 answers at test:part"                           },
-                { -EACCES,       "group tss"                                                 },
-                { -ESTALE,       "not the TPM that the store"                                },
-                { -EKEYREJECTED, "refuses the keys in the store"                             },
-                { -EDQUOT,       "locked out"                                                },
-                { -ENOSPC,       "no space"                                                  },
-                { -EBUSY,        "busy"                                                      },
-                { -ENOTSUP,      "lacks something"                                           },
-                { -EIO,          "The TPM at test:part could not be used: Input/output error"},
+                { -ENODEV, "No TPM 2.0 answers at test:part" },
+                { -EACCES, "group tss" },
+                { -ESTALE, "not the TPM that the store" },
+                { -EKEYREJECTED, "refuses the keys in the store" },
+                { -EDQUOT, "locked out" },
+                { -ENOSPC, "no space" },
+                { -EBUSY, "busy" },
+                { -ENOTSUP, "lacks something" },
+                { -EIO, "The TPM at test:part could not be used: Input/output error" },
         };
         struct fixture *f = *state;
 
