@@ -37,6 +37,8 @@ enum ctap_status ctap_status_from_errno(int r) {
                 return CTAP_OK;
         case -ENOSPC:
                 return CTAP2_ERR_KEY_STORE_FULL;
+        case -EKEYEXPIRED:
+                return CTAP2_ERR_PIN_AUTH_INVALID;
         default:
                 return CTAP1_ERR_OTHER;
         }

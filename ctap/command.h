@@ -16,6 +16,8 @@
 #include "ctap/ctap.h"
 #include "ctap/env.h"
 #include "ctap/macro.h"
+#include "ctap/pin-protocol.h"
+#include "ctap/pin-token.h"
 #include "ctap/status.h"
 #include "ctap/u2f.h"
 
@@ -56,6 +58,9 @@ struct ctap {
         bool has_credential_keys; /* false: to be derived from the store key */
         struct ctap_walk walk;
         uint64_t reset_until_ms; /* the end of the window that power-up opened */
+        struct ctap_key_agreement agreement;
+        struct ctap_token token;
+        uint8_t pin_mismatches; /* in a row, since power-up (CP4) */
         struct u2f u2f;
 };
 
@@ -77,7 +82,8 @@ ctap_run_fn ctap_selection;
 
 /*
  * The one place where a failure of the machine becomes an answer: CTAP2_ERR_KEY_STORE_FULL for
- * -ENOSPC, CTAP1_ERR_OTHER for all others, CTAP_OK for 0. It has been logged where it began.
+ * -ENOSPC, CTAP2_ERR_PIN_AUTH_INVALID for -EKEYEXPIRED, CTAP1_ERR_OTHER for all others, CTAP_OK for
+ * 0. It has been logged where it began.
  */
 _must_check_ enum ctap_status ctap_status_from_errno(int r);
 

@@ -146,7 +146,8 @@ static int load_step(struct tpm *t, void *userdata) {
         return tpm_rc_is_refusal(rc) && (rc & TPM2_RC_P) ? -EKEYREJECTED : r;
 }
 
-static int load(struct ctap_keys *k, struct bytes blob, struct ctap_loaded_key **ret) {
+static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket _unused_,
+                struct ctap_loaded_key **ret) {
         struct tpm *t = tpm_of(k);
         struct ctap_loaded_key *key = calloc(1, sizeof(*key));
         int r;

@@ -77,7 +77,7 @@ static void a_key_loaded_before_the_reset_does_not_sign_after_it(void **state) {
         struct tpm_state s = f->state;
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         assert_int_equal(tpm_erase(f->tpm, &s, fixture_save, f), 0);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), -ESTALE);
         k->ops->unload(k, key);

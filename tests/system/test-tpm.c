@@ -69,7 +69,7 @@ static void what_follows_the_yes(struct fixture *f) {
 
         start_up_and_register(f, &c);
         k = tpm_keys(f->tpm);
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         (void)watch_count(f);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), 0);
         k->ops->unload(k, key);
@@ -82,7 +82,7 @@ static void nothing(struct fixture *f) {
 
         assert_int_equal(k->ops->offered(k), 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384);
         for (int i = 0; i < 64; i++)
-                assert_int_equal(k->ops->load(k, BYTES_OF(foreign), &key), -EKEYREJECTED);
+                assert_int_equal(k->ops->load(k, BYTES_OF(foreign), NULL, &key), -EKEYREJECTED);
         assert_non_null(tpm_store_key(f->tpm));
         tpm_settle(f->tpm);
         tpm_idle(f->tpm);
@@ -231,7 +231,7 @@ static void a_digest_of_the_wrong_size_is_not_signed(void **state) {
         uint8_t digest[48] = { 0 };
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), -EINVAL);
         assert_int_equal(k->ops->sign(k, key, BYTES(digest, 31), &signature), -EINVAL);
         k->ops->unload(k, key);
@@ -299,7 +299,7 @@ static void a_credential_key_is_of_the_tpm_and_bound_to_it(void **state) {
 static int load_bytes(struct fixture *f, struct bytes blob) {
         struct ctap_keys *k = tpm_keys(f->tpm);
         struct ctap_loaded_key *key = NULL;
-        int r = k->ops->load(k, blob, &key);
+        int r = k->ops->load(k, blob, NULL, &key);
 
         k->ops->unload(k, key);
         return r;
@@ -371,7 +371,7 @@ static void a_tpm_that_died_is_no_device_until_it_is_back(void **state) {
         uint64_t counter;
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         swtpm_kill(&f->swtpm);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), -ENODEV);
         assert_int_equal(tpm_counter_read(f->tpm, &counter), -ENODEV);
@@ -385,7 +385,7 @@ static void a_tpm_that_died_is_no_device_until_it_is_back(void **state) {
         assert_nothing_else(f);
 
         /* It was restarted while nothing was asked of it, but while we were connected. */
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         swtpm_kill(&f->swtpm);
         swtpm_boot(&f->swtpm);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), 0);

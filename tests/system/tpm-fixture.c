@@ -201,7 +201,7 @@ int credential_use(struct fixture *f, const struct credential *c) {
 
         for (size_t i = 0; i < sizeof(digest); i++)
                 digest[i] = (uint8_t)(i * 7 + 1);
-        r = k->ops->load(k, BYTES(c->blob.data, c->blob.len), &key);
+        r = k->ops->load(k, BYTES(c->blob.data, c->blob.len), NULL, &key);
         if (r < 0) {
                 assert_null(key);
                 return r;
