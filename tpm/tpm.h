@@ -205,7 +205,3 @@ struct tpm_budget {
 };
 
 const struct tpm_budget *tpm_budgets(size_t *ret_n);
-
-/* The handles in a state, for status; zero where there is none. */
-void tpm_state_handles(const struct tpm_state *state, uint32_t *ret_anchor, uint32_t *ret_counter,
-                       uint32_t *ret_worker);

@@ -161,15 +161,15 @@ static void every_ceremony_keeps_its_budget(void **state) {
 
 static void provisioning_leaves_what_the_state_names_and_nothing_else(void **state) {
         struct fixture *f = *state;
-        uint32_t anchor, counter, worker;
+        struct tpm_facts facts;
 
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(f->state.phase, TPM_PHASE_READY);
         assert_int_equal(f->n_saves, 3);
-        tpm_state_handles(&f->state, &anchor, &counter, &worker);
-        assert_int_equal(anchor, 0x01800200);
-        assert_int_equal(counter, 0x01800201);
-        assert_int_equal(worker, 0x81018000);
+        tpm_state_facts(&f->state, &facts);
+        assert_int_equal(facts.anchor, 0x01800200);
+        assert_int_equal(facts.counter, 0x01800201);
+        assert_int_equal(facts.worker, 0x81018000);
         assert_nothing_else(f);
 }
 
@@ -252,12 +252,12 @@ static void class_b_and_unknown_keys_are_not_offered(void **state) {
 static void the_worker_is_a_storage_key_that_cannot_leave(void **state) {
         struct fixture *f = *state;
         struct raw raw = raw_open(f);
-        uint32_t anchor, counter, worker;
+        struct tpm_facts facts;
         TPM2B_PUBLIC *public;
         ESYS_TR tr;
 
-        tpm_state_handles(&f->state, &anchor, &counter, &worker);
-        tr = raw_find(&raw, worker);
+        tpm_state_facts(&f->state, &facts);
+        tr = raw_find(&raw, facts.worker);
         assert_int_equal(Esys_ReadPublic(raw.esys, tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                          &public, NULL, NULL),
                          0);
@@ -514,15 +514,15 @@ static void two_instances_share_a_tpm(void **state) {
         struct tpm_state first = f->state, second = { .phase = TPM_PHASE_NONE };
         struct credential c;
         struct tpm *t;
-        uint32_t anchor, counter, worker;
+        struct tpm_facts facts;
 
         tpm_idle(f->tpm);
         assert_int_equal(tpm_new(&o, &t), 0);
         assert_int_equal(tpm_provision(t, &second, fixture_save, f), 0);
-        tpm_state_handles(&second, &anchor, &counter, &worker);
-        assert_int_equal(anchor, 0x01800202);
-        assert_int_equal(counter, 0x01800203);
-        assert_int_equal(worker, 0x81018001);
+        tpm_state_facts(&second, &facts);
+        assert_int_equal(facts.anchor, 0x01800202);
+        assert_int_equal(facts.counter, 0x01800203);
+        assert_int_equal(facts.worker, 0x81018001);
         tpm_idle(t);
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
