@@ -84,6 +84,7 @@ static const struct {
         { TPM2_CC_PolicyCommandCode, "PolicyCommandCode" },
         { TPM2_CC_PolicyOR, "PolicyOR" },
         { TPM2_CC_PolicyTicket, "PolicyTicket" },
+        { TPM2_CC_ReadClock, "ReadClock" },
         { TPM2_CC_ReadPublic, "ReadPublic" },
         { TPM2_CC_StartAuthSession, "StartAuthSession" },
         { TPM2_CC_VerifySignature, "VerifySignature" },

@@ -233,12 +233,20 @@ static void assert_only(struct fixture *f, uint32_t class, const uint32_t *want,
 }
 
 void assert_nothing_else_is_kept(struct fixture *f) {
-        uint32_t nv[2], worker;
+        struct tpm_facts facts;
+        uint32_t nv[4];
+        size_t n = 0;
 
         tpm_idle(f->tpm);
-        tpm_state_handles(&f->state, &nv[0], &nv[1], &worker);
-        assert_only(f, 0x01000000, nv, 2);
-        assert_only(f, 0x81000000, &worker, 1);
+        tpm_state_facts(&f->state, &facts);
+        nv[n++] = facts.anchor;
+        nv[n++] = facts.counter;
+        if (facts.pin != 0)
+                nv[n++] = facts.pin;
+        if (facts.tries != 0)
+                nv[n++] = facts.tries;
+        assert_only(f, 0x01000000, nv, n);
+        assert_only(f, 0x81000000, &facts.worker, facts.worker != 0);
 }
 
 void assert_nothing_else(struct fixture *f) {
