@@ -26,6 +26,7 @@ static const struct ctap_command {
         [0x01] = { ctap_make_credential, TAKES_PARAMS },
         [0x02] = { ctap_get_assertion, TAKES_PARAMS },
         [0x04] = { ctap_get_info, 0 },
+        [0x06] = { ctap_client_pin, TAKES_PARAMS },
         [0x07] = { ctap_reset, 0 },
         [0x08] = { ctap_get_next_assertion, KEEPS_WALK },
         [0x0b] = { ctap_selection, 0 },

@@ -77,6 +77,7 @@ ctap_run_fn ctap_make_credential;
 ctap_run_fn ctap_get_assertion;
 ctap_run_fn ctap_get_next_assertion;
 ctap_run_fn ctap_get_info;
+ctap_run_fn ctap_client_pin;
 ctap_run_fn ctap_reset;
 ctap_run_fn ctap_selection;
 
