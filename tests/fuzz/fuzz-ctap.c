@@ -199,6 +199,14 @@ static void read_head(struct bytes auth_data, struct ctap_auth_data *ret, struct
         *ret_rest = in;
 }
 
+/* What is left of the authenticator data is a map, if the flags say so, or nothing. */
+static void check_outputs(uint8_t flags, struct bytes outputs) {
+        if (flags & CTAP_FLAG_ED)
+                require(cbor_check(outputs) == CTAP_OK && outputs.data[0] > 0xa0);
+        else
+                require(outputs.len == 0);
+}
+
 static void check_created(struct model *m, const struct cbor_value *reply) {
         const struct cbor_value data = member(reply, 2);
         struct ctap_auth_data d = { 0 };
@@ -207,12 +215,13 @@ static void check_created(struct model *m, const struct cbor_value *reply) {
         struct bytes known;
 
         read_head(data.string, &d, &in);
-        require(d.flags == (CTAP_FLAG_UP | CTAP_FLAG_AT) && d.count == 0);
+        require((d.flags & ~CTAP_FLAG_ED) == (CTAP_FLAG_UP | CTAP_FLAG_AT) && d.count == 0);
         (void)cursor_take(&in, 16);
         known = cursor_string16(&in);
         require(known.len == sizeof(id.b));
         memcpy(id.b, known.data, sizeof(id.b));
-        require(cbor_check(in.left) == CTAP_OK);
+        require(cbor_next(&in.left).kind == CBOR_KIND_MAP);
+        check_outputs(d.flags, in.left);
         remember(m, &id, &d.rp_id_hash);
 }
 
