@@ -532,6 +532,24 @@ static void MC7_what_is_discoverable_needs_the_pin_once_there_is_one(void **stat
         assert_int_equal(c->fake->n_rows, 2);
 }
 
+/* A power cut left the settings behind the key device: what that knows, counts. */
+static void MC7_a_pin_that_is_in_doubt_is_asked_for(void **state) {
+        struct client *c = *state;
+
+        client_set_pin(c);
+        c->fake->settings.pin_length = 0;
+        c->fake->settings.pin_in_doubt = true;
+        client_make_credential(c);
+        assert_int_equal(client_send(c), CTAP_OK); /* of no interest to this kind */
+        assert_int_equal(fake_calls(c->fake, "pin_verify"), 0);
+
+        client_set(c, 7, "{'rk': true}");
+        fake_fail(c->fake, "pin_verify", 1, -EIO);
+        assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+        assert_int_equal(c->fake->n_rows, 1);
+}
+
 static void MC8_under_always_uv_a_pin_that_is_set_must_be_used(void **state) {
         struct client *c = *state;
 
@@ -855,6 +873,17 @@ static void MC14_without_a_yes_the_token_stays(void **state) {
         assert_int_equal(client_send(c), CTAP_OK);
 }
 
+/* The specification does not ask whose yes it was. */
+static void MC14_a_yes_to_somebody_else_uses_the_token_up_too(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_get_token(c, 2, 0x01, CLIENT_RP);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_authorize(c);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+}
+
 /* LB11: what the token says of large blobs is not spent by this. */
 static void MC14_permissions_of_other_kinds(void **state) {
         struct client *c = *state;
@@ -1172,6 +1201,7 @@ int main(void) {
                 always_uv_unit_test(MC6_under_always_uv_there_is_no_way_without_a_pin),
                 always_uv_unit_test(MC6_under_always_uv_every_key_is_behind_the_pin),
                 client_unit_test(MC7_what_is_discoverable_needs_the_pin_once_there_is_one),
+                client_unit_test(MC7_a_pin_that_is_in_doubt_is_asked_for),
                 always_uv_unit_test(MC8_under_always_uv_a_pin_that_is_set_must_be_used),
                 client_unit_test(MC10_with_a_pin_what_is_not_discoverable_needs_none),
                 client_unit_test(MC11_either_protocol_verifies),
@@ -1195,6 +1225,7 @@ int main(void) {
                 client_unit_test(MC14_a_yes_uses_the_token_up),
                 client_unit_test(MC14_a_yes_uses_the_token_up_even_if_nothing_comes_of_it),
                 client_unit_test(MC14_without_a_yes_the_token_stays),
+                client_unit_test(MC14_a_yes_to_somebody_else_uses_the_token_up_too),
                 client_unit_test(MC14_permissions_of_other_kinds),
                 client_unit_test(MC14_the_ticket_goes_to_the_key_device_and_no_further),
                 client_unit_test(MC15_without_extensions_there_are_no_outputs),
