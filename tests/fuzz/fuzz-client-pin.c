@@ -131,16 +131,35 @@ static bool in_doubt(const struct ctap_settings *s) {
         return s->pin_in_doubt && s->pin_length == 0;
 }
 
+/* Code points of the PIN that is set; UINT8_MAX if it is none of the list. */
+static uint8_t true_length(const struct fake *f) {
+        for (size_t i = 0; i < ELEMENTSOF(pins); i++) {
+                struct ctap_pin_hash hash;
+                struct buf b = BUF_ON(hash.b);
+                uint8_t n = 0;
+
+                platform_put_pin_hash(pins[i], &b);
+                if (!same_pin(&hash, &f->pin))
+                        continue;
+                for (const char *at = pins[i]; *at != '\0'; at++)
+                        n = (uint8_t)(n + ((*at & 0xc0) != 0x80));
+                return n;
+        }
+        return UINT8_MAX;
+}
+
 static void check_settings(const struct model *m) {
         const struct fake *f = world(m);
 
         require(f->settings.pin_length <= CTAP_PIN_BYTES_MAX);
         if (m->older_disk)
                 return;
-        if (f->has_pin)
+        if (f->has_pin) {
                 require(f->settings.pin_length >= CTAP_MIN_PIN_LENGTH || in_doubt(&f->settings));
-        else
+                require(f->settings.pin_length <= true_length(f));
+        } else {
                 require(f->settings.pin_length == 0);
+        }
 }
 
 static void check_changed(struct model *m, const struct before *b, bool knew) {
