@@ -22,6 +22,12 @@
 #include "tpm/key.h"
 #include "tpm/tcti-stream.h"
 
+/*
+ * How long a simulator may take for a command: far longer than any of them does, and shorter than a
+ * service manager waits before it kills.
+ */
+#define STREAM_LIMIT_MS 60000
+
 void tpm_log(struct tpm *t, int priority, const char *format, ...) {
         char message[512];
         va_list args;
@@ -84,7 +90,7 @@ static int open_tcti(struct tpm *t) {
         TSS2_RC rc;
 
         if (!t->tcti_name)
-                return tpm_stream_new(t->options.fd, &t->tcti);
+                return tpm_stream_new(t->options.fd, STREAM_LIMIT_MS, &t->tcti);
 
         rc = Tss2_TctiLdr_Initialize(t->tcti_name, &t->tcti);
         if (rc == TSS2_RC_SUCCESS)
