@@ -20,6 +20,7 @@
 #include "tpm/capability.h"
 #include "tpm/handle.h"
 #include "tpm/key.h"
+#include "tpm/owner.h"
 #include "tpm/tcti-stream.h"
 
 /*
@@ -135,6 +136,9 @@ static int open_connection(struct tpm *t) {
         }
         t->connection++;
 
+        r = tpm_owner_apply(t);
+        if (r < 0)
+                return r;
         if (t->leftovers && is_unmanaged(t)) {
                 r = tpm_flush_leftovers(t);
                 if (r < 0)
@@ -250,6 +254,7 @@ struct tpm *tpm_free(struct tpm *t) {
 
         tpm_idle(t);
         tpm_forget(t);
+        tpm_owner_forget(t);
         tpm_keys_free(t);
         free(t->tcti_name);
         free(t);
