@@ -168,6 +168,30 @@ unsigned watch_count(struct fixture *f) {
         return n;
 }
 
+static FILE *open_bytes(struct fixture *f, const char *mode) {
+        char path[128];
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "%s/bytes", f->watch_dir);
+        file = fopen(path, mode);
+        assert_non_null(file);
+        return file;
+}
+
+void watch_listen(struct fixture *f) {
+        assert_int_equal(fclose(open_bytes(f, "we")), 0);
+}
+
+bool watch_heard(struct fixture *f, struct bytes what) {
+        static uint8_t heard[65536];
+        FILE *in = open_bytes(f, "re");
+        size_t n = fread(heard, 1, sizeof(heard), in);
+
+        assert_true(n > 0 && n < sizeof(heard));
+        (void)fclose(in);
+        return memmem(heard, n, what.data, what.len) != NULL;
+}
+
 int credential_make_of(struct fixture *f, enum ctap_key_type type, enum ctap_key_class class,
                        struct credential *ret) {
         struct ctap_keys *k = tpm_keys(f->tpm);

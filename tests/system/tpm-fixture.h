@@ -47,6 +47,10 @@ void watch_log(struct fixture *f, char *ret, size_t room);
 /* How many there were. */
 unsigned watch_count(struct fixture *f);
 
+/* Begins to listen on the line; tells if something went over it since. */
+void watch_listen(struct fixture *f);
+bool watch_heard(struct fixture *f, struct bytes what);
+
 /* A key that is made, used and verified. */
 struct credential {
         struct ctap_key_blob blob;
