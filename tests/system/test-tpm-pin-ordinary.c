@@ -43,31 +43,12 @@ static void reset_lockout(struct fixture *f) {
         raw_close(&raw);
 }
 
-static void set_max_tries(struct fixture *f, uint32_t n) {
-        struct raw raw = raw_open(f);
-
-        assert_int_equal(Esys_DictionaryAttackParameters(raw.esys, ESYS_TR_RH_LOCKOUT,
-                                                         ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                                                         ESYS_TR_NONE, n, 1000, 1000),
-                         0);
-        raw_close(&raw);
-}
-
-/* A state as a trial leaves it that found no PIN_FAIL; then completed. */
 static int setup(void **state) {
         struct fixture *f;
-        struct tpm_record r;
 
         (void)fixture_setup_ready(state);
         f = *state;
-        r = record_of(&f->state);
-        raw_undefine(f, &r.pin);
-        r.pin = (struct tpm_nv){ 0 };
-        r.pin_change = (struct tpm_approval){ 0 };
-        r.pin_kind = TPM_PIN_ORDINARY;
-        put_state(f, &r);
-        set_max_tries(f, 1000);
-        fixture_restart(f);
+        fixture_make_ordinary(f);
         assert_int_equal(pin_change(f, NULL, "1234"), CTAP_PIN_RIGHT);
         (void)watch_count(f);
         return 0;
@@ -142,7 +123,7 @@ static void keys_of_class_b_work_as_ever(void **state) {
 static void a_tpm_in_lockout_costs_no_try(void **state) {
         struct fixture *f = *state;
 
-        set_max_tries(f, 2);
+        raw_set_max_tries(f, 2);
         for (int i = 0; i < 2; i++)
                 assert_int_equal(pin_verify(f, "0000", NULL), CTAP_PIN_WRONG);
         assert_int_equal(pin_retries(f), 6);
