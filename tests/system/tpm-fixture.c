@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/system/tpm-fixture.h"
+#include "tpm/state.h"
 
 static void keep_message(void *userdata, int priority, const char *message) {
         struct fixture *f = userdata;
@@ -104,6 +105,25 @@ int fixture_setup_pin(void **state) {
         assert_int_equal(pin_change(f, NULL, "1234"), CTAP_PIN_RIGHT);
         (void)watch_count(f);
         return 0;
+}
+
+void fixture_make_ordinary(struct fixture *f) {
+        struct tpm_record r;
+        struct raw raw;
+
+        assert_int_equal(tpm_state_decode(&f->state, &r), 0);
+        raw = raw_open(f);
+        assert_int_equal(Esys_NV_UndefineSpace(raw.esys, ESYS_TR_RH_OWNER,
+                                               raw_find(&raw, tpm_nv_index(&r.pin)),
+                                               ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE),
+                         0);
+        raw_close(&raw);
+        r.pin = (struct tpm_nv){ 0 };
+        r.pin_change = (struct tpm_approval){ 0 };
+        r.pin_kind = TPM_PIN_ORDINARY;
+        assert_int_equal(tpm_state_encode(&r, &f->state), 0);
+        raw_set_max_tries(f, 1000);
+        fixture_restart(f);
 }
 
 int fixture_teardown(void **state) {
@@ -384,6 +404,16 @@ static void evict_control(const struct raw *r, ESYS_TR tr, TPM2_HANDLE handle) {
         assert_int_equal(Esys_EvictControl(r->esys, ESYS_TR_RH_OWNER, tr, ESYS_TR_PASSWORD,
                                            ESYS_TR_NONE, ESYS_TR_NONE, handle, &ignored),
                          0);
+}
+
+void raw_set_max_tries(struct fixture *f, uint32_t n) {
+        struct raw r = raw_open(f);
+
+        assert_int_equal(Esys_DictionaryAttackParameters(r.esys, ESYS_TR_RH_LOCKOUT,
+                                                         ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                                         ESYS_TR_NONE, n, 1000, 1000),
+                         0);
+        raw_close(&r);
 }
 
 void raw_evict(struct fixture *f, TPM2_HANDLE handle) {

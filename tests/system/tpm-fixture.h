@@ -30,6 +30,12 @@ int fixture_setup_ready(void **state);
 /* The same with 1234 as PIN. */
 int fixture_setup_pin(void **state);
 
+/*
+ * Of a provisioned state without a PIN: as if a trial had found no PIN_FAIL. Restarted. The TPM is
+ * in no hurry to go into lockout.
+ */
+void fixture_make_ordinary(struct fixture *f);
+
 /* A new struct tpm in place of the old, as after a restart of the daemon. */
 void fixture_reopen(struct fixture *f);
 struct tpm_options fixture_options(struct fixture *f);
@@ -95,6 +101,8 @@ struct raw {
 struct raw raw_open(struct fixture *f);
 void raw_close(struct raw *r);
 ESYS_TR raw_find(const struct raw *r, TPM2_HANDLE handle);
+/* How many failures the TPM takes before it goes into lockout. */
+void raw_set_max_tries(struct fixture *f, uint32_t n);
 /* Takes away what is at a persistent handle. */
 void raw_evict(struct fixture *f, TPM2_HANDLE handle);
 /* Makes a primary key in the owner hierarchy and leaves it at a persistent handle. */
