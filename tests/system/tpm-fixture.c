@@ -324,6 +324,20 @@ int credential_use_by(struct fixture *f, const struct credential *c,
         return r;
 }
 
+int secret_make(struct fixture *f, enum ctap_key_class class, struct ctap_secret_blob *ret) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        return k->ops->secret_create(k, class, ret);
+}
+
+int secret_use(struct fixture *f, const struct ctap_secret_blob *blob,
+               const struct ctap_ticket *ticket, struct secret64 *ret) {
+        static const uint8_t salts[64] = { [0] = 1, [31] = 2, [32] = 3, [63] = 4 };
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        return k->ops->secret_hmac(k, BYTES(blob->data, blob->len), ticket, BYTES_OF(salts), ret);
+}
+
 static void assert_only(struct fixture *f, uint32_t class, const uint32_t *want, size_t n_want) {
         uint32_t found[64];
         size_t n = swtpm_handles(&f->swtpm, class, found, ELEMENTSOF(found)), n_mine = 0;

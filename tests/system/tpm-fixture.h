@@ -82,6 +82,11 @@ unsigned pin_retries(struct fixture *f);
 bool signature_verifies(const struct ctap_public_key *public, struct bytes digest,
                         const struct ctap_signature *signature);
 
+/* hmac-secret of the keys port, for two salts. */
+int secret_make(struct fixture *f, enum ctap_key_class class, struct ctap_secret_blob *ret);
+int secret_use(struct fixture *f, const struct ctap_secret_blob *blob,
+               const struct ctap_ticket *ticket, struct secret64 *ret);
+
 /* What is in the TPM is exactly what the state names, and maybe an SRK; nothing is loaded. */
 void assert_nothing_else(struct fixture *f);
 /* The same of NV indexes and persistent handles alone. */
