@@ -149,6 +149,22 @@ restart_daemon() {
     start_daemon "${options[@]}"
 }
 
+# ---- suspend to RAM, in a script "in memory" (see tests/vm/run) ----
+
+# resumes: how often this TPM has come back from a suspend since the machine was switched on.
+resumes() {
+    limited 30 tpm2_readclock -T device:/dev/tpmrm0 | sed -n 's/^ *restart_count: //p'
+}
+
+# suspend_and_resume: returns in the machine that is awake again, with the TPM as its firmware left it.
+suspend_and_resume() {
+    local before after
+    before=$(resumes)
+    echo mem >/sys/power/state
+    after=$(resumes)
+    [ "$after" = $((before + 1)) ] || fail "the TPM did not resume: restarts $before, then $after"
+}
+
 # ---- libfido2's tools: parameters and results are lines of base64 in files ----
 
 random() { head -c 32 /dev/urandom | base64 -w0; }
