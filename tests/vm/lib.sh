@@ -77,12 +77,12 @@ contains() { # FILE TEXT
     grep -qF -- "$2" "$1" || { cat "$1"; fail "'$2' is not in $1"; }
 }
 
-# The node of the daemon's device number N (0 is the first). The number in /dev/hidrawN changes on every
-# plug, so it is looked up by what the kernel knows of the device: HID_PHYS is tpmauthn/UID, and .N after
-# that for the second and later ones.
+# node [N [UID]]: the node of the daemon's device number N (0 is the first). The number in /dev/hidrawN
+# changes on every plug, so it is looked up by what the kernel knows of the device: HID_PHYS is
+# tpmauthn/UID, and .N after that for the second and later ones.
 node() {
     local uevent instance
-    instance=$(id -u)
+    instance=${2:-$(id -u)}
     [ "${1:-0}" = 0 ] || instance+=.$1
     for uevent in /sys/class/hidraw/*/device/uevent; do
         if grep -qxF "HID_PHYS=tpmauthn/$instance" "$uevent" 2>/dev/null; then
@@ -109,7 +109,7 @@ start_daemon() {
 
 wait_for_node() {
     local end=$((SECONDS + 90))
-    while ! node "$1" >/dev/null; do
+    while ! node "$@" >/dev/null; do
         [ $SECONDS -lt $end ] || { echo "# no device node $1 after 90 s"; tail -n 20 "$OUT/daemon.log"; return 1; }
         sleep 0.2
     done
@@ -147,6 +147,29 @@ restart_daemon() {
     mapfile -t options <"$WORK/daemon.options"
     [ "${options[0]-}" ] || options=()
     start_daemon "${options[@]}"
+}
+
+# ---- the TPM ----
+
+# What is in the TPM, past the resource manager: sessions and transient objects too.
+handles() {
+    local kind
+    for kind in nv-index persistent transient loaded-session saved-session; do
+        echo "$kind: $(limited 30 tpm2_getcap -T device:/dev/tpm0 "handles-$kind" | tr -d '\n')"
+    done
+}
+
+same_handles_as() {
+    handles >now
+    diff -u "$1" now || fail "the TPM holds something else than before"
+}
+
+nothing_is_loaded() {
+    local kind
+    handles >now
+    for kind in transient loaded-session saved-session; do
+        grep -qx "$kind: " now || fail "the TPM holds something: $(cat now)"
+    done
 }
 
 # ---- suspend to RAM, in a script "in memory" (see tests/vm/run) ----
