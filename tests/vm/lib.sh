@@ -63,13 +63,13 @@ until_true() {
     done
 }
 
-# refuses PROGRAM...: succeeds when the program fails by itself, not by a limit or a crash. Not for
-# functions: the shell ignores `set -e` in them here.
+# refuses PROGRAM...: succeeds when the program fails by itself, not by a limit or a crash, nor by an
+# unexpected question (types). Not for functions that count on `set -e`, which the shell ignores here.
 refuses() {
     local status=0
     "$@" || status=$?
     case $status in
-    0 | 124 | 126 | 127 | 134 | 137 | 139) fail "expected a refusal, got status $status: $*" ;;
+    0 | 98 | 99 | 124 | 126 | 127 | 134 | 137 | 139) fail "expected a refusal, got status $status: $*" ;;
     esac
 }
 
@@ -188,9 +188,46 @@ suspend_and_resume() {
     [ "$after" = $((before + 1)) ] || fail "the TPM did not resume: restarts $before, then $after"
 }
 
+# types [ANSWER...] -- COMMAND...: COMMAND on a terminal, and exactly so many answers to its questions. What
+# stood on the terminal is in the file typed.
+types() {
+    local status=0
+    limited 120 /usr/bin/python3 "$TREE/tests/vm/typist.py" "$@" >typed || status=$?
+    cat typed >&2
+    return $status
+}
+
+# start_sshd: on port 2222, for who is in $WORK/authorized.
+start_sshd() {
+    mkdir -p /run/sshd
+    sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow # not locked, and no password
+    ssh-keygen -q -t ed25519 -N '' -f hostkey
+    cat >sshd_config <<END
+Port 2222
+ListenAddress 127.0.0.1
+HostKey $WORK/hostkey
+AuthorizedKeysFile $WORK/authorized
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+PidFile $WORK/sshd.pid
+END
+    /usr/sbin/sshd -f "$WORK/sshd_config" -E "$OUT/sshd.log"
+    until_true 20 test -s sshd.pid
+}
+
 # ---- libfido2's tools: parameters and results are lines of base64 in files ----
 
 random() { head -c 32 /dev/urandom | base64 -w0; }
+
+# ask_device COMMAND...: with ANSWER set, that is typed at the one question that must come.
+ask_device() {
+    if [ "${ANSWER-}" ]; then
+        types "$ANSWER" -- "$@"
+    else
+        limited 60 "$@"
+    fi
+}
 
 # register DIR RP OPTIONS NODE: makes a credential, verifies its attestation, keeps its id and key.
 register() {
@@ -198,7 +235,7 @@ register() {
     mkdir -p "$dir"
     printf '%s\n%s\nalice\n%s\n' "$(random)" "$rp" "$(random)" >"$dir/param"
     # shellcheck disable=SC2086
-    limited 60 fido2-cred -M $options -i "$dir/param" -o "$dir/cred" "$device" es256
+    ask_device fido2-cred -M $options -i "$dir/param" -o "$dir/cred" "$device" es256
     limited 20 fido2-cred -V -i "$dir/cred" -o "$dir/verified" es256
     head -n 1 "$dir/verified" >"$dir/id"
     tail -n +2 "$dir/verified" >"$dir/key"
@@ -210,6 +247,6 @@ sign() {
     local dir=$1 device=$2
     shift 2
     { random && echo && cat "$dir/rp" "$dir/id"; } >"$dir/ask"
-    limited 60 fido2-assert -G "$@" -i "$dir/ask" -o "$dir/assertion" "$device"
+    ask_device fido2-assert -G "$@" -i "$dir/ask" -o "$dir/assertion" "$device"
     limited 20 fido2-assert -V -i "$dir/assertion" "$dir/key" es256
 }
