@@ -254,11 +254,11 @@ static json_t *describe_tpm(const struct tpm_info *i) {
 }
 
 static json_t *describe_handles(const struct tpm_state *state) {
-        uint32_t anchor = 0, counter = 0, worker = 0;
+        struct tpm_facts facts;
 
-        tpm_state_handles(state, &anchor, &counter, &worker);
-        return json_pack("{s:I,s:I,s:I}", "anchor", (json_int_t)anchor, "counter",
-                         (json_int_t)counter, "worker", (json_int_t)worker);
+        tpm_state_facts(state, &facts);
+        return json_pack("{s:I,s:I,s:I}", "anchor", (json_int_t)facts.anchor, "counter",
+                         (json_int_t)facts.counter, "worker", (json_int_t)facts.worker);
 }
 
 static json_t *doctor(struct backend *b, const json_t *params) {

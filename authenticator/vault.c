@@ -73,6 +73,8 @@ static int resume(struct vault *v) {
                 return begin_anew(v);
 
         r = tpm_unlock(v->tpm, &v->state);
+        if (r >= 0)
+                r = tpm_complete(v->tpm, &v->state, save_state, v);
         if (r < 0)
                 return r;
         return lease_begin(v->store, &v->counter);

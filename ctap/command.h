@@ -16,6 +16,8 @@
 #include "ctap/ctap.h"
 #include "ctap/env.h"
 #include "ctap/macro.h"
+#include "ctap/pin-protocol.h"
+#include "ctap/pin-token.h"
 #include "ctap/status.h"
 #include "ctap/u2f.h"
 
@@ -56,6 +58,9 @@ struct ctap {
         bool has_credential_keys; /* false: to be derived from the store key */
         struct ctap_walk walk;
         uint64_t reset_until_ms; /* the end of the window that power-up opened */
+        struct ctap_key_agreement agreement;
+        struct ctap_token token;
+        uint8_t pin_mismatches; /* in a row, since power-up (CP4) */
         struct u2f u2f;
 };
 
@@ -72,16 +77,28 @@ ctap_run_fn ctap_make_credential;
 ctap_run_fn ctap_get_assertion;
 ctap_run_fn ctap_get_next_assertion;
 ctap_run_fn ctap_get_info;
+ctap_run_fn ctap_client_pin;
 ctap_run_fn ctap_reset;
 ctap_run_fn ctap_selection;
 
 /*
  * The one place where a failure of the machine becomes an answer: CTAP2_ERR_KEY_STORE_FULL for
- * -ENOSPC, CTAP1_ERR_OTHER for all others, CTAP_OK for 0. It has been logged where it began.
+ * -ENOSPC, CTAP2_ERR_PIN_AUTH_INVALID for -EKEYEXPIRED, CTAP1_ERR_OTHER for all others, CTAP_OK for
+ * 0. It has been logged where it began.
  */
 _must_check_ enum ctap_status ctap_status_from_errno(int r);
 
+/*
+ * The same for a call of the keys port that was given the token's ticket: a ticket that is refused
+ * ends the token.
+ */
+_must_check_ enum ctap_status ctap_status_from_keys(struct ctap *c, int r);
+
 uint64_t ctap_now_ms(const struct ctap *c);
+/* Ends the token, and with it what it was allowing (CP35). */
+void ctap_end_token(struct ctap *c);
+/* The same, and the key agreements too: as after a start (CP9). */
+void ctap_forget_verification(struct ctap *c);
 void ctap_forget_walk(struct ctap *c);
 /* Whatever a person said to U2F, or is still being asked, is of no effect from now on. */
 void ctap_forget_answers(struct ctap *c);

@@ -6,11 +6,13 @@
  * its own; what it needs of the world comes through struct ctap_env.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ctap/bytes.h"
 #include "ctap/env.h"
 #include "ctap/macro.h"
+#include "ctap/status.h"
 
 struct ctap;
 
@@ -18,6 +20,7 @@ struct ctap_options {
         uint8_t aaguid[16];
         uint32_t firmware_version;
         uint32_t max_message; /* bytes, getInfo maxMsgSize */
+        bool always_uv;       /* nothing without verification (CTAP 2.3 §7.2) */
 };
 
 /* The largest answer of any command, status byte included. */
@@ -30,6 +33,9 @@ struct ctap *ctap_free(struct ctap *c);
 
 /* Power-up (CTAP 2.3 §6.6): the virtual device has just been plugged in. */
 void ctap_power_up(struct ctap *c);
+
+/* The machine slept, or is about to: whoever was verified before is not any more. */
+void ctap_suspend(struct ctap *c);
 
 /*
  * Runs one CTAP2 command (CTAPHID_CBOR): command byte and parameters in, status byte and CBOR out.
@@ -47,3 +53,18 @@ void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *r
  */
 uint64_t ctap_deadline(const struct ctap *c);
 void ctap_expire(struct ctap *c);
+
+/* ---- the PIN, for its owner's own tool ----------------------------------------------------- */
+
+struct ctap_pin_info {
+        bool is_set;
+        bool must_change; /* forcePINChange */
+        bool is_latched;  /* three wrong ones in a row: nothing is tried until the next power-up */
+        uint8_t retries;  /* 0: blocked until a reset */
+        uint8_t min_length; /* code points */
+};
+
+/* PINs are UTF-8 and 63 bytes at most. The answers are those of authenticatorClientPIN (§6.5.5). */
+_must_check_ enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret);
+_must_check_ enum ctap_status ctap_pin_set(struct ctap *c, struct bytes pin);
+_must_check_ enum ctap_status ctap_pin_change(struct ctap *c, struct bytes old, struct bytes pin);

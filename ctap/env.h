@@ -10,6 +10,7 @@
  * is decided in ctap/ alone.
  */
 
+#include <openssl/crypto.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +53,47 @@ struct ctap_signature {
         uint8_t data[112];
 };
 
+/* A wrapped CredRandom of hmac-secret; only the keys port knows what is inside. */
+#define CTAP_SECRET_BLOB_MAX 768
+
+struct ctap_secret_blob {
+        uint16_t len; /* 0: there is none */
+        uint8_t data[CTAP_SECRET_BLOB_MAX];
+};
+
+/* A PIN as it comes over the wire and goes to the key device: LEFT(SHA-256(PIN), 16). A secret. */
+struct ctap_pin_hash {
+        uint8_t b[16];
+};
+
+static inline void ctap_pin_hash_wipe(struct ctap_pin_hash *p) {
+        OPENSSL_cleanse(p, sizeof(*p));
+}
+
+#define CTAP_PIN_TRIES_MAX 8
+
+enum ctap_pin_verdict {
+        CTAP_PIN_RIGHT,
+        CTAP_PIN_WRONG,   /* and one try less */
+        CTAP_PIN_BLOCKED, /* no tries are left; the PIN was not looked at */
+        CTAP_PIN_LATER,   /* the device looks at no PIN for some time; no try was used up */
+};
+
+/*
+ * The key device's word that it was given the right PIN, good for a while and any number of uses. It
+ * ends by itself when the device is restarted. Only the keys port knows what is inside. A secret.
+ */
+#define CTAP_TICKET_MAX 256
+
+struct ctap_ticket {
+        uint16_t len; /* 0: there is none */
+        uint8_t data[CTAP_TICKET_MAX];
+};
+
+static inline void ctap_ticket_wipe(struct ctap_ticket *t) {
+        OPENSSL_cleanse(t, sizeof(*t));
+}
+
 struct ctap_loaded_key; /* a key that can sign now */
 
 struct ctap_keys {
@@ -64,13 +106,49 @@ struct ctap_keys_ops {
         _must_check_ int (*create)(struct ctap_keys *k, enum ctap_key_type type,
                                    enum ctap_key_class class, struct ctap_key_blob *ret_blob,
                                    struct ctap_public_key *ret_public);
-        /* -EKEYREJECTED: the blob is not one of this device's. Free the key with unload. */
+        /*
+         * Makes a key ready to sign once. One of class B needs a ticket, for others it may be NULL; it
+         * is borrowed until unload. Free the key with unload.
+         *   -EKEYREJECTED  the blob is not one of this device's
+         *   -EKEYEXPIRED   the ticket is not good any more, or there is none and the key wants one
+         */
         _must_check_ int (*load)(struct ctap_keys *k, struct bytes blob,
-                                 struct ctap_loaded_key **ret);
+                                 const struct ctap_ticket *ticket, struct ctap_loaded_key **ret);
+        /* -EKEYEXPIRED, as above: a ticket can end between load and sign. */
         _must_check_ int (*sign)(struct ctap_keys *k, struct ctap_loaded_key *key,
                                  struct bytes digest, struct ctap_signature *ret);
         /* Gives the key up. The device may be told later, after the answer went out. NULL is fine. */
         void (*unload)(struct ctap_keys *k, struct ctap_loaded_key *key);
+
+        /* A new random HMAC-SHA-256 key (CredRandom, CTAP 2.3 §12.7) that never leaves the device. */
+        _must_check_ int (*secret_create)(struct ctap_keys *k, enum ctap_key_class class,
+                                          struct ctap_secret_blob *ret);
+        /*
+         * HMAC-SHA-256 over each salt: `salts` is one of 32 bytes or two, and so is what is returned.
+         * Errors and ticket as with load.
+         */
+        _must_check_ int (*secret_hmac)(struct ctap_keys *k, struct bytes blob,
+                                        const struct ctap_ticket *ticket, struct bytes salts,
+                                        struct secret64 *ret);
+
+        /*
+         * Asks the device if this is the PIN (NULL: if none is set); it counts the wrong tries itself,
+         * and a right one gives them back. The ticket, which is set for CTAP_PIN_RIGHT, is good for
+         * `seconds`.
+         */
+        _must_check_ int (*pin_verify)(struct ctap_keys *k, const struct ctap_pin_hash *pin,
+                                       uint32_t seconds, enum ctap_pin_verdict *ret,
+                                       struct ctap_ticket *ret_ticket);
+        /*
+         * Puts a new PIN in place of the old one (NULL: none is set yet), which counts as a try of the
+         * old one. Tickets given before may stay good until they end: forget them.
+         */
+        _must_check_ int (*pin_change)(struct ctap_keys *k, const struct ctap_pin_hash *old,
+                                       const struct ctap_pin_hash *new, enum ctap_pin_verdict *ret);
+        /* How many wrong tries are left, by the device's own count; asks it only if that is unknown. */
+        _must_check_ int (*pin_retries)(struct ctap_keys *k, uint8_t *ret);
+        /* 0 or -EKEYEXPIRED: the device was restarted since. Asks it only after a new connection. */
+        _must_check_ int (*ticket_check)(struct ctap_keys *k, const struct ctap_ticket *ticket);
 };
 
 /* ---- store ------------------------------------------------------------------------------ */
@@ -104,9 +182,26 @@ struct ctap_row {
         int64_t created;           /* seconds since the epoch; set by the store */
         int64_t last_used;         /* seconds since the epoch, 0 = never; set by the store */
         struct ctap_key_blob key;
+        /* CredRandomWithoutUV and CredRandomWithUV; empty until they are first needed. */
+        struct ctap_secret_blob cred_random, cred_random_uv;
         uint16_t sealed_len;
         uint8_t sealed[1024]; /* the sealed record: credential.h */
 };
+
+/* What is not a credential and outlives a power cycle; a reset puts it back to its defaults. */
+struct ctap_settings {
+        uint8_t pin_length;     /* code points of the PIN; 0: none is set */
+        uint8_t min_pin_length; /* code points, at least CTAP_MIN_PIN_LENGTH */
+        bool force_pin_change;
+        /*
+         * A PIN was about to be set or changed: whether that came about, only the key device knows.
+         * pin_length is then the least that it can be.
+         */
+        bool pin_in_doubt;
+};
+
+#define CTAP_MIN_PIN_LENGTH   4
+#define CTAP_SETTINGS_DEFAULT ((struct ctap_settings){ .min_pin_length = CTAP_MIN_PIN_LENGTH })
 
 struct ctap_store {
         const struct ctap_store_ops *ops;
@@ -140,9 +235,22 @@ struct ctap_store_ops {
          */
         _must_check_ int (*use)(struct ctap_store *s, const struct ctap_credential_id *id,
                                 uint32_t *ret_count);
+        /* Keeps the CredRandom pair of a credential that had none. -ENOENT; -EEXIST: it has one. */
+        _must_check_ int (*set_cred_random)(struct ctap_store *s,
+                                            const struct ctap_credential_id *id,
+                                            const struct ctap_secret_blob *cred_random,
+                                            const struct ctap_secret_blob *cred_random_uv);
+        /* In memory; borrowed until the next call that changes them. */
+        const struct ctap_settings *(*settings)(struct ctap_store *s);
+        /* Durable when it returns. */
+        _must_check_ int (*set_settings)(struct ctap_store *s,
+                                         const struct ctap_settings *settings);
         /* How many more discoverable credentials fit. Never asks the device. */
         uint32_t (*remaining)(struct ctap_store *s);
-        /* Erases everything, in the key device first, and begins anew. The store key changes. */
+        /*
+         * Erases everything, PIN and settings too, in the key device first, and begins anew. The store
+         * key changes.
+         */
         _must_check_ int (*reset)(struct ctap_store *s);
 };
 

@@ -68,7 +68,8 @@ static int assertion_prepare(void *userdata) {
                 if (r < 0)
                         return r;
         }
-        return env->keys->ops->load(env->keys, BYTES(a->row.key.data, a->row.key.len), &a->key);
+        return env->keys->ops->load(env->keys, BYTES(a->row.key.data, a->row.key.len), NULL,
+                                    &a->key);
 }
 
 /* The counter is durable before the signature over it exists (F5). */

@@ -277,7 +277,7 @@ static int mc_prepare(void *userdata) {
         r = buf_error(&m->auth_data);
         if (r < 0 || m->rq->format == CTAP_ATTESTATION_NONE)
                 return r;
-        return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len), &m->key);
+        return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len), NULL, &m->key);
 }
 
 static struct ctap_prompt mc_prompt(const struct mc_request *rq) {

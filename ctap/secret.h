@@ -15,3 +15,11 @@ struct secret32 {
 static inline void secret32_wipe(struct secret32 *s) {
         OPENSSL_cleanse(s, sizeof(*s));
 }
+
+struct secret64 {
+        uint8_t b[64];
+};
+
+static inline void secret64_wipe(struct secret64 *s) {
+        OPENSSL_cleanse(s, sizeof(*s));
+}

@@ -425,7 +425,7 @@ static int authenticate_act(const struct call *c, const struct authenticate_requ
         uint32_t count = row->count;
         int r;
 
-        r = keys->ops->load(keys, BYTES(row->key.data, row->key.len), &key);
+        r = keys->ops->load(keys, BYTES(row->key.data, row->key.len), NULL, &key);
         if (r < 0)
                 return r;
         if (present)

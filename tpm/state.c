@@ -16,8 +16,15 @@
 
 enum {
         STATE_MAGIC = 0x74706d61, /* "tpma" */
-        STATE_VERSION = 1,
+        STATE_VERSION = 2,
         STATE_HAS_P384 = 1 << 0,
+        STATE_IS_FIRMWARE = 1 << 1,
+};
+
+/* The flags that each version knows. */
+static const uint8_t known_flags[] = {
+        [1] = STATE_HAS_P384,
+        [2] = STATE_HAS_P384 | STATE_IS_FIRMWARE,
 };
 
 static void put_name(struct buf *b, const TPM2B_NAME *name) {
@@ -63,6 +70,47 @@ static void put_blob(struct buf *b, const struct tpm_blob *blob) {
         buf_put_string16(b, buf_bytes(&one));
 }
 
+struct ticket_storage {
+        uint8_t b[sizeof(TPMT_TK_VERIFIED)];
+};
+
+/* Empty if there is none; a failed buffer if it cannot be written. */
+static struct buf ticket_encode(const TPMT_TK_VERIFIED *ticket, struct ticket_storage *storage) {
+        struct buf b = BUF_ON(storage->b);
+
+        if (ticket->digest.size > 0 &&
+            Tss2_MU_TPMT_TK_VERIFIED_Marshal(ticket, b.data, b.cap, &b.len) != TSS2_RC_SUCCESS)
+                b.failed = true;
+        return b;
+}
+
+static void put_approval(struct buf *b, const struct tpm_approval *approval) {
+        struct ticket_storage storage;
+        struct buf ticket = ticket_encode(&approval->ticket, &storage);
+
+        if (ticket.failed)
+                b->failed = true;
+        put_name(b, &approval->writer);
+        buf_put_string16(b, buf_bytes(&ticket));
+}
+
+/* What version 2 added. */
+static void put_pin(struct buf *b, const struct tpm_record *record) {
+        buf_put_u8(b, (uint8_t)record->pin_kind);
+        buf_put_u8(b, (uint8_t)record->hmac_kind);
+        put_nv(b, &record->pin);
+        put_approval(b, &record->pin_change);
+        buf_put(b, BYTES_OF(record->pin_salt));
+        put_nv(b, &record->tries);
+        buf_put_u64(b, record->tries_base);
+        put_nv(b, &record->scratch);
+}
+
+static uint8_t flags_of(const struct tpm_record *record) {
+        return (uint8_t)((record->has_p384 ? STATE_HAS_P384 : 0) |
+                         (record->is_firmware ? STATE_IS_FIRMWARE : 0));
+}
+
 int tpm_state_encode(const struct tpm_record *record, struct tpm_state *ret) {
         struct tpm_state s = { .phase = record->phase };
         struct buf b = BUF_ON(s.data);
@@ -72,7 +120,7 @@ int tpm_state_encode(const struct tpm_record *record, struct tpm_state *ret) {
         buf_put_u32(&b, STATE_MAGIC);
         buf_put_u16(&b, STATE_VERSION);
         buf_put_u8(&b, (uint8_t)record->phase);
-        buf_put_u8(&b, record->has_p384 ? STATE_HAS_P384 : 0);
+        buf_put_u8(&b, flags_of(record));
         put_name(&b, &record->srk_name);
         put_ref(&b, &record->srk);
         put_nv(&b, &record->anchor);
@@ -84,6 +132,7 @@ int tpm_state_encode(const struct tpm_record *record, struct tpm_state *ret) {
         put_blob(&b, &record->worker_key);
         put_blob(&b, &record->sealed_auth);
         put_blob(&b, &record->sealed_store_key);
+        put_pin(&b, record);
         SHA256(b.data, b.len, digest.b);
         buf_put(&b, BYTES_OF(digest));
 
@@ -143,19 +192,61 @@ static void get_blob(struct cursor *c, struct tpm_blob *ret) {
                 c->failed = true;
 }
 
+/* As with an index. */
+static void get_ticket(struct cursor *c, TPMT_TK_VERIFIED *ret) {
+        struct bytes b = cursor_string16(c);
+        struct ticket_storage storage;
+        struct buf again;
+        size_t n = 0;
+
+        if (b.len > 0 &&
+            Tss2_MU_TPMT_TK_VERIFIED_Unmarshal(b.data, b.len, &n, ret) != TSS2_RC_SUCCESS)
+                c->failed = true;
+        again = ticket_encode(ret, &storage);
+        if (!bytes_equal(buf_bytes(&again), b))
+                c->failed = true;
+}
+
+static void get_pin(struct cursor *c, struct tpm_record *ret) {
+        ret->pin_kind = cursor_u8(c);
+        ret->hmac_kind = cursor_u8(c);
+        get_nv(c, &ret->pin);
+        get_name(c, &ret->pin_change.writer);
+        get_ticket(c, &ret->pin_change.ticket);
+        cursor_copy(c, ret->pin_salt, sizeof(ret->pin_salt));
+        get_nv(c, &ret->tries);
+        ret->tries_base = cursor_u64(c);
+        get_nv(c, &ret->scratch);
+        if (ret->pin_kind > TPM_PIN_ORDINARY || ret->hmac_kind > TPM_HMAC_UNSEAL)
+                c->failed = true;
+}
+
+/* An index that was made can be used. */
+static bool has_whole_pin(const struct tpm_record *r) {
+        if (r->pin.ref.len == 0)
+                return true;
+        return tpm_nv_index(&r->pin) != 0 && r->pin_change.writer.size > 0 &&
+               r->pin_change.ticket.digest.size > 0 && r->pin_kind != TPM_PIN_NONE &&
+               (r->pin_kind != TPM_PIN_ORDINARY || r->tries.ref.len > 0);
+}
+
+static bool has_whole_worker(const struct tpm_record *r) {
+        return r->worker_name.size > 0 && r->worker_key.private.size > 0 &&
+               (r->worker.len > 0) == (r->worker_handle != 0);
+}
+
 /* What later code takes for granted in each phase. */
 static bool is_whole(const struct tpm_record *r) {
-        bool chosen = tpm_nv_index(&r->anchor) != 0 && tpm_nv_index(&r->counter) != 0 &&
-                      r->worker_handle != 0;
+        bool chosen = tpm_nv_index(&r->anchor) != 0 && tpm_nv_index(&r->counter) != 0;
 
         switch (r->phase) {
         case TPM_PHASE_PROVISIONING:
                 return chosen;
         case TPM_PHASE_READY:
                 return chosen && r->srk_name.size > 0 && r->anchor.ref.len > 0 &&
-                       r->counter.ref.len > 0 && r->worker_name.size > 0 && r->worker.len > 0 &&
-                       r->gate_key.private.size > 0 && r->worker_key.private.size > 0 &&
-                       r->sealed_auth.private.size > 0 && r->sealed_store_key.private.size > 0;
+                       r->counter.ref.len > 0 && has_whole_worker(r) && has_whole_pin(r) &&
+                       r->gate_key.private.size > 0 && r->sealed_auth.private.size > 0 &&
+                       r->sealed_store_key.private.size > 0;
         case TPM_PHASE_ERASING:
                 return true;
         case TPM_PHASE_NONE:
@@ -181,50 +272,69 @@ static int open_envelope(const struct tpm_state *state, struct cursor *ret) {
         return 0;
 }
 
+static void get_record(struct cursor *c, uint16_t version, struct tpm_record *ret) {
+        uint8_t flags;
+
+        ret->phase = cursor_u8(c);
+        flags = cursor_u8(c);
+        if (flags & ~known_flags[version])
+                c->failed = true;
+        ret->has_p384 = (flags & STATE_HAS_P384) != 0;
+        ret->is_firmware = (flags & STATE_IS_FIRMWARE) != 0;
+        get_name(c, &ret->srk_name);
+        get_ref(c, &ret->srk);
+        get_nv(c, &ret->anchor);
+        get_nv(c, &ret->counter);
+        ret->worker_handle = cursor_u32(c);
+        get_name(c, &ret->worker_name);
+        get_ref(c, &ret->worker);
+        get_blob(c, &ret->gate_key);
+        get_blob(c, &ret->worker_key);
+        get_blob(c, &ret->sealed_auth);
+        get_blob(c, &ret->sealed_store_key);
+        if (version >= 2)
+                get_pin(c, ret);
+}
+
 int tpm_state_decode(const struct tpm_state *state, struct tpm_record *ret) {
         struct tpm_record r = { 0 };
+        uint16_t version;
         struct cursor c;
-        uint8_t flags;
 
         if (state->phase == TPM_PHASE_NONE && state->len == 0) {
                 *ret = r;
                 return 0;
         }
-        if (open_envelope(state, &c) < 0)
+        if (open_envelope(state, &c) < 0 || cursor_u32(&c) != STATE_MAGIC)
                 return -EBADMSG;
-        if (cursor_u32(&c) != STATE_MAGIC || cursor_u16(&c) != STATE_VERSION)
+        version = cursor_u16(&c);
+        if (version < 1 || version > STATE_VERSION)
                 return -EBADMSG;
 
-        r.phase = cursor_u8(&c);
-        flags = cursor_u8(&c);
-        r.has_p384 = (flags & STATE_HAS_P384) != 0;
-        get_name(&c, &r.srk_name);
-        get_ref(&c, &r.srk);
-        get_nv(&c, &r.anchor);
-        get_nv(&c, &r.counter);
-        r.worker_handle = cursor_u32(&c);
-        get_name(&c, &r.worker_name);
-        get_ref(&c, &r.worker);
-        get_blob(&c, &r.gate_key);
-        get_blob(&c, &r.worker_key);
-        get_blob(&c, &r.sealed_auth);
-        get_blob(&c, &r.sealed_store_key);
-
-        if (cursor_end(&c) < 0 || (flags & ~STATE_HAS_P384) != 0 || r.phase != state->phase ||
-            !is_whole(&r) || (r.worker_handle != 0 && r.worker_handle >> 24 != TPM2_HT_PERSISTENT))
+        get_record(&c, version, &r);
+        if (cursor_end(&c) < 0 || r.phase != state->phase || !is_whole(&r) ||
+            (r.worker_handle != 0 && r.worker_handle >> 24 != TPM2_HT_PERSISTENT))
                 return -EBADMSG;
 
         *ret = r;
         return 0;
 }
 
-void tpm_state_handles(const struct tpm_state *state, uint32_t *ret_anchor, uint32_t *ret_counter,
-                       uint32_t *ret_worker) {
+void tpm_state_facts(const struct tpm_state *state, struct tpm_facts *ret) {
         struct tpm_record r;
 
         if (tpm_state_decode(state, &r) < 0)
                 r = (struct tpm_record){ 0 };
-        *ret_anchor = tpm_nv_index(&r.anchor);
-        *ret_counter = tpm_nv_index(&r.counter);
-        *ret_worker = r.worker_handle;
+        *ret = (struct tpm_facts){
+                .anchor = tpm_nv_index(&r.anchor),
+                .counter = tpm_nv_index(&r.counter),
+                .pin = tpm_nv_index(&r.pin),
+                .tries = tpm_nv_index(&r.tries),
+                .worker = r.worker_handle,
+                .pin_kind = r.pin_kind,
+                .hmac_kind = r.hmac_kind,
+                .is_firmware = r.is_firmware,
+                .srk_persistent = r.srk.len > 0,
+                .has_p384 = r.has_p384,
+        };
 }

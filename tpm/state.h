@@ -22,27 +22,48 @@ struct tpm_nv {
         struct tpm_ref ref;     /* empty until it was written */
 };
 
+/* Why this TPM lets the PIN be changed: what K signed, as the TPM verified it (pin-index.h). */
+struct tpm_approval {
+        TPM2B_NAME writer;       /* K */
+        TPMT_TK_VERIFIED ticket; /* digest.size 0: there is none */
+};
+
+#define TPM_PIN_SALT_SIZE 32
+
 struct tpm_record {
         enum tpm_phase phase;
         bool has_p384;
+        bool is_firmware; /* by the manufacturer; false in states of version 1 */
 
         TPM2B_NAME srk_name;
         struct tpm_ref srk; /* empty: the SRK is made anew whenever it is needed */
 
         struct tpm_nv anchor, counter;
 
-        uint32_t worker_handle; /* 0: none */
+        uint32_t worker_handle; /* 0: none, P2 is loaded from its blob for each connection */
         TPM2B_NAME worker_name; /* empty until P2 exists */
-        struct tpm_ref worker;
+        struct tpm_ref worker;  /* empty if there is no handle */
 
         struct tpm_blob gate_key, worker_key, sealed_auth, sealed_store_key;
+
+        enum tpm_pin_kind pin_kind; /* NONE: not decided yet */
+        enum tpm_hmac_kind hmac_kind;
+        struct tpm_nv pin; /* without a ref: planned, and maybe begun */
+        struct tpm_approval pin_change;
+        uint8_t pin_salt[TPM_PIN_SALT_SIZE];
+        struct tpm_nv tries;   /* TPM_PIN_ORDINARY: a counter that goes up with each try */
+        uint64_t tries_base;   /* where it was when all tries were left */
+        struct tpm_nv scratch; /* an index for a trial; gone when that is over */
 };
 
 static inline uint32_t tpm_nv_index(const struct tpm_nv *nv) {
         return nv->public.size > 0 ? nv->public.nvPublic.nvIndex : 0;
 }
 
-/* -EBADMSG: damaged, or written by another version. */
+/*
+ * Reads version 1 too, which knew of no PIN and no hmac-secret. -EBADMSG: damaged, or written by a
+ * later version.
+ */
 _must_check_ int tpm_state_decode(const struct tpm_state *state, struct tpm_record *ret);
 /* -EMSGSIZE: the TPM's blobs are too large. */
 _must_check_ int tpm_state_encode(const struct tpm_record *record, struct tpm_state *ret);

@@ -24,11 +24,23 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ctap/env.h"
 
 struct tpm;
+
+/*
+ * What protects what travels between here and the TPM: on the bus of a discrete TPM anybody with a
+ * probe can read along; a TPM in firmware has no bus.
+ */
+enum tpm_sessions {
+        TPM_SESSIONS_AUTO,     /* by the manufacturer: password for TPMs in firmware, else salted */
+        TPM_SESSIONS_SALTED,   /* neither the PIN, nor a hash of it, nor hmac-secret's output */
+        TPM_SESSIONS_PASSWORD, /* one command less for each ceremony with a PIN or hmac-secret */
+        _TPM_SESSIONS,
+};
 
 /* priority is one of syslog.h; the message is one line without a newline and without any secret. */
 typedef void tpm_log_fn(void *userdata, int priority, const char *message);
@@ -41,6 +53,7 @@ struct tpm_options {
         uint32_t nv_first, nv_last;                 /* default 0x01800200..0x018002ff */
         uint32_t persistent_first, persistent_last; /* default 0x81018000..0x810180ff */
         bool persist_srk; /* put an SRK that had to be made at 0x81000001 */
+        enum tpm_sessions sessions;
         tpm_log_fn *log;
         void *userdata;
 };
@@ -93,9 +106,22 @@ _must_check_ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_
  */
 _must_check_ int tpm_unlock(struct tpm *t, const struct tpm_state *state);
 /*
+ * After tpm_unlock(): makes the PIN index of a state that has none, which is what a crash at the end
+ * of provisioning or an older version leaves. No command if there is nothing to do. `save` is kept
+ * until the state is forgotten: what changes in it later is saved by it too. Part of tpm_provision().
+ */
+_must_check_ int tpm_complete(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
+                              void *userdata);
+/*
+ * The owner hierarchy's password, for tpm_provision(), tpm_erase() and tpm_remove(). Copied; wiped
+ * when one of them succeeds, or by an empty one. -EMSGSIZE: longer than 64 bytes.
+ */
+_must_check_ int tpm_set_owner_auth(struct tpm *t, struct bytes auth);
+/*
  * CTAP reset: saves ERASING, then makes every key under this state unusable for good, then drops
- * what is in memory. 2 TPM commands until the PIN index exists. The counter stays. Afterwards
- * tpm_provision() begins anew. Can be repeated after a failure or a crash.
+ * what is in memory. 3 TPM commands. The counter stays. Afterwards tpm_provision() begins anew. Can
+ * be repeated after a failure or a crash. -EACCES: the owner hierarchy has another password; nothing
+ * has changed.
  */
 _must_check_ int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
                            void *userdata);
@@ -113,9 +139,13 @@ const struct secret32 *tpm_store_key(const struct tpm *t);
 _must_check_ int tpm_counter_read(struct tpm *t, uint64_t *ret);
 _must_check_ int tpm_counter_advance(struct tpm *t, uint64_t *ret);
 
-/* Sends what could wait until the answer was out: FlushContext of unloaded keys. */
+/*
+ * Sends what could wait until the answer was out: FlushContext of unloaded keys and of sessions;
+ * reading how many tries the PIN has if that is unknown, and how often the TPM was restarted after a
+ * ticket was given.
+ */
 void tpm_settle(struct tpm *t);
-/* Closes the connection; the next use opens it again. Implies tpm_settle(). */
+/* Closes the connection; the next use opens it again. Leaves nothing in the TPM either. */
 void tpm_idle(struct tpm *t);
 /* TPM2_Shutdown(CLEAR) and close: a simulator that is about to be switched off. */
 void tpm_shutdown(struct tpm *t);
@@ -136,6 +166,43 @@ struct tpm_info {
 
 /* Asks the TPM. A few commands: for status and doctor, and once when provisioning. */
 _must_check_ int tpm_describe(struct tpm *t, struct tpm_info *ret);
-/* The handles in a state, for status; zero where there is none. */
-void tpm_state_handles(const struct tpm_state *state, uint32_t *ret_anchor, uint32_t *ret_counter,
-                       uint32_t *ret_worker);
+/* What counts the tries of the PIN. Decided by a trial when provisioning. */
+enum tpm_pin_kind {
+        TPM_PIN_NONE,     /* nothing yet */
+        TPM_PIN_FAIL,     /* the TPM: an index of type PIN_FAIL */
+        TPM_PIN_ORDINARY, /* this daemon, with the TPM's dictionary attack protection behind it */
+};
+
+/* What computes hmac-secret. Likewise. */
+enum tpm_hmac_kind {
+        TPM_HMAC_NONE,
+        TPM_HMAC_COMMAND, /* TPM2_HMAC */
+        TPM_HMAC_SIGN,    /* TPM2_Sign with an HMAC key */
+        TPM_HMAC_UNSEAL,  /* the key is unsealed for each use, and wiped */
+};
+
+/* What was provisioned where. Handles are zero where there is none. */
+struct tpm_facts {
+        uint32_t anchor, counter, pin;
+        uint32_t tries; /* the counter of tries; TPM_PIN_ORDINARY only */
+        uint32_t
+                worker; /* P2; zero too if it is loaded for each use: no persistent slot was free */
+        enum tpm_pin_kind pin_kind;
+        enum tpm_hmac_kind hmac_kind;
+        bool is_firmware;    /* the manufacturer makes TPMs in firmware */
+        bool srk_persistent; /* else it is made anew when it is needed */
+        bool has_p384;
+};
+
+/* Of a state; asks no TPM. All zero if the state cannot be read. */
+void tpm_state_facts(const struct tpm_state *state, struct tpm_facts *ret);
+/* True if PINs and hmac-secret go through salted sessions, by the options and the state. */
+bool tpm_sessions_are_salted(const struct tpm *t);
+
+/* How many TPM commands a ceremony may take at most: asserted by the tests, shown by the tool. */
+struct tpm_budget {
+        const char *ceremony;
+        unsigned commands;
+};
+
+const struct tpm_budget *tpm_budgets(size_t *ret_n);

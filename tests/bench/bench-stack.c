@@ -52,7 +52,7 @@ static void bare_assertion(struct stack *s, struct bytes blob, int fd) {
         struct ctap_loaded_key *key;
         struct ctap_signature signature;
 
-        must(s->env.keys->ops->load(s->env.keys, blob, &key) == 0, "load");
+        must(s->env.keys->ops->load(s->env.keys, blob, NULL, &key) == 0, "load");
         must(s->env.keys->ops->sign(s->env.keys, key, BYTES_OF(digest), &signature) == 0, "sign");
         s->env.keys->ops->unload(s->env.keys, key);
         tpm_settle(s->tpm);

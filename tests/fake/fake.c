@@ -10,6 +10,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@
 struct ctap_loaded_key {
         EVP_PKEY *pkey;
         enum ctap_key_type type;
+        enum ctap_key_class class;
+        const struct ctap_ticket *ticket;
 };
 
 static int fails(struct fake *f, const char *name) {
@@ -92,10 +95,10 @@ static void coordinate(EVP_PKEY *pkey, const char *name, uint8_t *to, int size) 
 
 static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
                        struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
-        struct ctap_key_blob blob = { .data = { 'F', 'K', (uint8_t)type } };
+        struct ctap_key_blob blob = { .data = { 'F', 'K', (uint8_t)type, (uint8_t) class } };
         struct ctap_public_key public = { .type = type };
         struct fake *f = of_keys(k);
-        uint8_t *at = blob.data + 3;
+        uint8_t *at = blob.data + 4;
         EVP_PKEY *pkey;
         int r, size;
 
@@ -103,13 +106,13 @@ static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_k
         if (r < 0)
                 return r;
         assert_true(type < _CTAP_KEY_TYPES && (f->offered & 1u << type));
-        assert_int_equal(class, CTAP_CLASS_A);
+        assert_true(class == CTAP_CLASS_A || class == CTAP_CLASS_B);
 
         pkey = EVP_EC_gen(type == CTAP_KEY_P256 ? "P-256" : "P-384");
         assert_non_null(pkey);
         size = i2d_PrivateKey(pkey, &at);
-        assert_in_range(size, 1, CTAP_KEY_BLOB_MAX - 3);
-        blob.len = (uint16_t)(size + 3);
+        assert_in_range(size, 1, CTAP_KEY_BLOB_MAX - 4);
+        blob.len = (uint16_t)(size + 4);
         coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, public.x, type == CTAP_KEY_P256 ? 32 : 48);
         coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, public.y, type == CTAP_KEY_P256 ? 32 : 48);
         EVP_PKEY_free(pkey);
@@ -119,7 +122,23 @@ static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_k
         return 0;
 }
 
-static int keys_load(struct ctap_keys *k, struct bytes blob, struct ctap_loaded_key **ret) {
+/* ticket = epoch, end of its life */
+static int check_ticket(const struct fake *f, enum ctap_key_class class,
+                        const struct ctap_ticket *ticket) {
+        struct cursor c;
+
+        if (class != CTAP_CLASS_B)
+                return 0;
+        if (!ticket || ticket->len == 0)
+                return -EKEYEXPIRED;
+        c = (struct cursor){ BYTES(ticket->data, ticket->len), false };
+        if (cursor_u32(&c) != f->epoch || cursor_u64(&c) <= f->now_ms || cursor_end(&c) < 0)
+                return -EKEYEXPIRED;
+        return 0;
+}
+
+static int keys_load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket,
+                     struct ctap_loaded_key **ret) {
         struct fake *f = of_keys(k);
         struct ctap_loaded_key *key;
         const uint8_t *at;
@@ -128,14 +147,19 @@ static int keys_load(struct ctap_keys *k, struct bytes blob, struct ctap_loaded_
         r = called(f, "load");
         if (r < 0)
                 return r;
-        if (blob.len < 4 || memcmp(blob.data, "FK", 2) != 0)
+        if (blob.len < 5 || memcmp(blob.data, "FK", 2) != 0)
                 return -EKEYREJECTED;
+        r = check_ticket(f, blob.data[3], ticket);
+        if (r < 0)
+                return r;
 
         key = calloc(1, sizeof(*key));
         assert_non_null(key);
-        at = blob.data + 3;
+        at = blob.data + 4;
         key->type = blob.data[2];
-        key->pkey = d2i_AutoPrivateKey(NULL, &at, (long)(blob.len - 3));
+        key->class = blob.data[3];
+        key->ticket = ticket;
+        key->pkey = d2i_AutoPrivateKey(NULL, &at, (long)(blob.len - 4));
         assert_non_null(key->pkey);
         f->n_loaded++;
         *ret = key;
@@ -152,6 +176,9 @@ static int keys_sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct by
         if (r < 0)
                 return r;
         assert_non_null(key);
+        r = check_ticket(of_keys(k), key->class, key->ticket);
+        if (r < 0)
+                return r;
         assert_int_equal(digest.len, key->type == CTAP_KEY_P256 ? 32 : 48);
 
         ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
@@ -174,12 +201,125 @@ static void keys_unload(struct ctap_keys *k, struct ctap_loaded_key *key) {
         free(key);
 }
 
+static int keys_secret_create(struct ctap_keys *k, enum ctap_key_class class,
+                              struct ctap_secret_blob *ret) {
+        struct ctap_secret_blob blob = { .len = 3 + 32, .data = { 'F', 'S', (uint8_t) class } };
+        struct fake *f = of_keys(k);
+        int r;
+
+        r = called(f, "secret_create");
+        if (r < 0)
+                return r;
+        for (size_t i = 3; i < blob.len; i++)
+                blob.data[i] = (uint8_t)(rand_r(&f->secret_seed) >> 4);
+        *ret = blob;
+        return 0;
+}
+
+static int keys_secret_hmac(struct ctap_keys *k, struct bytes blob,
+                            const struct ctap_ticket *ticket, struct bytes salts,
+                            struct secret64 *ret) {
+        struct fake *f = of_keys(k);
+        unsigned len = 32;
+        int r;
+
+        r = called(f, "secret_hmac");
+        if (r < 0)
+                return r;
+        if (blob.len != 3 + 32 || memcmp(blob.data, "FS", 2) != 0)
+                return -EKEYREJECTED;
+        r = check_ticket(f, blob.data[2], ticket);
+        if (r < 0)
+                return r;
+        assert_true(salts.len == 32 || salts.len == 64);
+        for (size_t i = 0; i < salts.len; i += 32)
+                assert_non_null(HMAC(EVP_sha256(), blob.data + 3, 32, salts.data + i, 32,
+                                     ret->b + i, &len));
+        return 0;
+}
+
+static bool is_pin(const struct fake *f, const struct ctap_pin_hash *pin) {
+        return f->has_pin ? pin && memcmp(pin, &f->pin, sizeof(*pin)) == 0 : !pin;
+}
+
+static enum ctap_pin_verdict judge(struct fake *f, const struct ctap_pin_hash *pin) {
+        if (f->pin_count >= CTAP_PIN_TRIES_MAX)
+                return CTAP_PIN_BLOCKED;
+        if (!is_pin(f, pin)) {
+                f->pin_count++;
+                return CTAP_PIN_WRONG;
+        }
+        f->pin_count = 0;
+        return CTAP_PIN_RIGHT;
+}
+
+static int keys_pin_verify(struct ctap_keys *k, const struct ctap_pin_hash *pin, uint32_t seconds,
+                           enum ctap_pin_verdict *ret, struct ctap_ticket *ret_ticket) {
+        struct fake *f = of_keys(k);
+        struct ctap_ticket ticket = { 0 };
+        struct buf b = BUF_ON(ticket.data);
+        int r;
+
+        r = called(f, "pin_verify");
+        if (r < 0)
+                return r;
+        *ret = judge(f, pin);
+        if (*ret != CTAP_PIN_RIGHT)
+                return 0;
+        buf_put_u32(&b, f->epoch);
+        buf_put_u64(&b, f->now_ms + 1000ull * seconds);
+        ticket.len = (uint16_t)b.len;
+        *ret_ticket = ticket;
+        return 0;
+}
+
+static int keys_pin_change(struct ctap_keys *k, const struct ctap_pin_hash *old,
+                           const struct ctap_pin_hash *new, enum ctap_pin_verdict *ret) {
+        struct fake *f = of_keys(k);
+        int r;
+
+        r = called(f, "pin_change");
+        if (r < 0)
+                return r;
+        *ret = judge(f, old);
+        if (*ret != CTAP_PIN_RIGHT)
+                return 0;
+        f->pin = *new;
+        f->has_pin = true;
+        return 0;
+}
+
+static int keys_pin_retries(struct ctap_keys *k, uint8_t *ret) {
+        struct fake *f = of_keys(k);
+        int r;
+
+        r = called(f, "pin_retries");
+        if (r < 0)
+                return r;
+        *ret = (uint8_t)(CTAP_PIN_TRIES_MAX - f->pin_count);
+        return 0;
+}
+
+static int keys_ticket_check(struct ctap_keys *k, const struct ctap_ticket *ticket) {
+        struct fake *f = of_keys(k);
+        int r;
+
+        r = called(f, "ticket_check");
+        return r < 0 ? r : check_ticket(f, CTAP_CLASS_B, ticket);
+}
+
 static const struct ctap_keys_ops keys_ops = {
         .offered = keys_offered,
         .create = keys_create,
         .load = keys_load,
         .sign = keys_sign,
         .unload = keys_unload,
+        .secret_create = keys_secret_create,
+        .secret_hmac = keys_secret_hmac,
+        .pin_verify = keys_pin_verify,
+        .pin_change = keys_pin_change,
+        .pin_retries = keys_pin_retries,
+        .ticket_check = keys_ticket_check,
 };
 
 /* ---- store ---- */
@@ -318,6 +458,41 @@ static int store_use(struct ctap_store *s, const struct ctap_credential_id *id,
         return 0;
 }
 
+static int store_set_cred_random(struct ctap_store *s, const struct ctap_credential_id *id,
+                                 const struct ctap_secret_blob *cred_random,
+                                 const struct ctap_secret_blob *cred_random_uv) {
+        struct fake *f = of_store(s);
+        struct ctap_row *row;
+        int r;
+
+        r = called(f, "set_cred_random");
+        if (r < 0)
+                return r;
+        row = row_of(f, id);
+        if (!row)
+                return -ENOENT;
+        if (row->cred_random.len > 0)
+                return -EEXIST;
+        row->cred_random = *cred_random;
+        row->cred_random_uv = *cred_random_uv;
+        return 0;
+}
+
+static const struct ctap_settings *store_settings(struct ctap_store *s) {
+        return &of_store(s)->settings;
+}
+
+static int store_set_settings(struct ctap_store *s, const struct ctap_settings *settings) {
+        struct fake *f = of_store(s);
+        int r;
+
+        r = called(f, "set_settings");
+        if (r < 0)
+                return r;
+        f->settings = *settings;
+        return 0;
+}
+
 static uint32_t store_remaining(struct ctap_store *s) {
         return of_store(s)->capacity - of_store(s)->n_rows;
 }
@@ -331,6 +506,9 @@ static int store_reset(struct ctap_store *s) {
                 return r;
         f->n_rows = 0;
         f->store_key.b[0]++;
+        f->settings = CTAP_SETTINGS_DEFAULT;
+        f->has_pin = false;
+        f->pin_count = 0;
         return 0;
 }
 
@@ -342,6 +520,9 @@ static const struct ctap_store_ops store_ops = {
         .count = store_count,
         .prepare_use = store_prepare_use,
         .use = store_use,
+        .set_cred_random = store_set_cred_random,
+        .settings = store_settings,
+        .set_settings = store_set_settings,
         .remaining = store_remaining,
         .reset = store_reset,
 };
@@ -468,6 +649,7 @@ struct fake *fake_new(void) {
         f->answer = CTAP_ANSWER_YES;
         f->now_ms = 1000000;
         f->seed = 0x9e3779b97f4a7c15u;
+        f->settings = CTAP_SETTINGS_DEFAULT;
         memset(&f->store_key, 0x5a, sizeof(f->store_key));
         return f;
 }

@@ -28,7 +28,14 @@ struct fake {
         unsigned offered;  /* keys: bits of enum ctap_key_type */
         unsigned n_loaded; /* keys that were loaded and not given up */
 
-        struct ctap_row rows[FAKE_ROWS]; /* the store, oldest first */
+        struct ctap_pin_hash pin; /* keys: meaningless without has_pin */
+        bool has_pin;
+        uint8_t pin_count;    /* wrong tries */
+        unsigned secret_seed; /* of the random keys that are made */
+        uint32_t epoch;       /* counts restarts: tickets of an older one are no good */
+
+        struct ctap_settings settings;   /* the store */
+        struct ctap_row rows[FAKE_ROWS]; /* oldest first */
         uint32_t n_rows;
         uint32_t capacity; /* at most FAKE_ROWS */
         uint64_t sequence;

@@ -124,7 +124,8 @@ static int keys_create(struct ctap_keys *k, enum ctap_key_type type,
 }
 
 /* The loaded key is the connection itself: there is nothing more to it. */
-static int keys_load(struct ctap_keys *k, struct bytes blob, struct ctap_loaded_key **ret) {
+static int keys_load(struct ctap_keys *k, struct bytes blob,
+                     _unused_ const struct ctap_ticket *ticket, struct ctap_loaded_key **ret) {
         struct tpm *t = container_of(k, struct tpm, keys);
         struct cursor c = { blob, false };
         uint64_t name = cursor_u64(&c);
@@ -152,8 +153,13 @@ static int keys_sign(struct ctap_keys *k, _unused_ struct ctap_loaded_key *key,
 static void keys_unload(_unused_ struct ctap_keys *k, _unused_ struct ctap_loaded_key *key) {
 }
 
-static const struct ctap_keys_ops keys_ops = { keys_offered, keys_create, keys_load, keys_sign,
-                                               keys_unload };
+static const struct ctap_keys_ops keys_ops = {
+        .offered = keys_offered,
+        .create = keys_create,
+        .load = keys_load,
+        .sign = keys_sign,
+        .unload = keys_unload,
+};
 
 struct tpm *fake_tpm_connect(struct fake_tpm *part) {
         struct tpm *t = calloc(1, sizeof(*t));
@@ -260,6 +266,12 @@ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, voi
         if (r < 0)
                 return r;
         return tpm_unlock(t, state);
+}
+
+/* This part never has a PIN. */
+int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
+                 _unused_ void *userdata) {
+        return t->unlocked ? 0 : -EINVAL;
 }
 
 int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {

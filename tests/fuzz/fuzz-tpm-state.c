@@ -2,8 +2,8 @@
 
 /*
  * tpm/state.c and tpm/blob.c on any bytes that a disk may give back. There is one way to write a
- * state and one way to write a blob, so whatever is read, written again, must be the same bytes. The
- * first byte of the input chooses what is tried.
+ * state of this version and one way to write a blob, so whatever is read, written again, must be the
+ * same bytes. The first byte of the input chooses what is tried.
  *
  *   s PHASE DATA   a state with its digest, which is most likely wrong
  *   d PHASE DATA   a state whose digest is put right
@@ -18,13 +18,21 @@
 #include "tpm/blob.h"
 #include "tpm/state.h"
 
-static void handles_of(const struct tpm_state *state, const struct tpm_record *r) {
-        uint32_t anchor, counter, worker;
+static void facts_of(const struct tpm_state *state, const struct tpm_record *r) {
+        struct tpm_facts facts;
 
-        tpm_state_handles(state, &anchor, &counter, &worker);
-        require(anchor == tpm_nv_index(&r->anchor));
-        require(counter == tpm_nv_index(&r->counter));
-        require(worker == r->worker_handle);
+        tpm_state_facts(state, &facts);
+        require(facts.anchor == tpm_nv_index(&r->anchor));
+        require(facts.counter == tpm_nv_index(&r->counter));
+        require(facts.pin == tpm_nv_index(&r->pin));
+        require(facts.tries == tpm_nv_index(&r->tries));
+        require(facts.worker == r->worker_handle);
+        require(facts.pin_kind <= TPM_PIN_ORDINARY && facts.hmac_kind <= TPM_HMAC_UNSEAL);
+}
+
+/* A state of an older version is not written as such again: only what came of it has to last. */
+static bool is_of_this_version(const struct tpm_state *state) {
+        return state->data[5] == 2;
 }
 
 static void try_state(const struct tpm_state *state) {
@@ -33,14 +41,17 @@ static void try_state(const struct tpm_state *state) {
         int failed = tpm_state_decode(state, &r);
 
         require(failed == 0 || failed == -EBADMSG);
-        handles_of(state, &r); /* none, if it could not be read */
+        facts_of(state, &r); /* none, if it could not be read */
         if (failed < 0 || state->len == 0)
                 return;
 
         require(r.phase == state->phase);
         require(tpm_state_encode(&r, &again) == 0);
         require(again.phase == state->phase);
-        require(bytes_equal(BYTES(again.data, again.len), BYTES(state->data, state->len)));
+        if (is_of_this_version(state))
+                require(bytes_equal(BYTES(again.data, again.len), BYTES(state->data, state->len)));
+        else
+                require(tpm_state_decode(&again, &r) == 0);
 }
 
 static void take_state(struct cursor *c, bool mend) {

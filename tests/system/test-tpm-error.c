@@ -220,7 +220,8 @@ static void a_full_tpm_is_tidied_once(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(c); i++)
                 assert_int_equal(credential_make(f, CTAP_KEY_P256, &c[i]), 0);
         for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                assert_int_equal(k->ops->load(k, BYTES(c[i].blob.data, c[i].blob.len), &keys[i]),
+                assert_int_equal(k->ops->load(k, BYTES(c[i].blob.data, c[i].blob.len), NULL,
+                                              &keys[i]),
                                  0);
         /* As if this process died: its connection breaks, nothing is flushed. */
         watch_plan(f, "break 1\n");

@@ -24,6 +24,7 @@ static void start_up(struct fixture *f) {
 static void start_up_and_register(struct fixture *f, struct credential *c) {
         start_up(f);
         assert_int_equal(credential_make(f, CTAP_KEY_P256, c), 0);
+        tpm_settle(f->tpm);
         (void)watch_count(f);
 }
 
@@ -69,7 +70,7 @@ static void what_follows_the_yes(struct fixture *f) {
 
         start_up_and_register(f, &c);
         k = tpm_keys(f->tpm);
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         (void)watch_count(f);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), 0);
         k->ops->unload(k, key);
@@ -82,7 +83,7 @@ static void nothing(struct fixture *f) {
 
         assert_int_equal(k->ops->offered(k), 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384);
         for (int i = 0; i < 64; i++)
-                assert_int_equal(k->ops->load(k, BYTES_OF(foreign), &key), -EKEYREJECTED);
+                assert_int_equal(k->ops->load(k, BYTES_OF(foreign), NULL, &key), -EKEYREJECTED);
         assert_non_null(tpm_store_key(f->tpm));
         tpm_settle(f->tpm);
         tpm_idle(f->tpm);
@@ -129,7 +130,7 @@ static const struct {
         { "counter advance", advance_counter, 1, "NV_Increment" },
         { "unlock", unlock, 11, UNLOCK },
         { "start-up", start_up, 12, UNLOCK " NV_Read" },
-        { "reset", erase, 3, "NV_UndefineSpace EvictControl" },
+        { "reset", erase, 3, "NV_UndefineSpace NV_UndefineSpace EvictControl" },
 };
 
 static unsigned words(const char *text) {
@@ -161,15 +162,19 @@ static void every_ceremony_keeps_its_budget(void **state) {
 
 static void provisioning_leaves_what_the_state_names_and_nothing_else(void **state) {
         struct fixture *f = *state;
-        uint32_t anchor, counter, worker;
+        struct tpm_facts facts;
 
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(f->state.phase, TPM_PHASE_READY);
-        assert_int_equal(f->n_saves, 3);
-        tpm_state_handles(&f->state, &anchor, &counter, &worker);
-        assert_int_equal(anchor, 0x01800200);
-        assert_int_equal(counter, 0x01800201);
-        assert_int_equal(worker, 0x81018000);
+        assert_int_equal(f->n_saves, 5);
+        tpm_state_facts(&f->state, &facts);
+        assert_int_equal(facts.anchor, 0x01800200);
+        assert_int_equal(facts.counter, 0x01800201);
+        assert_int_equal(facts.pin, 0x01800202);
+        assert_int_equal(facts.tries, 0);
+        assert_int_equal(facts.pin_kind, TPM_PIN_FAIL);
+        assert_false(facts.is_firmware);
+        assert_int_equal(facts.worker, 0x81018000);
         assert_nothing_else(f);
 }
 
@@ -179,7 +184,7 @@ static void provisioning_of_a_ready_state_only_unlocks(void **state) {
         fixture_reopen(f);
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(watch_count(f), 11);
-        assert_int_equal(f->n_saves, 3);
+        assert_int_equal(f->n_saves, 5);
         assert_non_null(tpm_store_key(f->tpm));
 }
 
@@ -231,19 +236,18 @@ static void a_digest_of_the_wrong_size_is_not_signed(void **state) {
         uint8_t digest[48] = { 0 };
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), -EINVAL);
         assert_int_equal(k->ops->sign(k, key, BYTES(digest, 31), &signature), -EINVAL);
         k->ops->unload(k, key);
 }
 
-static void class_b_and_unknown_keys_are_not_offered(void **state) {
+static void unknown_keys_are_not_offered(void **state) {
         struct fixture *f = *state;
         struct ctap_keys *k = tpm_keys(f->tpm);
         struct credential c;
 
-        assert_int_equal(k->ops->create(k, CTAP_KEY_P256, CTAP_CLASS_B, &c.blob, &c.public),
-                         -ENOTSUP);
+        assert_int_equal(k->ops->create(k, CTAP_KEY_P256, 0, &c.blob, &c.public), -EINVAL);
         assert_int_equal(k->ops->create(k, _CTAP_KEY_TYPES, CTAP_CLASS_A, &c.blob, &c.public),
                          -EINVAL);
         k->ops->unload(k, NULL);
@@ -252,12 +256,12 @@ static void class_b_and_unknown_keys_are_not_offered(void **state) {
 static void the_worker_is_a_storage_key_that_cannot_leave(void **state) {
         struct fixture *f = *state;
         struct raw raw = raw_open(f);
-        uint32_t anchor, counter, worker;
+        struct tpm_facts facts;
         TPM2B_PUBLIC *public;
         ESYS_TR tr;
 
-        tpm_state_handles(&f->state, &anchor, &counter, &worker);
-        tr = raw_find(&raw, worker);
+        tpm_state_facts(&f->state, &facts);
+        tr = raw_find(&raw, facts.worker);
         assert_int_equal(Esys_ReadPublic(raw.esys, tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                          &public, NULL, NULL),
                          0);
@@ -299,7 +303,7 @@ static void a_credential_key_is_of_the_tpm_and_bound_to_it(void **state) {
 static int load_bytes(struct fixture *f, struct bytes blob) {
         struct ctap_keys *k = tpm_keys(f->tpm);
         struct ctap_loaded_key *key = NULL;
-        int r = k->ops->load(k, blob, &key);
+        int r = k->ops->load(k, blob, NULL, &key);
 
         k->ops->unload(k, key);
         return r;
@@ -371,7 +375,7 @@ static void a_tpm_that_died_is_no_device_until_it_is_back(void **state) {
         uint64_t counter;
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         swtpm_kill(&f->swtpm);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), -ENODEV);
         assert_int_equal(tpm_counter_read(f->tpm, &counter), -ENODEV);
@@ -385,7 +389,7 @@ static void a_tpm_that_died_is_no_device_until_it_is_back(void **state) {
         assert_nothing_else(f);
 
         /* It was restarted while nothing was asked of it, but while we were connected. */
-        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &key), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
         swtpm_kill(&f->swtpm);
         swtpm_boot(&f->swtpm);
         assert_int_equal(k->ops->sign(k, key, BYTES_OF(digest), &signature), 0);
@@ -514,15 +518,16 @@ static void two_instances_share_a_tpm(void **state) {
         struct tpm_state first = f->state, second = { .phase = TPM_PHASE_NONE };
         struct credential c;
         struct tpm *t;
-        uint32_t anchor, counter, worker;
+        struct tpm_facts facts;
 
         tpm_idle(f->tpm);
         assert_int_equal(tpm_new(&o, &t), 0);
         assert_int_equal(tpm_provision(t, &second, fixture_save, f), 0);
-        tpm_state_handles(&second, &anchor, &counter, &worker);
-        assert_int_equal(anchor, 0x01800202);
-        assert_int_equal(counter, 0x01800203);
-        assert_int_equal(worker, 0x81018001);
+        tpm_state_facts(&second, &facts);
+        assert_int_equal(facts.anchor, 0x01800203);
+        assert_int_equal(facts.counter, 0x01800204);
+        assert_int_equal(facts.pin, 0x01800205);
+        assert_int_equal(facts.worker, 0x81018001);
         tpm_idle(t);
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
@@ -692,7 +697,7 @@ int main(void) {
                 TEST_READY(the_store_key_is_the_same_after_every_unlock),
                 TEST_READY(signatures_of_both_curves_verify),
                 TEST_READY(a_digest_of_the_wrong_size_is_not_signed),
-                TEST_READY(class_b_and_unknown_keys_are_not_offered),
+                TEST_READY(unknown_keys_are_not_offered),
                 TEST_READY(the_worker_is_a_storage_key_that_cannot_leave),
                 TEST_READY(a_credential_key_is_of_the_tpm_and_bound_to_it),
                 TEST_READY(a_changed_blob_is_refused_wherever_it_was_changed),

@@ -54,6 +54,30 @@ static void policy_digests_are_those_of_the_specification(void **state) {
         assert_bytes_equal(BYTES_OF(p), BYTES_OF(secret));
 }
 
+static void policies_that_name_other_policies_are_those_of_the_specification(void **state) {
+        static const uint8_t authorized[] = {
+                0x0a, 0x57, 0x5d, 0x09, 0x4c, 0x11, 0x65, 0x2c, 0x95, 0xc4, 0x8b,
+                0xdc, 0x1a, 0x2e, 0xa4, 0x4f, 0x03, 0x8f, 0x5b, 0x2c, 0x8c, 0x90,
+                0x59, 0x53, 0x17, 0x94, 0x1c, 0xa1, 0xfc, 0x00, 0x9c, 0xef,
+        };
+        static const uint8_t either[] = {
+                0x56, 0x71, 0x07, 0xf0, 0xbd, 0xf3, 0xbc, 0x7b, 0x29, 0xc8, 0x1c,
+                0x19, 0xd4, 0x32, 0x3a, 0x26, 0xf3, 0xd7, 0x95, 0x23, 0x9a, 0x71,
+                0xe5, 0x67, 0x4f, 0x48, 0xb5, 0xcf, 0x63, 0x16, 0x77, 0xad,
+        };
+        const TPM2B_NAME name = some_name();
+        struct tpm_branches branches = { .n = 2 };
+        struct sha256 p = { { 1 } }; /* both begin anew */
+
+        (void)state;
+        tpm_policy_authorize(&p, &name, BYTES_TEXT("chg"));
+        assert_bytes_equal(BYTES_OF(p), BYTES_OF(authorized));
+        tpm_policy_command_code(&branches.digest[0], TPM2_CC_NV_Write);
+        branches.digest[1] = p;
+        tpm_policy_or(&p, &branches);
+        assert_bytes_equal(BYTES_OF(p), BYTES_OF(either));
+}
+
 static void no_two_anchors_have_the_same_policy(void **state) {
         struct tpm_writer k1, k2;
         struct tpm_nv a, b;
@@ -134,11 +158,15 @@ static void put_ref(struct tpm_ref *ref, uint8_t fill) {
 }
 
 static struct tpm_record some_record(enum tpm_phase phase) {
-        struct tpm_record r = { .phase = phase, .has_p384 = true, .srk_name = some_name() };
+        struct tpm_record r = {
+                .phase = phase, .has_p384 = true, .is_firmware = true, .srk_name = some_name()
+        };
         struct tpm_writer k;
 
         assert_int_equal(tpm_writer_new(&k), 0);
         tpm_anchor_plan(&k, 0x01800200, &r.anchor);
+        tpm_anchor_plan(&k, 0x01800202, &r.pin);
+        r.pin_change.writer = k.name;
         tpm_writer_destroy(&k);
         assert_int_equal(tpm_counter_plan(0x01800201, &r.counter), 0);
         put_ref(&r.srk, 1);
@@ -151,6 +179,16 @@ static struct tpm_record some_record(enum tpm_phase phase) {
         r.worker_key = some_blob(6);
         r.sealed_auth = some_blob(7);
         r.sealed_store_key = some_blob(8);
+        r.pin_kind = TPM_PIN_ORDINARY;
+        r.hmac_kind = TPM_HMAC_SIGN;
+        put_ref(&r.pin.ref, 9);
+        r.pin_change.ticket = (TPMT_TK_VERIFIED){ .tag = TPM2_ST_VERIFIED,
+                                                  .hierarchy = TPM2_RH_OWNER,
+                                                  .digest.size = 64 };
+        memset(r.pin_salt, 10, sizeof(r.pin_salt));
+        assert_int_equal(tpm_counter_plan(0x01800203, &r.tries), 0);
+        put_ref(&r.tries.ref, 11);
+        r.tries_base = 0x0102030405060708;
         return r;
 }
 
@@ -173,23 +211,29 @@ static void a_state_is_read_back(void **state) {
                 const struct tpm_state s = encoded(&r);
                 struct tpm_record again;
                 struct tpm_state twice;
-                uint32_t anchor, counter, worker;
+                struct tpm_facts facts;
 
                 assert_int_equal(s.phase, p);
                 assert_int_equal(tpm_state_decode(&s, &again), 0);
                 assert_int_equal(again.phase, p);
-                assert_true(again.has_p384);
+                assert_true(again.has_p384 && again.is_firmware);
+                assert_true(again.tries_base == r.tries_base);
                 twice = encoded(&again);
                 assert_bytes_equal(BYTES(twice.data, twice.len), BYTES(s.data, s.len));
-                tpm_state_handles(&s, &anchor, &counter, &worker);
-                assert_int_equal(anchor, 0x01800200);
-                assert_int_equal(counter, 0x01800201);
-                assert_int_equal(worker, 0x81018000);
+                tpm_state_facts(&s, &facts);
+                assert_int_equal(facts.anchor, 0x01800200);
+                assert_int_equal(facts.counter, 0x01800201);
+                assert_int_equal(facts.pin, 0x01800202);
+                assert_int_equal(facts.tries, 0x01800203);
+                assert_int_equal(facts.worker, 0x81018000);
+                assert_int_equal(facts.pin_kind, TPM_PIN_ORDINARY);
+                assert_int_equal(facts.hmac_kind, TPM_HMAC_SIGN);
+                assert_true(facts.is_firmware && facts.srk_persistent && facts.has_p384);
         }
 }
 
 static void the_layout_begins_with_magic_version_phase_flags(void **state) {
-        static const uint8_t want[] = { 't', 'p', 'm', 'a', 0, 1, 2, 1, 0, 34, 0, 0x0b };
+        static const uint8_t want[] = { 't', 'p', 'm', 'a', 0, 2, 2, 3, 0, 34, 0, 0x0b };
         const struct tpm_record r = some_record(TPM_PHASE_READY);
         const struct tpm_state s = encoded(&r);
 
@@ -200,13 +244,13 @@ static void the_layout_begins_with_magic_version_phase_flags(void **state) {
 static void no_state_is_a_state(void **state) {
         const struct tpm_state none = { .phase = TPM_PHASE_NONE };
         struct tpm_record r = some_record(TPM_PHASE_READY);
-        uint32_t anchor, counter, worker;
+        struct tpm_facts facts;
 
         (void)state;
         assert_int_equal(tpm_state_decode(&none, &r), 0);
         assert_int_equal(r.phase, TPM_PHASE_NONE);
-        tpm_state_handles(&none, &anchor, &counter, &worker);
-        assert_int_equal(anchor | counter | worker, 0);
+        tpm_state_facts(&none, &facts);
+        assert_int_equal(facts.anchor | facts.counter | facts.worker | facts.pin | facts.tries, 0);
 }
 
 static void a_damaged_state_is_called_damaged(void **state) {
@@ -284,57 +328,183 @@ static void an_index_is_written_in_one_way(void **state) {
         }
 }
 
-static void a_state_of_another_version_is_refused(void **state) {
+static void a_state_of_a_later_version_is_refused(void **state) {
         const struct tpm_record r = some_record(TPM_PHASE_READY);
         struct tpm_state s = encoded(&r);
         struct tpm_record again;
 
         (void)state;
-        s.data[5] = 2;
-        seal(&s);
-        assert_int_equal(tpm_state_decode(&s, &again), -EBADMSG);
+        for (uint8_t version = 0; version < 5; version++) {
+                s.data[5] = version;
+                seal(&s);
+                assert_int_equal(tpm_state_decode(&s, &again), version == 2 ? 0 : -EBADMSG);
+        }
 }
 
-static void a_state_that_lacks_what_its_phase_needs_is_refused(void **state) {
+/* The same record as version 1 wrote it: a prefix of what version 2 writes, and one flag less. */
+static struct tpm_state as_version_1(const struct tpm_record *r) {
+        struct tpm_record old = *r;
+        struct tpm_state s;
+
+        old.pin_kind = TPM_PIN_NONE;
+        old.hmac_kind = TPM_HMAC_NONE;
+        old.pin = old.tries = (struct tpm_nv){ 0 };
+        old.pin_change = (struct tpm_approval){ 0 };
+        old.is_firmware = false;
+        s = encoded(&old);
+        s.data[5] = 1;
+        s.len = (uint16_t)(s.len - (2 + 4 + 4 + TPM_PIN_SALT_SIZE + 4 + 8 + 4));
+        seal(&s);
+        return s;
+}
+
+static void a_state_of_version_1_is_read_and_has_no_pin(void **state) {
         (void)state;
-        for (int missing = 0; missing < 10; missing++) {
+        for (enum tpm_phase p = TPM_PHASE_PROVISIONING; p <= TPM_PHASE_ERASING; p++) {
+                const struct tpm_record r = some_record(p);
+                struct tpm_state s = as_version_1(&r);
+                struct tpm_record old;
+
+                assert_int_equal(tpm_state_decode(&s, &old), 0);
+                assert_int_equal(old.phase, p);
+                assert_true(old.has_p384 && !old.is_firmware);
+                assert_int_equal(tpm_nv_index(&old.counter), 0x01800201);
+                assert_memory_equal(old.sealed_store_key.private.buffer,
+                                    r.sealed_store_key.private.buffer, 126);
+                assert_int_equal(old.pin_kind, TPM_PIN_NONE);
+                assert_int_equal(old.pin.ref.len, 0);
+                s.data[7] |= 2; /* a flag that it did not know */
+                seal(&s);
+                assert_int_equal(tpm_state_decode(&s, &old), -EBADMSG);
+        }
+}
+
+static void nothing(struct tpm_record *r) {
+        (void)r;
+}
+
+static void no_pin(struct tpm_record *r) {
+        r->pin = (struct tpm_nv){ 0 };
+}
+
+static void a_pin_planned(struct tpm_record *r) {
+        r->pin.ref.len = 0;
+        r->pin_change = (struct tpm_approval){ 0 };
+}
+
+static void no_persistent_worker(struct tpm_record *r) {
+        r->worker_handle = 0;
+        r->worker.len = 0;
+}
+
+static void what_a_state_may_lack(void **state) {
+        void (*const ways[])(struct tpm_record *) = { nothing, no_pin, a_pin_planned,
+                                                      no_persistent_worker };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(ways); i++) {
                 struct tpm_record r = some_record(TPM_PHASE_READY), again;
                 struct tpm_state s;
 
-                switch (missing) {
-                case 0:
-                        r.anchor = (struct tpm_nv){ 0 };
-                        break;
-                case 1:
-                        r.counter = (struct tpm_nv){ 0 };
-                        break;
-                case 2:
-                        r.worker_handle = 0;
-                        break;
-                case 3:
-                        r.worker_name.size = 0;
-                        break;
-                case 4:
-                        r.worker.len = 0;
-                        break;
-                case 5:
-                        r.gate_key.private.size = 0;
-                        break;
-                case 6:
-                        r.worker_key.private.size = 0;
-                        break;
-                case 7:
-                        r.sealed_auth.private.size = 0;
-                        break;
-                case 8:
-                        r.sealed_store_key.private.size = 0;
-                        break;
-                default:
-                        r.worker_handle = 0x01018000;
-                        break;
-                }
+                ways[i](&r);
                 s = encoded(&r);
-                assert_int_equal(tpm_state_decode(&s, &again), -EBADMSG);
+                assert_int_equal(tpm_state_decode(&s, &again), 0);
+        }
+}
+
+static void no_anchor(struct tpm_record *r) {
+        r->anchor = (struct tpm_nv){ 0 };
+}
+
+static void no_counter(struct tpm_record *r) {
+        r->counter = (struct tpm_nv){ 0 };
+}
+
+static void no_worker_handle(struct tpm_record *r) {
+        r->worker_handle = 0;
+}
+
+static void no_worker_name(struct tpm_record *r) {
+        r->worker_name.size = 0;
+}
+
+static void no_worker(struct tpm_record *r) {
+        r->worker.len = 0;
+}
+
+static void a_worker_elsewhere(struct tpm_record *r) {
+        r->worker_handle = 0x01018000;
+}
+
+static void no_gate_key(struct tpm_record *r) {
+        r->gate_key.private.size = 0;
+}
+
+static void no_worker_key(struct tpm_record *r) {
+        r->worker_key.private.size = 0;
+}
+
+static void no_auth(struct tpm_record *r) {
+        r->sealed_auth.private.size = 0;
+}
+
+static void no_store_key(struct tpm_record *r) {
+        r->sealed_store_key.private.size = 0;
+}
+
+static void no_approval(struct tpm_record *r) {
+        r->pin_change.ticket.digest.size = 0;
+}
+
+static void no_writer(struct tpm_record *r) {
+        r->pin_change.writer.size = 0;
+}
+
+static void no_kind(struct tpm_record *r) {
+        r->pin_kind = TPM_PIN_NONE;
+}
+
+static void a_kind_that_is_none(struct tpm_record *r) {
+        r->pin_kind = TPM_PIN_ORDINARY + 1;
+}
+
+static void no_tries(struct tpm_record *r) {
+        r->tries.ref.len = 0;
+}
+
+static void a_pin_without_an_index(struct tpm_record *r) {
+        r->pin.public.size = 0;
+}
+
+static void a_state_that_lacks_what_its_phase_needs_is_refused(void **state) {
+        void (*const ways[])(struct tpm_record *) = {
+                no_anchor,
+                no_counter,
+                no_worker_handle,
+                no_worker_name,
+                no_worker,
+                no_gate_key,
+                no_auth,
+                no_store_key,
+                no_worker_key,
+                a_worker_elsewhere,
+                no_approval,
+                no_writer,
+                no_kind,
+                no_tries,
+                a_kind_that_is_none,
+                a_pin_without_an_index,
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(ways); i++) {
+                struct tpm_record r = some_record(TPM_PHASE_READY), again;
+                struct tpm_state s;
+
+                ways[i](&r);
+                s = encoded(&r);
+                if (tpm_state_decode(&s, &again) != -EBADMSG)
+                        fail_msg("case %zu is read", i);
         }
 }
 
@@ -353,6 +523,7 @@ static void a_state_that_does_not_fit_is_an_error(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(policy_digests_are_those_of_the_specification),
+                cmocka_unit_test(policies_that_name_other_policies_are_those_of_the_specification),
                 cmocka_unit_test(no_two_anchors_have_the_same_policy),
                 cmocka_unit_test(a_blob_is_read_back_and_nothing_else_is),
                 cmocka_unit_test(a_template_matches_but_for_the_key_itself),
@@ -362,7 +533,9 @@ int main(void) {
                 cmocka_unit_test(a_damaged_state_is_called_damaged),
                 cmocka_unit_test(a_forged_state_is_read_with_care),
                 cmocka_unit_test(an_index_is_written_in_one_way),
-                cmocka_unit_test(a_state_of_another_version_is_refused),
+                cmocka_unit_test(a_state_of_a_later_version_is_refused),
+                cmocka_unit_test(a_state_of_version_1_is_read_and_has_no_pin),
+                cmocka_unit_test(what_a_state_may_lack),
                 cmocka_unit_test(a_state_that_lacks_what_its_phase_needs_is_refused),
                 cmocka_unit_test(a_state_that_does_not_fit_is_an_error),
         };

@@ -223,12 +223,13 @@ static bool works(struct world *w, unsigned n) {
                 const struct ctap_key_blob *blob = &w->creds[n].key;
 
                 if (w->reset_tried && !w->creds[n].second && blob->len > 0)
-                        assert_int_equal(keys->ops->load(keys, BYTES(blob->data, blob->len), &key),
+                        assert_int_equal(keys->ops->load(keys, BYTES(blob->data, blob->len), NULL,
+                                                         &key),
                                          -EKEYREJECTED);
                 return false;
         }
         assert_int_equal(r, 0);
-        assert_int_equal(keys->ops->load(keys, BYTES(row.key.data, row.key.len), &key), 0);
+        assert_int_equal(keys->ops->load(keys, BYTES(row.key.data, row.key.len), NULL, &key), 0);
         keys->ops->unload(keys, key);
         assert_int_equal(step_use(w, n), 0);
         return true;

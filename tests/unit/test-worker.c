@@ -51,9 +51,8 @@ void tpm_shutdown(_unused_ struct tpm *t) {
         n_shutdown++;
 }
 
-void tpm_state_handles(_unused_ const struct tpm_state *state, uint32_t *ret_anchor,
-                       uint32_t *ret_counter, uint32_t *ret_worker) {
-        *ret_anchor = *ret_counter = *ret_worker = 0;
+void tpm_state_facts(_unused_ const struct tpm_state *state, struct tpm_facts *ret) {
+        *ret = (struct tpm_facts){ 0 };
 }
 
 struct fixture {

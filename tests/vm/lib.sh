@@ -229,14 +229,16 @@ ask_device() {
     fi
 }
 
-# register DIR RP OPTIONS NODE: makes a credential, verifies its attestation, keeps its id and key.
+# register DIR RP OPTIONS NODE: makes a credential, verifies its attestation and what the OPTIONS asked for,
+# keeps its id and key.
 register() {
     local dir=$1 rp=$2 options=$3 device=$4
     mkdir -p "$dir"
     printf '%s\n%s\nalice\n%s\n' "$(random)" "$rp" "$(random)" >"$dir/param"
     # shellcheck disable=SC2086
     ask_device fido2-cred -M $options -i "$dir/param" -o "$dir/cred" "$device" es256
-    limited 20 fido2-cred -V -i "$dir/cred" -o "$dir/verified" es256
+    # shellcheck disable=SC2086
+    limited 20 fido2-cred -V ${options//-[ru]/} -i "$dir/cred" -o "$dir/verified" es256
     head -n 1 "$dir/verified" >"$dir/id"
     tail -n +2 "$dir/verified" >"$dir/key"
     echo "$rp" >"$dir/rp"
