@@ -327,6 +327,13 @@ static int drop_residue(struct store *s) {
         return r;
 }
 
+int store_close_whole(struct store *s) {
+        int r = checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, "move everything into the main file");
+
+        (void)store_close(s);
+        return r;
+}
+
 void store_settle(struct store *s) {
         /* What fails here is told in the log; nothing is lost, and the next time will do. */
         if (s->residue)

@@ -38,6 +38,8 @@ struct store_options {
 _must_check_ int store_open(const struct store_options *options, struct store **ret);
 /* Checkpoints and closes. NULL is fine. Returns NULL. */
 struct store *store_close(struct store *s);
+/* Closes as store_close() does; 0 means that the one file, without a -wal, holds everything. */
+_must_check_ int store_close_whole(struct store *s);
 /* When idle: moves what was committed into the main file now and then, and gives memory back. */
 void store_settle(struct store *s);
 /* One line about this store, to the log it was opened with. */

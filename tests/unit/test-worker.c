@@ -55,6 +55,17 @@ void tpm_state_facts(_unused_ const struct tpm_state *state, struct tpm_facts *r
         *ret = (struct tpm_facts){ 0 };
 }
 
+bool tpm_sessions_are_salted(_unused_ const struct tpm *t) {
+        return true;
+}
+
+const struct tpm_budget *tpm_budgets(size_t *ret_n) {
+        static const struct tpm_budget budgets[] = { { "a ceremony", 3 } };
+
+        *ret_n = ELEMENTSOF(budgets);
+        return budgets;
+}
+
 struct fixture {
         struct scratch folder;
         char path[300];
