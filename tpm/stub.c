@@ -13,12 +13,6 @@ __attribute__((weak)) int tpm_complete(struct tpm *t, struct tpm_state *state, t
         return 0;
 }
 
-__attribute__((weak)) int tpm_set_owner_auth(struct tpm *t, struct bytes auth) {
-        (void)t;
-        (void)auth;
-        return 0;
-}
-
 __attribute__((weak)) bool tpm_sessions_are_salted(const struct tpm *t) {
         (void)t;
         return true;
