@@ -22,6 +22,7 @@
 #include "authenticator/instance.h"
 #include "authenticator/protocol.h"
 #include "authenticator/server.h"
+#include "authenticator/suspend.h"
 #include "authenticator/util.h"
 #include "build-config.h"
 
@@ -30,6 +31,7 @@ struct daemon {
         const struct log *log;
         sd_event *event;
         struct server *server;
+        struct suspend *suspend;
         char *control_path;
         struct instance *instances[CONFIG_DEVICES_MAX];
         bool told_ready;
@@ -133,8 +135,27 @@ static void on_answer(void *userdata, uint32_t tag, json_t *body) {
         server_answer(d->server, tag, body);
 }
 
+/* ---- sleep ---- */
+
 static void on_suspended(void *userdata) {
-        (void)userdata;
+        struct daemon *d = userdata;
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                if (d->instances[i] && instance_is_suspending(d->instances[i]))
+                        return;
+        if (d->suspend)
+                suspend_allow(d->suspend);
+}
+
+static void on_sleep(void *userdata) {
+        struct daemon *d = userdata;
+        bool waits = false;
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                if (d->instances[i] && instance_suspend(d->instances[i]))
+                        waits = true;
+        if (!waits)
+                suspend_allow(d->suspend);
 }
 
 /* ---- life ---- */
@@ -234,6 +255,17 @@ static int add_instances(struct daemon *d) {
         return r;
 }
 
+static int add_suspend(struct daemon *d) {
+        const struct suspend_options options = {
+                .event = d->event,
+                .log = d->log,
+                .on_sleep = on_sleep,
+                .userdata = d,
+        };
+
+        return suspend_new(&options, &d->suspend);
+}
+
 int daemon_new(const struct config *config, const struct log *log, struct daemon **ret) {
         struct daemon *d = calloc(1, sizeof(*d));
         int r;
@@ -255,6 +287,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
                 r = add_server(d);
         if (r == 0)
                 r = add_instances(d);
+        if (r == 0)
+                r = add_suspend(d);
         if (r < 0) {
                 daemon_free(d);
                 return r;
@@ -295,6 +329,7 @@ struct daemon *daemon_free(struct daemon *d) {
                 return NULL;
         sd_notify(0, "STOPPING=1");
         d->server = server_free(d->server);
+        d->suspend = suspend_free(d->suspend);
         stop_instances(d);
         sd_event_unref(d->event);
         free(d->control_path);

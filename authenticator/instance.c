@@ -685,6 +685,10 @@ bool instance_suspend(struct instance *i) {
                 return false;
         if (!i->suspending && add_job(i, WORKER_SUSPEND, 0, BYTES_NULL) == 0)
                 i->suspending = true;
+        return instance_is_suspending(i);
+}
+
+bool instance_is_suspending(const struct instance *i) {
         return i->suspending && !i->asking;
 }
 

@@ -73,5 +73,7 @@ void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth
  * for; a person who is being asked may take longer than the machine waits.
  */
 _must_check_ bool instance_suspend(struct instance *i);
+/* True while what instance_suspend() began is worth waiting for. */
+bool instance_is_suspending(const struct instance *i);
 /* NULL, or the error to answer with. */
 json_t *instance_inject(struct instance *i, enum presence_inject what);
