@@ -3,19 +3,8 @@
 
 /* The anchor A: an NV index that can be deleted, but not made again. */
 
-#include <openssl/evp.h>
-
 #include "tpm/nv.h"
-
-/* K, the key that allows the one write. It exists in memory only, while provisioning. */
-struct tpm_writer {
-        EVP_PKEY *key;
-        TPM2B_PUBLIC public;
-        TPM2B_NAME name;
-};
-
-_must_check_ int tpm_writer_new(struct tpm_writer *ret);
-void tpm_writer_destroy(struct tpm_writer *k);
+#include "tpm/writer.h"
 
 /* The public area of an anchor that only K can write. */
 void tpm_anchor_plan(const struct tpm_writer *k, TPM2_HANDLE index, struct tpm_nv *ret);

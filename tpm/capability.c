@@ -213,6 +213,15 @@ int tpm_ask_info(struct tpm *t, struct tpm_info *ret) {
         return 0;
 }
 
+bool tpm_is_firmware(const struct tpm_info *info) {
+        static const char *const makers[] = { "INTC", "AMD", "MSFT", "QCOM" };
+
+        for (size_t i = 0; i < ELEMENTSOF(makers); i++)
+                if (starts_with(info->manufacturer, makers[i]))
+                        return true;
+        return false;
+}
+
 static int describe_step(struct tpm *t, void *userdata) {
         return tpm_ask_info(t, userdata);
 }

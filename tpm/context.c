@@ -22,6 +22,8 @@
 #include "tpm/key.h"
 #include "tpm/owner.h"
 #include "tpm/tcti-stream.h"
+#include "tpm/ticket.h"
+#include "tpm/tries.h"
 
 /*
  * How long a simulator may take for a command: far longer than any of them does, and shorter than a
@@ -55,7 +57,7 @@ int tpm_new(const struct tpm_options *options, struct tpm **ret) {
         t->keys.ops = &tpm_keys_ops;
         t->options = *options;
         t->options.tcti = NULL;
-        t->worker = t->counter = t->unloaded = ESYS_TR_NONE;
+        t->worker = t->counter = t->unloaded = t->policy.tr = ESYS_TR_NONE;
         if (options->tcti) {
                 t->tcti_name = strdup(options->tcti);
                 if (!t->tcti_name) {
@@ -175,6 +177,7 @@ static void close_connection(struct tpm *t) {
 
         flush_unloaded(t);
         tpm_keys_flush(t);
+        tpm_ticket_session_drop(t);
         close_worker(t);
         close_counter(t);
         Esys_Finalize(&t->esys);
@@ -216,21 +219,43 @@ void tpm_forget(struct tpm *t) {
         t->unlocked = false;
         t->worker_is_gone = false;
         t->counter_value = 0;
+        t->save = NULL;
+        t->save_userdata = NULL;
+        tpm_tries_forget(t);
+        tpm_ticket_session_drop(t);
+        t->given = (struct tpm_clock){ 0 };
         secret32_wipe(&t->worker_auth);
         secret32_wipe(&t->store_key);
         free(t->record);
         t->record = NULL;
 }
 
-void tpm_settle(struct tpm *t) {
-        t->trouble = 0;
-        flush_unloaded(t);
+static void close_if_in_trouble(struct tpm *t) {
         if (t->trouble & (TPM_TROUBLE_CONNECTION | TPM_TROUBLE_CROWDED))
                 close_connection(t);
 }
 
+void tpm_flush_unloaded(struct tpm *t) {
+        t->trouble = 0;
+        flush_unloaded(t);
+        close_if_in_trouble(t);
+}
+
+void tpm_settle(struct tpm *t) {
+        t->trouble = 0;
+        flush_unloaded(t);
+        tpm_ticket_session_drop(t);
+        if (t->esys && t->trouble == 0)
+                tpm_ticket_settle(t);
+        if (t->esys && t->trouble == 0)
+                tpm_tries_learn(t);
+        close_if_in_trouble(t);
+}
+
 void tpm_idle(struct tpm *t) {
         t->trouble = 0;
+        if (t->esys)
+                tpm_ticket_settle(t);
         close_connection(t);
 }
 

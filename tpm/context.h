@@ -16,6 +16,29 @@ enum {
         TPM_TROUBLE_WORKER = 1 << 2, /* P2 is not at its persistent handle: load it from its blob */
 };
 
+/* The tries of the PIN, as last seen. */
+struct tpm_tries {
+        bool known;
+        bool in_vain; /* unknown, and asking failed */
+        uint8_t left;
+        uint64_t value; /* of the counter of an ordinary index; 0: unknown */
+};
+
+/* How often the TPM was restarted, as seen on a connection. */
+struct tpm_clock {
+        uint32_t connection; /* 0: none */
+        bool known;
+        uint32_t resets, restarts;
+};
+
+/* The policy session of a ceremony: ticket.h. */
+struct tpm_policy {
+        ESYS_TR tr;
+        uint32_t connection;
+        bool satisfied;            /* for one command */
+        struct ctap_ticket ticket; /* by this one */
+};
+
 struct tpm {
         struct ctap_keys keys;
         struct tpm_options options;
@@ -34,6 +57,14 @@ struct tpm {
         bool unlocked;
         struct secret32 worker_auth, store_key;
         uint64_t counter_value; /* as last seen; 0: unknown */
+        tpm_save_fn *save;      /* for what changes in the record; NULL before tpm_complete() */
+        void *save_userdata;
+
+        struct tpm_tries tries;
+        bool owner_is_locked; /* the owner's authorisation is not empty */
+        struct tpm_policy policy;
+        struct tpm_clock given; /* where the newest ticket was given */
+        struct tpm_clock now;   /* where they were read last */
 
         /* In this connection; ESYS_TR_NONE until needed. */
         ESYS_TR worker, counter;
@@ -57,6 +88,8 @@ typedef int tpm_step_fn(struct tpm *t, void *userdata);
  * something that a new connection or a reloaded P2 may cure. A step can therefore be taken twice.
  */
 _must_check_ int tpm_run(struct tpm *t, tpm_step_fn *step, void *userdata);
+/* Tells the TPM to drop the key that was unloaded last. */
+void tpm_flush_unloaded(struct tpm *t);
 /* Forgets all secrets and what belongs to them. */
 void tpm_forget(struct tpm *t);
 
@@ -68,6 +101,8 @@ void _printf_(3, 4) tpm_log(struct tpm *t, int priority, const char *format, ...
 TSS2_RC tpm_rc_base(TSS2_RC rc);
 /* The TPM refused a handle, a session or a parameter, as against being unable to answer now. */
 bool tpm_rc_is_refusal(TSS2_RC rc);
+/* It came from the TPM or its resource manager: the command was not lost on its way. */
+bool tpm_rc_is_answer(TSS2_RC rc);
 /* True if a handle names nothing. */
 bool tpm_rc_is_absent(TSS2_RC rc);
 

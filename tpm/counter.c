@@ -29,7 +29,7 @@ int tpm_counter_plan(TPM2_HANDLE index, struct tpm_nv *ret) {
         return 0;
 }
 
-static int increment(struct tpm *t, ESYS_TR counter) {
+static int advance(struct tpm *t, ESYS_TR counter) {
         TSS2_RC rc = Esys_NV_Increment(t->esys, counter, counter, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                        ESYS_TR_NONE);
 
@@ -53,9 +53,57 @@ int tpm_counter_make(struct tpm *t, struct tpm_nv *nv) {
         }
 
         if (found != TPM_FOUND_OURS)
-                r = increment(t, h.tr);
+                r = advance(t, h.tr);
         return r < 0 ? r : tpm_ref_save(t, h.tr, &nv->ref);
 }
+
+static int value_of(struct tpm *t, ESYS_TR counter, uint64_t *ret) {
+        TPM2B_MAX_NV_BUFFER *data = NULL;
+        struct cursor c;
+        uint64_t value;
+        TSS2_RC rc;
+        int r;
+
+        rc = Esys_NV_Read(t->esys, counter, counter, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                          tpm_template_counter.dataSize, 0, &data);
+        if (rc != TSS2_RC_SUCCESS)
+                return tpm_fail_stale(t, "TPM2_NV_Read of the counter", rc);
+
+        c = (struct cursor){ BYTES(data->buffer, data->size), false };
+        value = cursor_u64(&c);
+        r = cursor_end(&c) < 0 ? -EIO : 0;
+        if (r < 0)
+                tpm_log(t, LOG_ERR, "TPM: the counter has %u bytes", data->size);
+        else
+                *ret = value;
+        Esys_Free(data);
+        return r;
+}
+
+static int open_nv(struct tpm *t, const struct tpm_nv *nv, struct tpm_handle *ret) {
+        ESYS_TR tr;
+        int r = tpm_ref_open(t, &nv->ref, tpm_nv_index(nv), &tr);
+
+        if (r >= 0)
+                *ret = tpm_handle(t, tr);
+        return r;
+}
+
+int tpm_counter_value(struct tpm *t, const struct tpm_nv *nv, uint64_t *ret) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        int r = open_nv(t, nv, &h);
+
+        return r < 0 ? r : value_of(t, h.tr, ret);
+}
+
+int tpm_counter_increment(struct tpm *t, const struct tpm_nv *nv) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        int r = open_nv(t, nv, &h);
+
+        return r < 0 ? r : advance(t, h.tr);
+}
+
+/* ---- the one that signature counters are leased against ------------------------------------ */
 
 static int open_counter(struct tpm *t) {
         if (!t->unlocked) {
@@ -69,29 +117,9 @@ static int open_counter(struct tpm *t) {
 }
 
 static int read_step(struct tpm *t, void *userdata) {
-        TPM2B_MAX_NV_BUFFER *data = NULL;
-        struct cursor c;
-        uint64_t value;
-        TSS2_RC rc;
-        int r;
+        int r = open_counter(t);
 
-        r = open_counter(t);
-        if (r < 0)
-                return r;
-        rc = Esys_NV_Read(t->esys, t->counter, t->counter, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                          ESYS_TR_NONE, tpm_template_counter.dataSize, 0, &data);
-        if (rc != TSS2_RC_SUCCESS)
-                return tpm_fail_stale(t, "TPM2_NV_Read of the counter", rc);
-
-        c = (struct cursor){ BYTES(data->buffer, data->size), false };
-        value = cursor_u64(&c);
-        r = cursor_end(&c) < 0 ? -EIO : 0;
-        if (r < 0)
-                tpm_log(t, LOG_ERR, "TPM: the counter has %u bytes", data->size);
-        else
-                *(uint64_t *)userdata = value;
-        Esys_Free(data);
-        return r;
+        return r < 0 ? r : value_of(t, t->counter, userdata);
 }
 
 /*
@@ -105,7 +133,7 @@ static int advance_step(struct tpm *t, _unused_ void *userdata) {
         t->counter_value = 0;
         r = open_counter(t);
         if (r >= 0)
-                r = increment(t, t->counter);
+                r = advance(t, t->counter);
         if (r >= 0 && before > 0)
                 t->counter_value = before + 1;
         return r;

@@ -2,7 +2,8 @@
 
 /*
  * Erasing. That it began is saved first, so that a crash in between is finished and not taken for a
- * damaged store. The anchor goes first: from then on P2 cannot be loaded again by anybody.
+ * damaged store. The PIN goes first: from then on no key of class B signs again, whoever has P2 in
+ * whatever form. Then the anchor: from then on P2 cannot be loaded again by anybody.
  */
 
 #include <errno.h>
@@ -34,7 +35,11 @@ int tpm_save_record(struct tpm *t, const struct tpm_record *record, tpm_save_fn 
 int tpm_erase_record(struct tpm *t, struct tpm_record *record, bool proven) {
         int r;
 
-        r = tpm_nv_remove(t, &record->anchor, proven);
+        r = tpm_nv_remove(t, &record->pin, proven);
+        if (r >= 0)
+                r = tpm_nv_remove(t, &record->scratch, false);
+        if (r >= 0)
+                r = tpm_nv_remove(t, &record->anchor, proven);
         if (r >= 0)
                 r = tpm_worker_remove(t, record, proven);
         if (r < 0)
@@ -42,6 +47,10 @@ int tpm_erase_record(struct tpm *t, struct tpm_record *record, bool proven) {
 
         *record = (struct tpm_record){ .phase = TPM_PHASE_ERASING,
                                        .has_p384 = record->has_p384,
+                                       .is_firmware = record->is_firmware,
+                                       .pin_kind = record->pin_kind,
+                                       .hmac_kind = record->hmac_kind,
+                                       .tries = record->tries,
                                        .counter = record->counter };
         return 0;
 }
@@ -119,6 +128,8 @@ static int erase_step(struct tpm *t, void *userdata) {
                 return r;
 
         r = tpm_nv_remove(t, &record.counter, false);
+        if (r >= 0)
+                r = tpm_nv_remove(t, &record.tries, false);
         if (r < 0)
                 return r;
         *e->state = (struct tpm_state){ .phase = TPM_PHASE_NONE };

@@ -14,5 +14,8 @@ _must_check_ int tpm_save_record(struct tpm *t, const struct tpm_record *record,
  */
 _must_check_ int tpm_erase_state(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
                                  void *userdata, bool with_counter);
-/* Removes the anchor and P2 from the TPM, and all of them from the record. The counter stays. */
+/*
+ * Removes the PIN, the anchor and P2 from the TPM, and all of them from the record. Both counters
+ * stay, and what a trial found out about the TPM.
+ */
 _must_check_ int tpm_erase_record(struct tpm *t, struct tpm_record *record, bool proven);

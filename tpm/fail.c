@@ -13,7 +13,7 @@
 #include "tpm/context.h"
 
 /* The kernel's resource manager answers for the TPM in layer 11, a user space one in layer 12. */
-static bool is_of_tpm(TSS2_RC rc) {
+bool tpm_rc_is_answer(TSS2_RC rc) {
         TSS2_RC layer = rc & TSS2_RC_LAYER_MASK;
 
         return layer == TSS2_TPM_RC_LAYER || layer == TSS2_RESMGR_RC_LAYER ||
@@ -21,7 +21,7 @@ static bool is_of_tpm(TSS2_RC rc) {
 }
 
 TSS2_RC tpm_rc_base(TSS2_RC rc) {
-        if (!is_of_tpm(rc))
+        if (!tpm_rc_is_answer(rc))
                 return rc;
 
         rc &= ~TSS2_RC_LAYER_MASK;
@@ -33,8 +33,9 @@ TSS2_RC tpm_rc_base(TSS2_RC rc) {
 bool tpm_rc_is_refusal(TSS2_RC rc) {
         TSS2_RC base = tpm_rc_base(rc);
 
-        return (is_of_tpm(rc) && (base & TPM2_RC_FMT1)) || base == TPM2_RC_AUTH_UNAVAILABLE ||
-               base == TPM2_RC_NV_UNINITIALIZED || base == TPM2_RC_NV_AUTHORIZATION;
+        return (tpm_rc_is_answer(rc) && (base & TPM2_RC_FMT1)) ||
+               base == TPM2_RC_AUTH_UNAVAILABLE || base == TPM2_RC_NV_UNINITIALIZED ||
+               base == TPM2_RC_NV_AUTHORIZATION;
 }
 
 bool tpm_rc_is_absent(TSS2_RC rc) {
@@ -90,7 +91,7 @@ static int errno_of(struct tpm *t, TSS2_RC rc) {
          * The library lost track, or read an answer that is none: what it holds is not to be
          * trusted.
          */
-        if (!is_of_tpm(rc))
+        if (!tpm_rc_is_answer(rc))
                 t->trouble |= TPM_TROUBLE_CONNECTION;
         return -EIO;
 }

@@ -34,6 +34,8 @@ void tpm_flush(struct tpm *t, ESYS_TR tr);
  * ESYS_TR_NONE. It goes on until tpm_session_last() was said and a command with it succeeded.
  */
 _must_check_ int tpm_session_start(struct tpm *t, ESYS_TR salt_key, struct tpm_handle *ret);
+/* The same salted with P2; an HMAC session, or a policy session. */
+_must_check_ int tpm_session_start_salted(struct tpm *t, TPM2_SE type, struct tpm_handle *ret);
 /* What the session does in the next commands: 0, TPMA_SESSION_ENCRYPT, TPMA_SESSION_DECRYPT. */
 _must_check_ int tpm_session_use(const struct tpm_handle *session, TPMA_SESSION attributes);
 /* The next command with it ends it, if it succeeds; then tpm_handle_close() is what is due. */

@@ -3,6 +3,10 @@
 /*
  * A loaded key keeps its blob: when the connection was closed since, signing loads it again. What
  * is unloaded is flushed after the answer went out, because nobody waits for a FlushContext.
+ *
+ * A key of class B has no authValue to use it by, only a policy: PolicySecret of the PIN index. A
+ * ticket stands in for that, and is shown to the TPM when the key is loaded, so that signing is one
+ * command for both classes.
  */
 
 #include <errno.h>
@@ -15,7 +19,10 @@
 #include "tpm/gate.h"
 #include "tpm/key.h"
 #include "tpm/object.h"
+#include "tpm/pin-index.h"
+#include "tpm/pin.h"
 #include "tpm/template.h"
+#include "tpm/ticket.h"
 
 /* A TPM that strips leading zeros of a coordinate does so for one key in 128. */
 #define CREATE_ATTEMPTS_MAX 8
@@ -23,6 +30,8 @@
 struct ctap_loaded_key {
         struct ctap_loaded_key *next;
         const struct tpm_key_type *type;
+        bool wants_ticket;
+        const struct ctap_ticket *ticket;
         struct tpm_handle handle; /* of a connection that may be closed by now */
         struct tpm_blob blob;
 };
@@ -48,6 +57,7 @@ static unsigned offered(struct ctap_keys *k) {
 
 struct creation {
         const struct tpm_key_type *type;
+        TPMT_PUBLIC template;
         struct tpm_blob blob;
 };
 
@@ -66,10 +76,10 @@ static int create_step(struct tpm *t, void *userdata) {
         r = tpm_worker(t, &by);
         if (r < 0)
                 return r;
-        rc = tpm_object_create(t, &by, c->type->template, NULL, NULL, &c->blob);
+        rc = tpm_object_create(t, &by, &c->template, NULL, NULL, &c->blob);
         if (rc != TSS2_RC_SUCCESS)
                 return tpm_fail_worker(t, "TPM2_Create", rc);
-        if (!tpm_template_matches(c->type->template, &c->blob.public.publicArea)) {
+        if (!tpm_template_matches(&c->template, &c->blob.public.publicArea)) {
                 tpm_log(t, LOG_ERR, "TPM: TPM2_Create made another key than it was asked for");
                 return -EIO;
         }
@@ -97,20 +107,39 @@ static int give(const struct creation *c, enum ctap_key_type type, struct ctap_k
         return 0;
 }
 
+/* The template of a key of class B, which names the PIN index. -ENOTSUP: there is none. */
+static int template_of_class_b(const struct tpm *t, const struct tpm_key_type *type,
+                               TPMT_PUBLIC *ret) {
+        struct sha256 policy;
+        int r;
+
+        if (!t->record || t->record->pin.ref.len == 0)
+                return -ENOTSUP;
+        r = tpm_pin_index_policy(&t->record->pin, &policy);
+        if (r >= 0)
+                *ret = tpm_template_with_policy(type->template, &policy);
+        return r;
+}
+
 static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
                   struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
         struct tpm *t = tpm_of(k);
         struct creation c;
+        int r = 0;
 
-        if ((unsigned)type >= _CTAP_KEY_TYPES)
+        if ((unsigned)type >= _CTAP_KEY_TYPES || (class != CTAP_CLASS_A && class != CTAP_CLASS_B))
                 return -EINVAL;
-        if (class != CTAP_CLASS_A || !(offered(k) & (1u << type)))
+        if (!(offered(k) & (1u << type)))
                 return -ENOTSUP;
 
         c.type = &tpm_key_types[type];
+        c.template = *c.type->template;
+        if (class == CTAP_CLASS_B)
+                r = template_of_class_b(t, c.type, &c.template);
+        if (r < 0)
+                return r;
         for (unsigned i = 0; i < CREATE_ATTEMPTS_MAX; i++) {
-                int r = tpm_run(t, create_step, &c);
-
+                r = tpm_run(t, create_step, &c);
                 if (r < 0)
                         return r;
                 if (is_full_size(&c))
@@ -122,20 +151,36 @@ static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_cl
 
 /* ---- load, sign, unload ------------------------------------------------------------------- */
 
-static const struct tpm_key_type *type_of(const TPMT_PUBLIC *public) {
-        for (size_t i = 0; i < _CTAP_KEY_TYPES; i++)
-                if (tpm_template_matches(tpm_key_types[i].template, public))
-                        return &tpm_key_types[i];
-        return NULL;
+/* -EKEYREJECTED: not what create() makes. */
+static int find_type(const struct tpm *t, struct ctap_loaded_key *key) {
+        const TPMT_PUBLIC *public = &key->blob.public.publicArea;
+
+        for (size_t i = 0; i < _CTAP_KEY_TYPES; i++) {
+                const struct tpm_key_type *type = &tpm_key_types[i];
+                TPMT_PUBLIC class_b;
+
+                key->type = type;
+                key->wants_ticket = false;
+                if (tpm_template_matches(type->template, public))
+                        return 0;
+                key->wants_ticket = true;
+                if (template_of_class_b(t, type, &class_b) == 0 &&
+                    tpm_template_matches(&class_b, public))
+                        return 0;
+        }
+        return -EKEYREJECTED;
 }
 
 static int load_step(struct tpm *t, void *userdata) {
         struct ctap_loaded_key *key = userdata;
+        struct tpm_handle session;
         struct tpm_auth by;
         TSS2_RC rc;
         int r;
 
         r = tpm_worker(t, &by);
+        if (r >= 0 && key->wants_ticket)
+                r = tpm_ticket_session(t, key->ticket, &session);
         if (r < 0)
                 return r;
         rc = tpm_object_load(t, &by, &key->blob, &key->handle);
@@ -146,7 +191,7 @@ static int load_step(struct tpm *t, void *userdata) {
         return tpm_rc_is_refusal(rc) && (rc & TPM2_RC_P) ? -EKEYREJECTED : r;
 }
 
-static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket _unused_,
+static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket,
                 struct ctap_loaded_key **ret) {
         struct tpm *t = tpm_of(k);
         struct ctap_loaded_key *key = calloc(1, sizeof(*key));
@@ -156,11 +201,12 @@ static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket
                 return -ENOMEM;
 
         key->handle = TPM_HANDLE_NONE;
-        r = tpm_blob_decode(blob, &key->blob) < 0 ? -EKEYREJECTED : 0;
-        if (r >= 0) {
-                key->type = type_of(&key->blob.public.publicArea);
-                r = key->type ? tpm_run(t, load_step, key) : -EKEYREJECTED;
-        }
+        key->ticket = ticket;
+        r = tpm_blob_decode(blob, &key->blob) < 0 ? -EKEYREJECTED : find_type(t, key);
+        if (r >= 0 && key->wants_ticket && (!ticket || ticket->len == 0))
+                r = -EKEYEXPIRED;
+        if (r >= 0)
+                r = tpm_run(t, load_step, key);
         if (r < 0) {
                 free(key);
                 return r;
@@ -200,11 +246,37 @@ struct signing {
         struct ctap_signature signature;
 };
 
+/* What authorises the one use of the key. */
+static int authorise(struct tpm *t, const struct ctap_loaded_key *key, ESYS_TR *ret) {
+        struct tpm_handle session;
+        int r;
+
+        *ret = ESYS_TR_PASSWORD;
+        if (!key->wants_ticket)
+                return 0;
+        r = tpm_ticket_session(t, key->ticket, &session);
+        if (r >= 0)
+                r = tpm_session_last(&session, 0);
+        if (r >= 0)
+                *ret = session.tr;
+        return r;
+}
+
+static int fail_to_sign(struct tpm *t, const struct ctap_loaded_key *key, TSS2_RC rc) {
+        if (!key->wants_ticket)
+                return tpm_fail(t, "TPM2_Sign", rc);
+        tpm_ticket_session_drop(t);
+        if (tpm_rc_base(rc) == TPM2_RC_POLICY_FAIL)
+                return tpm_fail_stale(t, "TPM2_Sign under the PIN's policy", rc);
+        return tpm_ticket_fail(t, "TPM2_Sign", rc);
+}
+
 static int sign_step(struct tpm *t, void *userdata) {
         static const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK,
                                                      .hierarchy = TPM2_RH_NULL };
         struct signing *s = userdata;
         TPMT_SIGNATURE *signature = NULL;
+        ESYS_TR by;
         TSS2_RC rc;
         int r;
 
@@ -213,10 +285,15 @@ static int sign_step(struct tpm *t, void *userdata) {
                 if (r < 0)
                         return r;
         }
-        rc = Esys_Sign(t->esys, s->key->handle.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                       &s->digest, &s->key->type->scheme, &no_ticket, &signature);
+        r = authorise(t, s->key, &by);
+        if (r < 0)
+                return r;
+        rc = Esys_Sign(t->esys, s->key->handle.tr, by, ESYS_TR_NONE, ESYS_TR_NONE, &s->digest,
+                       &s->key->type->scheme, &no_ticket, &signature);
         if (rc != TSS2_RC_SUCCESS)
-                return tpm_fail(t, "TPM2_Sign", rc);
+                return fail_to_sign(t, s->key, rc);
+        if (s->key->wants_ticket)
+                tpm_ticket_session_ended(t);
 
         r = signature->sigAlg == TPM2_ALG_ECDSA
                     ? put_der(&signature->signature.ecdsa, &s->signature)
@@ -244,7 +321,7 @@ static int sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes d
 }
 
 static void flush_later(struct tpm *t, const struct tpm_handle *h) {
-        tpm_settle(t);
+        tpm_flush_unloaded(t);
         if (t->esys && h->connection == t->connection)
                 t->unloaded = h->tr;
 }
@@ -284,4 +361,8 @@ const struct ctap_keys_ops tpm_keys_ops = {
         .load = load,
         .sign = sign,
         .unload = unload,
+        .pin_verify = tpm_pin_verify,
+        .pin_change = tpm_pin_change,
+        .pin_retries = tpm_pin_retries,
+        .ticket_check = tpm_ticket_check,
 };

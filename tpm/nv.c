@@ -42,12 +42,11 @@ static int name_of_handle(const struct tpm_handle *h, TPM2B_NAME *ret) {
 int tpm_nv_find(struct tpm *t, const struct tpm_nv *nv, enum tpm_found *ret,
                 struct tpm_handle *ret_handle) {
         _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
-        TPMS_NV_PUBLIC public = nv->public.nvPublic;
         TPM2B_NAME found, unwritten, written;
         bool absent;
         int r;
 
-        r = open_handle(t, public.nvIndex, "TPM2_NV_ReadPublic", &absent, &h);
+        r = open_handle(t, tpm_nv_index(nv), "TPM2_NV_ReadPublic", &absent, &h);
         if (r < 0)
                 return r;
         if (absent) {
@@ -57,10 +56,9 @@ int tpm_nv_find(struct tpm *t, const struct tpm_nv *nv, enum tpm_found *ret,
 
         r = name_of_handle(&h, &found);
         if (r >= 0)
-                r = tpm_name_of_nv(&public, &unwritten);
-        public.attributes |= TPMA_NV_WRITTEN;
+                r = tpm_name_of_nv(&nv->public.nvPublic, &unwritten);
         if (r >= 0)
-                r = tpm_name_of_nv(&public, &written);
+                r = tpm_name_of_written(&nv->public.nvPublic, &written);
         if (r < 0)
                 return r;
 
@@ -111,7 +109,7 @@ int tpm_nv_remove(struct tpm *t, const struct tpm_nv *nv, bool proven) {
         if (tpm_nv_index(nv) == 0)
                 return 0;
 
-        if (proven) {
+        if (proven && nv->ref.len > 0) {
                 ESYS_TR tr;
 
                 r = tpm_ref_open(t, &nv->ref, tpm_nv_index(nv), &tr);

@@ -14,9 +14,12 @@
 
 #include "tpm/policy.h"
 
-/* policy = H(policy || what); what is at most a Name and a command code long. */
+/* What a policy is extended by: a command code and a Name, or eight digests. */
+#define OPERAND_MAX (sizeof(TPM2_CC) + 8 * sizeof(struct sha256))
+
+/* policy = H(policy || what) */
 static void extend(struct sha256 *policy, struct bytes what) {
-        uint8_t storage[sizeof(struct sha256) + sizeof(TPM2_CC) + sizeof(TPMU_NAME)];
+        uint8_t storage[sizeof(struct sha256) + OPERAND_MAX];
         struct buf b = BUF_ON(storage);
 
         buf_put(&b, BYTES_OF(*policy));
@@ -25,7 +28,7 @@ static void extend(struct sha256 *policy, struct bytes what) {
 }
 
 static void extend_command(struct sha256 *policy, TPM2_CC command, struct bytes what) {
-        uint8_t storage[sizeof(TPM2_CC) + sizeof(TPMU_NAME)];
+        uint8_t storage[OPERAND_MAX];
         struct buf b = BUF_ON(storage);
 
         buf_put_u32(&b, command);
@@ -50,6 +53,18 @@ void tpm_policy_secret(struct sha256 *policy, const TPM2B_NAME *name) {
 void tpm_policy_signed(struct sha256 *policy, const TPM2B_NAME *name) {
         extend_command(policy, TPM2_CC_PolicySigned, tpm_name_bytes(name));
         extend(policy, BYTES_NULL);
+}
+
+void tpm_policy_authorize(struct sha256 *policy, const TPM2B_NAME *key, struct bytes ref) {
+        *policy = (struct sha256){ 0 };
+        extend_command(policy, TPM2_CC_PolicyAuthorize, tpm_name_bytes(key));
+        extend(policy, ref);
+}
+
+void tpm_policy_or(struct sha256 *policy, const struct tpm_branches *branches) {
+        *policy = (struct sha256){ 0 };
+        extend_command(policy, TPM2_CC_PolicyOR,
+                       BYTES(branches->digest, branches->n * sizeof(branches->digest[0])));
 }
 
 static void name_of(struct bytes marshalled, TPM2B_NAME *ret) {
@@ -79,6 +94,13 @@ int tpm_name_of_nv(const TPMS_NV_PUBLIC *public, TPM2B_NAME *ret) {
 
         name_of(BYTES(storage, n), ret);
         return 0;
+}
+
+int tpm_name_of_written(const TPMS_NV_PUBLIC *public, TPM2B_NAME *ret) {
+        TPMS_NV_PUBLIC written = *public;
+
+        written.attributes |= TPMA_NV_WRITTEN;
+        return tpm_name_of_nv(&written, ret);
 }
 
 bool tpm_name_equal(const TPM2B_NAME *a, const TPM2B_NAME *b) {

@@ -7,7 +7,7 @@
  * provisioning removes that and begins anew, but keeps the counter.
  *
  *   save PROVISIONING; SRK; anchor; counter; P1, P2; save P2's Name; P2 persistent; store key;
- *   unlock as every later start will; save READY
+ *   unlock as every later start will; save READY; then complete.c
  *
  * Somebody else who shares the TPM, such as another instance that is provisioned at the same time,
  * may take a handle between our look and our use of it. That is a provisioning cut short like any
@@ -95,7 +95,12 @@ static int plan(struct tpm *t, const struct tpm_record *old, const struct tpm_wr
                         return r;
         }
 
-        *record = (struct tpm_record){ .phase = TPM_PHASE_PROVISIONING, .has_p384 = info.has_p384 };
+        *record = (struct tpm_record){ .phase = TPM_PHASE_PROVISIONING,
+                                       .has_p384 = info.has_p384,
+                                       .is_firmware = tpm_is_firmware(&info),
+                                       .pin_kind = old->pin_kind,
+                                       .hmac_kind = old->hmac_kind,
+                                       .tries = old->tries };
         r = tpm_free_handle(t, t->options.nv_first, t->options.nv_last, 0, &index);
         if (r < 0)
                 return r;
@@ -297,9 +302,11 @@ static bool is_final(int r) {
  * there before stays. That this fails is no news: the next provisioning begins with it.
  */
 static void undo(struct tpm *t, const struct provisioning *p, enum tpm_phase before) {
+        bool began =
+                p->state->phase == TPM_PHASE_PROVISIONING || p->state->phase == TPM_PHASE_READY;
         bool with_counter = before == TPM_PHASE_NONE;
 
-        if (p->state->phase == TPM_PHASE_PROVISIONING &&
+        if (began && before != TPM_PHASE_READY &&
             tpm_erase_state(t, p->state, p->save, p->userdata, with_counter) < 0)
                 tpm_log(t, LOG_WARNING, "TPM: what was made so far is removed at the next try");
 }
@@ -322,6 +329,8 @@ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, 
                 r = -EBUSY;
         if (r == -EBADMSG)
                 tpm_log(t, LOG_ERR, "TPM state: damaged, or written by another version");
+        if (r >= 0)
+                r = tpm_complete(t, state, save_fn, userdata);
         if (r >= 0) {
                 tpm_owner_forget(t);
                 return 0;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "tpm/gate.h"
 #include "tpm/handle.h"
 
 void tpm_flush(struct tpm *t, ESYS_TR tr) {
@@ -43,30 +44,65 @@ void tpm_handle_close(struct tpm_handle *h) {
         *h = TPM_HANDLE_NONE;
 }
 
-int tpm_session_start(struct tpm *t, ESYS_TR salt_key, struct tpm_handle *ret) {
+static TSS2_RC start(struct tpm *t, TPM2_SE type, ESYS_TR salt_key, struct tpm_handle *ret) {
         static const TPMT_SYM_DEF aes = { .algorithm = TPM2_ALG_AES,
                                           .keyBits.aes = 128,
                                           .mode.aes = TPM2_ALG_CFB };
         static const TPMT_SYM_DEF none = { .algorithm = TPM2_ALG_NULL };
-        _cleanup_(tpm_handle_flush) struct tpm_handle session = TPM_HANDLE_NONE;
         ESYS_TR tr;
+        TSS2_RC rc;
+
+        rc = Esys_StartAuthSession(t->esys, salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                   ESYS_TR_NONE, NULL, type,
+                                   salt_key == ESYS_TR_NONE ? &none : &aes, TPM2_ALG_SHA256, &tr);
+        if (rc == TSS2_RC_SUCCESS)
+                *ret = tpm_handle(t, tr);
+        return rc;
+}
+
+static int give(struct tpm_handle *session, struct tpm_handle *ret) {
+        int r = tpm_session_use(session, 0);
+
+        if (r < 0)
+                return r;
+        *ret = *session;
+        *session = TPM_HANDLE_NONE;
+        return 0;
+}
+
+int tpm_session_start(struct tpm *t, ESYS_TR salt_key, struct tpm_handle *ret) {
+        _cleanup_(tpm_handle_flush) struct tpm_handle session = TPM_HANDLE_NONE;
+        TSS2_RC rc = start(t, TPM2_SE_POLICY, salt_key, &session);
+
+        return rc == TSS2_RC_SUCCESS ? give(&session, ret)
+                                     : tpm_fail(t, "TPM2_StartAuthSession", rc);
+}
+
+bool tpm_sessions_are_salted(const struct tpm *t) {
+        switch (t->options.sessions) {
+        case TPM_SESSIONS_SALTED:
+                return true;
+        case TPM_SESSIONS_PASSWORD:
+                return false;
+        case TPM_SESSIONS_AUTO:
+        case _TPM_SESSIONS:
+        default:
+                return !t->record || !t->record->is_firmware;
+        }
+}
+
+int tpm_session_start_salted(struct tpm *t, TPM2_SE type, struct tpm_handle *ret) {
+        _cleanup_(tpm_handle_flush) struct tpm_handle session = TPM_HANDLE_NONE;
+        struct tpm_auth worker;
         TSS2_RC rc;
         int r;
 
-        rc = Esys_StartAuthSession(t->esys, salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                   ESYS_TR_NONE, NULL, TPM2_SE_POLICY,
-                                   salt_key == ESYS_TR_NONE ? &none : &aes, TPM2_ALG_SHA256, &tr);
-        if (rc != TSS2_RC_SUCCESS)
-                return tpm_fail(t, "TPM2_StartAuthSession", rc);
-
-        session = tpm_handle(t, tr);
-        r = tpm_session_use(&session, 0);
+        r = tpm_worker(t, &worker);
         if (r < 0)
                 return r;
-
-        *ret = session;
-        session = TPM_HANDLE_NONE;
-        return 0;
+        rc = start(t, type, worker.parent, &session);
+        return rc == TSS2_RC_SUCCESS ? give(&session, ret)
+                                     : tpm_fail_worker(t, "TPM2_StartAuthSession", rc);
 }
 
 static int set_attributes(const struct tpm_handle *session, TPMA_SESSION attributes) {

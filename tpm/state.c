@@ -208,16 +208,12 @@ static void get_ticket(struct cursor *c, TPMT_TK_VERIFIED *ret) {
 }
 
 static void get_pin(struct cursor *c, struct tpm_record *ret) {
-        struct bytes salt;
-
         ret->pin_kind = cursor_u8(c);
         ret->hmac_kind = cursor_u8(c);
         get_nv(c, &ret->pin);
         get_name(c, &ret->pin_change.writer);
         get_ticket(c, &ret->pin_change.ticket);
-        salt = cursor_take(c, sizeof(ret->pin_salt));
-        if (salt.len == sizeof(ret->pin_salt))
-                memcpy(ret->pin_salt, salt.data, salt.len);
+        cursor_copy(c, ret->pin_salt, sizeof(ret->pin_salt));
         get_nv(c, &ret->tries);
         ret->tries_base = cursor_u64(c);
         get_nv(c, &ret->scratch);

@@ -93,6 +93,24 @@ const TPMS_NV_PUBLIC tpm_template_counter = {
         .dataSize = 8,
 };
 
+#define PIN_READ_AND_WRITTEN \
+        (TPMA_NV_POLICYWRITE | TPMA_NV_POLICYREAD | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD)
+
+/* A TPM refuses this type without NO_DA: it counts by itself (Part 2, 13.4). */
+const TPMS_NV_PUBLIC tpm_template_pin_fail = {
+        .nameAlg = TPM2_ALG_SHA256,
+        .attributes =
+                (TPM2_NT_PIN_FAIL << TPMA_NV_TPM2_NT_SHIFT) | PIN_READ_AND_WRITTEN | TPMA_NV_NO_DA,
+        .dataSize = 8,
+};
+
+/* Here dictionary attack protection is all that the TPM has against guessing. */
+const TPMS_NV_PUBLIC tpm_template_pin_ordinary = {
+        .nameAlg = TPM2_ALG_SHA256,
+        .attributes = PIN_READ_AND_WRITTEN,
+        .dataSize = 8,
+};
+
 const struct tpm_key_type tpm_key_types[_CTAP_KEY_TYPES] = {
         [CTAP_KEY_P256] = { &template_p256,
                             { .scheme = TPM2_ALG_ECDSA, .details.ecdsa.hashAlg = TPM2_ALG_SHA256 },

@@ -21,6 +21,9 @@ extern const TPMT_PUBLIC tpm_template_writer;
 /* The anchor and the counter, without index and policy. */
 extern const TPMS_NV_PUBLIC tpm_template_anchor;
 extern const TPMS_NV_PUBLIC tpm_template_counter;
+/* What holds the PIN, for TPM_PIN_FAIL and for TPM_PIN_ORDINARY. */
+extern const TPMS_NV_PUBLIC tpm_template_pin_fail;
+extern const TPMS_NV_PUBLIC tpm_template_pin_ordinary;
 
 struct tpm_key_type {
         const TPMT_PUBLIC *template; /* class A */

@@ -140,11 +140,12 @@ _must_check_ int tpm_counter_read(struct tpm *t, uint64_t *ret);
 _must_check_ int tpm_counter_advance(struct tpm *t, uint64_t *ret);
 
 /*
- * Sends what could wait until the answer was out: FlushContext of unloaded keys; reading how many
- * tries the PIN has if that is unknown.
+ * Sends what could wait until the answer was out: FlushContext of unloaded keys and of sessions;
+ * reading how many tries the PIN has if that is unknown, and how often the TPM was restarted after a
+ * ticket was given.
  */
 void tpm_settle(struct tpm *t);
-/* Closes the connection; the next use opens it again. Implies tpm_settle(). */
+/* Closes the connection; the next use opens it again. Leaves nothing in the TPM either. */
 void tpm_idle(struct tpm *t);
 /* TPM2_Shutdown(CLEAR) and close: a simulator that is about to be switched off. */
 void tpm_shutdown(struct tpm *t);

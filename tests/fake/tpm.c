@@ -293,6 +293,12 @@ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, voi
         return r < 0 ? r : tpm_unlock(t, state);
 }
 
+/* This part never has a PIN. */
+int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
+                 _unused_ void *userdata) {
+        return t->unlocked ? 0 : -EINVAL;
+}
+
 int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
         struct names n;
         int r;

@@ -131,7 +131,8 @@ static bool try_boot(struct swtpm *s) {
                                      "--ctrl",
                                      ctrl,
                                      "--flags",
-                                     "not-need-init,startup-clear",
+                                     s->resumes ? "not-need-init,startup-state"
+                                                : "not-need-init,startup-clear",
                                      NULL };
         pid_t parent = getpid();
 
@@ -262,6 +263,16 @@ void swtpm_restart(struct swtpm *s, bool orderly) {
                 expect_success(s, shutdown_clear, sizeof(shutdown_clear));
         swtpm_kill(s);
         swtpm_boot(s);
+}
+
+void swtpm_sleep(struct swtpm *s, bool resumes) {
+        static const uint8_t shutdown_state[] = { 0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x45, 0, 1 };
+
+        expect_success(s, shutdown_state, sizeof(shutdown_state));
+        swtpm_kill(s);
+        s->resumes = resumes;
+        swtpm_boot(s);
+        s->resumes = false;
 }
 
 void swtpm_clear(struct swtpm *s) {

@@ -17,6 +17,7 @@ struct swtpm {
         char dir[64];
         pid_t pid;
         int port;
+        bool resumes;  /* the next boot is a TPM2_Startup(STATE) */
         char tcti[64]; /* swtpm:host=127.0.0.1,port=N */
 };
 
@@ -26,6 +27,11 @@ void swtpm_end(struct swtpm *s);
 
 /* Switched off and on: orderly with TPM2_Shutdown, or by SIGKILL. The port stays. */
 void swtpm_restart(struct swtpm *s, bool orderly);
+/*
+ * TPM2_Shutdown(STATE), off and on: TPM Resume, as after suspend to RAM, or TPM Restart, as after
+ * hibernation.
+ */
+void swtpm_sleep(struct swtpm *s, bool resumes);
 void swtpm_kill(struct swtpm *s);
 void swtpm_boot(struct swtpm *s);
 

@@ -11,6 +11,8 @@
  * DIR/log: a line for each command, before it is sent: its name as in TPM 2.0 Part 2 without
  * "TPM2_", such as "Load", or its code in hex. Truncate it to begin anew.
  *
+ * DIR/bytes, if it is there: every byte that goes to and fro is appended, as on a bus.
+ *
  * DIR/plan, if it is there, says what to do, a line each:
  *     kill-before N            SIGKILL ourselves instead of sending the N-th command
  *     kill-after N             ... after the N-th command was answered, before anybody hears of it
@@ -84,6 +86,7 @@ static const struct {
         { TPM2_CC_PolicyCommandCode, "PolicyCommandCode" },
         { TPM2_CC_PolicyOR, "PolicyOR" },
         { TPM2_CC_PolicyTicket, "PolicyTicket" },
+        { TPM2_CC_ReadClock, "ReadClock" },
         { TPM2_CC_ReadPublic, "ReadPublic" },
         { TPM2_CC_StartAuthSession, "StartAuthSession" },
         { TPM2_CC_VerifySignature, "VerifySignature" },
@@ -112,6 +115,20 @@ static void note(const struct watch *w, const char *name) {
         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         n = snprintf(line, sizeof(line), "%s\n", name);
         if (fd < 0 || write(fd, line, (size_t)n) != n)
+                abort();
+        (void)close(fd);
+}
+
+/* A probe on the bus of a discrete TPM. */
+static void overhear(const struct watch *w, const uint8_t *data, size_t n) {
+        char path[300];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/bytes", w->dir);
+        fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        if (fd < 0)
+                return;
+        if (write(fd, data, n) != (ssize_t)n)
                 abort();
         (void)close(fd);
 }
@@ -185,6 +202,7 @@ static TSS2_RC watch_transmit(TSS2_TCTI_CONTEXT *c, size_t len, const uint8_t *c
         note(w, name);
         if (!consult(w, code, name))
                 return TSS2_TCTI_RC_IO_ERROR;
+        overhear(w, command, len);
         return w->answer != 0 ? TSS2_RC_SUCCESS : Tss2_Tcti_Transmit(w->inner, len, command);
 }
 
@@ -200,6 +218,8 @@ static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *respons
         }
         if (w->answer == 0) {
                 rc = Tss2_Tcti_Receive(w->inner, len, response, timeout);
+                if (response && rc == TSS2_RC_SUCCESS)
+                        overhear(w, response, *len);
                 if (response && w->kill_after)
                         (void)raise(SIGKILL);
                 return rc;

@@ -127,7 +127,7 @@ static void provisioning_recovers(struct fixture *f, const char *when) {
                 if (!killed)
                         break;
         }
-        assert_in_range(n, 30, 60);
+        assert_in_range(n, 40, 80);
 }
 
 static void provisioning_killed_before_any_command_recovers(void **state) {

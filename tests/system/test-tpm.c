@@ -24,6 +24,7 @@ static void start_up(struct fixture *f) {
 static void start_up_and_register(struct fixture *f, struct credential *c) {
         start_up(f);
         assert_int_equal(credential_make(f, CTAP_KEY_P256, c), 0);
+        tpm_settle(f->tpm);
         (void)watch_count(f);
 }
 
@@ -129,7 +130,7 @@ static const struct {
         { "counter advance", advance_counter, 1, "NV_Increment" },
         { "unlock", unlock, 11, UNLOCK },
         { "start-up", start_up, 12, UNLOCK " NV_Read" },
-        { "reset", erase, 3, "NV_UndefineSpace EvictControl" },
+        { "reset", erase, 3, "NV_UndefineSpace NV_UndefineSpace EvictControl" },
 };
 
 static unsigned words(const char *text) {
@@ -165,10 +166,14 @@ static void provisioning_leaves_what_the_state_names_and_nothing_else(void **sta
 
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(f->state.phase, TPM_PHASE_READY);
-        assert_int_equal(f->n_saves, 3);
+        assert_int_equal(f->n_saves, 5);
         tpm_state_facts(&f->state, &facts);
         assert_int_equal(facts.anchor, 0x01800200);
         assert_int_equal(facts.counter, 0x01800201);
+        assert_int_equal(facts.pin, 0x01800202);
+        assert_int_equal(facts.tries, 0);
+        assert_int_equal(facts.pin_kind, TPM_PIN_FAIL);
+        assert_false(facts.is_firmware);
         assert_int_equal(facts.worker, 0x81018000);
         assert_nothing_else(f);
 }
@@ -179,7 +184,7 @@ static void provisioning_of_a_ready_state_only_unlocks(void **state) {
         fixture_reopen(f);
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(watch_count(f), 11);
-        assert_int_equal(f->n_saves, 3);
+        assert_int_equal(f->n_saves, 5);
         assert_non_null(tpm_store_key(f->tpm));
 }
 
@@ -237,13 +242,12 @@ static void a_digest_of_the_wrong_size_is_not_signed(void **state) {
         k->ops->unload(k, key);
 }
 
-static void class_b_and_unknown_keys_are_not_offered(void **state) {
+static void unknown_keys_are_not_offered(void **state) {
         struct fixture *f = *state;
         struct ctap_keys *k = tpm_keys(f->tpm);
         struct credential c;
 
-        assert_int_equal(k->ops->create(k, CTAP_KEY_P256, CTAP_CLASS_B, &c.blob, &c.public),
-                         -ENOTSUP);
+        assert_int_equal(k->ops->create(k, CTAP_KEY_P256, 0, &c.blob, &c.public), -EINVAL);
         assert_int_equal(k->ops->create(k, _CTAP_KEY_TYPES, CTAP_CLASS_A, &c.blob, &c.public),
                          -EINVAL);
         k->ops->unload(k, NULL);
@@ -495,8 +499,9 @@ static void two_instances_share_a_tpm(void **state) {
         assert_int_equal(tpm_new(&o, &t), 0);
         assert_int_equal(tpm_provision(t, &second, fixture_save, f), 0);
         tpm_state_facts(&second, &facts);
-        assert_int_equal(facts.anchor, 0x01800202);
-        assert_int_equal(facts.counter, 0x01800203);
+        assert_int_equal(facts.anchor, 0x01800203);
+        assert_int_equal(facts.counter, 0x01800204);
+        assert_int_equal(facts.pin, 0x01800205);
         assert_int_equal(facts.worker, 0x81018001);
         tpm_idle(t);
 
@@ -667,7 +672,7 @@ int main(void) {
                 TEST_READY(the_store_key_is_the_same_after_every_unlock),
                 TEST_READY(signatures_of_both_curves_verify),
                 TEST_READY(a_digest_of_the_wrong_size_is_not_signed),
-                TEST_READY(class_b_and_unknown_keys_are_not_offered),
+                TEST_READY(unknown_keys_are_not_offered),
                 TEST_READY(the_worker_is_a_storage_key_that_cannot_leave),
                 TEST_READY(a_credential_key_is_of_the_tpm_and_bound_to_it),
                 TEST_READY(a_changed_blob_is_refused_wherever_it_was_changed),

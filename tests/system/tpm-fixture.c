@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct tpm_options fixture_options(struct fixture *f) {
 
         o.tcti = f->tcti;
         o.persist_srk = true; /* as on most machines, where systemd or another system made one */
+        o.sessions = f->sessions;
         o.log = keep_message;
         o.userdata = f;
         return o;
@@ -61,6 +63,14 @@ int fixture_unlock(struct fixture *f) {
         return tpm_unlock(f->tpm, &f->state);
 }
 
+void fixture_restart(struct fixture *f) {
+        struct tpm_state s = f->state;
+
+        fixture_reopen(f);
+        assert_int_equal(tpm_unlock(f->tpm, &s), 0);
+        assert_int_equal(tpm_complete(f->tpm, &s, fixture_save, f), 0);
+}
+
 int fixture_setup(void **state) {
         struct fixture *f = calloc(1, sizeof(*f));
 
@@ -82,6 +92,16 @@ int fixture_setup_ready(void **state) {
         (void)fixture_setup(state);
         f = *state;
         assert_int_equal(fixture_provision(f), 0);
+        (void)watch_count(f);
+        return 0;
+}
+
+int fixture_setup_pin(void **state) {
+        struct fixture *f;
+
+        (void)fixture_setup_ready(state);
+        f = *state;
+        assert_int_equal(pin_change(f, NULL, "1234"), CTAP_PIN_RIGHT);
         (void)watch_count(f);
         return 0;
 }
@@ -148,10 +168,51 @@ unsigned watch_count(struct fixture *f) {
         return n;
 }
 
-int credential_make(struct fixture *f, enum ctap_key_type type, struct credential *ret) {
+int credential_make_of(struct fixture *f, enum ctap_key_type type, enum ctap_key_class class,
+                       struct credential *ret) {
         struct ctap_keys *k = tpm_keys(f->tpm);
 
-        return k->ops->create(k, type, CTAP_CLASS_A, &ret->blob, &ret->public);
+        return k->ops->create(k, type, class, &ret->blob, &ret->public);
+}
+
+int credential_make(struct fixture *f, enum ctap_key_type type, struct credential *ret) {
+        return credential_make_of(f, type, CTAP_CLASS_A, ret);
+}
+
+struct ctap_pin_hash pin_hash(const char *pin) {
+        struct ctap_pin_hash hash;
+        struct sha256 full;
+
+        SHA256((const uint8_t *)pin, strlen(pin), full.b);
+        memcpy(hash.b, full.b, sizeof(hash.b));
+        return hash;
+}
+
+int pin_change(struct fixture *f, const char *old, const char *new) {
+        const struct ctap_pin_hash was = pin_hash(old ? old : ""), is = pin_hash(new);
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        enum ctap_pin_verdict verdict;
+        int r = k->ops->pin_change(k, old ? &was : NULL, &is, &verdict);
+
+        return r < 0 ? r : (int)verdict;
+}
+
+int pin_verify(struct fixture *f, const char *pin, struct ctap_ticket *ret) {
+        const struct ctap_pin_hash hash = pin_hash(pin);
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        struct ctap_ticket ticket;
+        enum ctap_pin_verdict verdict;
+        int r = k->ops->pin_verify(k, &hash, 3600, &verdict, ret ? ret : &ticket);
+
+        return r < 0 ? r : (int)verdict;
+}
+
+unsigned pin_retries(struct fixture *f) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        uint8_t left;
+
+        assert_int_equal(k->ops->pin_retries(k, &left), 0);
+        return left;
 }
 
 static size_t size_of(enum ctap_key_type type) {
@@ -192,6 +253,11 @@ bool signature_verifies(const struct ctap_public_key *public, struct bytes diges
 }
 
 int credential_use(struct fixture *f, const struct credential *c) {
+        return credential_use_by(f, c, NULL);
+}
+
+int credential_use_by(struct fixture *f, const struct credential *c,
+                      const struct ctap_ticket *ticket) {
         struct ctap_keys *k = tpm_keys(f->tpm);
         struct ctap_loaded_key *key = NULL;
         struct ctap_signature signature;
@@ -201,7 +267,7 @@ int credential_use(struct fixture *f, const struct credential *c) {
 
         for (size_t i = 0; i < sizeof(digest); i++)
                 digest[i] = (uint8_t)(i * 7 + 1);
-        r = k->ops->load(k, BYTES(c->blob.data, c->blob.len), NULL, &key);
+        r = k->ops->load(k, BYTES(c->blob.data, c->blob.len), ticket, &key);
         if (r < 0) {
                 assert_null(key);
                 return r;

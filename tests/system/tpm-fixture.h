@@ -11,6 +11,7 @@
 
 struct fixture {
         struct swtpm swtpm;
+        enum tpm_sessions sessions; /* for the next fixture_reopen() */
         char watch_dir[80];
         char tcti[512]; /* through the watching TCTI */
         struct tpm *tpm;
@@ -26,12 +27,17 @@ int fixture_teardown(void **state);
 /* The same, provisioned and unlocked. */
 int fixture_setup_ready(void **state);
 
+/* The same with 1234 as PIN. */
+int fixture_setup_pin(void **state);
+
 /* A new struct tpm in place of the old, as after a restart of the daemon. */
 void fixture_reopen(struct fixture *f);
 struct tpm_options fixture_options(struct fixture *f);
 int fixture_save(void *userdata, const struct tpm_state *state);
 int fixture_provision(struct fixture *f);
 int fixture_unlock(struct fixture *f);
+/* fixture_reopen(), unlocked and completed. */
+void fixture_restart(struct fixture *f);
 
 /* Replaces the plan of the watching TCTI; NULL: none. */
 void watch_plan(struct fixture *f, const char *format, ...) _printf_(2, 3);
@@ -47,9 +53,22 @@ struct credential {
         struct ctap_public_key public;
 };
 
+int credential_make_of(struct fixture *f, enum ctap_key_type type, enum ctap_key_class class,
+                       struct credential *ret);
+/* Of class A. */
 int credential_make(struct fixture *f, enum ctap_key_type type, struct credential *ret);
 /* Load, Sign, Flush; fails the test if the signature does not verify. */
 int credential_use(struct fixture *f, const struct credential *c);
+int credential_use_by(struct fixture *f, const struct credential *c,
+                      const struct ctap_ticket *ticket);
+
+/* The PIN of the keys port, as text; NULL: none. Verdicts as negative errno or the verdict. */
+struct ctap_pin_hash pin_hash(const char *pin);
+int pin_change(struct fixture *f, const char *old, const char *new);
+/* A ticket for an hour; NULL: not wanted. */
+int pin_verify(struct fixture *f, const char *pin, struct ctap_ticket *ret);
+/* Fails the test if it cannot be told. */
+unsigned pin_retries(struct fixture *f);
 bool signature_verifies(const struct ctap_public_key *public, struct bytes digest,
                         const struct ctap_signature *signature);
 

@@ -54,6 +54,30 @@ static void policy_digests_are_those_of_the_specification(void **state) {
         assert_bytes_equal(BYTES_OF(p), BYTES_OF(secret));
 }
 
+static void policies_that_name_other_policies_are_those_of_the_specification(void **state) {
+        static const uint8_t authorized[] = {
+                0x0a, 0x57, 0x5d, 0x09, 0x4c, 0x11, 0x65, 0x2c, 0x95, 0xc4, 0x8b,
+                0xdc, 0x1a, 0x2e, 0xa4, 0x4f, 0x03, 0x8f, 0x5b, 0x2c, 0x8c, 0x90,
+                0x59, 0x53, 0x17, 0x94, 0x1c, 0xa1, 0xfc, 0x00, 0x9c, 0xef,
+        };
+        static const uint8_t either[] = {
+                0x56, 0x71, 0x07, 0xf0, 0xbd, 0xf3, 0xbc, 0x7b, 0x29, 0xc8, 0x1c,
+                0x19, 0xd4, 0x32, 0x3a, 0x26, 0xf3, 0xd7, 0x95, 0x23, 0x9a, 0x71,
+                0xe5, 0x67, 0x4f, 0x48, 0xb5, 0xcf, 0x63, 0x16, 0x77, 0xad,
+        };
+        const TPM2B_NAME name = some_name();
+        struct tpm_branches branches = { .n = 2 };
+        struct sha256 p = { { 1 } }; /* both begin anew */
+
+        (void)state;
+        tpm_policy_authorize(&p, &name, BYTES_TEXT("chg"));
+        assert_bytes_equal(BYTES_OF(p), BYTES_OF(authorized));
+        tpm_policy_command_code(&branches.digest[0], TPM2_CC_NV_Write);
+        branches.digest[1] = p;
+        tpm_policy_or(&p, &branches);
+        assert_bytes_equal(BYTES_OF(p), BYTES_OF(either));
+}
+
 static void no_two_anchors_have_the_same_policy(void **state) {
         struct tpm_writer k1, k2;
         struct tpm_nv a, b;
@@ -499,6 +523,7 @@ static void a_state_that_does_not_fit_is_an_error(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(policy_digests_are_those_of_the_specification),
+                cmocka_unit_test(policies_that_name_other_policies_are_those_of_the_specification),
                 cmocka_unit_test(no_two_anchors_have_the_same_policy),
                 cmocka_unit_test(a_blob_is_read_back_and_nothing_else_is),
                 cmocka_unit_test(a_template_matches_but_for_the_key_itself),
