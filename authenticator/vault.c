@@ -89,8 +89,6 @@ static int resume(struct vault *v, struct bytes owner_auth) {
                 return not_stale(begin_anew(v, owner_auth), -EIO);
 
         r = tpm_unlock(v->tpm, &v->state);
-        if (r >= 0)
-                r = tpm_complete(v->tpm, &v->state, save_state, v);
         if (r < 0)
                 return r;
         r = not_stale(tpm_complete(v->tpm, &v->state, save_state, v), -EIO);

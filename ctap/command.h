@@ -77,6 +77,7 @@ ctap_run_fn ctap_make_credential;
 ctap_run_fn ctap_get_assertion;
 ctap_run_fn ctap_get_next_assertion;
 ctap_run_fn ctap_get_info;
+ctap_run_fn ctap_client_pin;
 ctap_run_fn ctap_reset;
 ctap_run_fn ctap_selection;
 
@@ -87,7 +88,17 @@ ctap_run_fn ctap_selection;
  */
 _must_check_ enum ctap_status ctap_status_from_errno(int r);
 
+/*
+ * The same for a call of the keys port that was given the token's ticket: a ticket that is refused
+ * ends the token.
+ */
+_must_check_ enum ctap_status ctap_status_from_keys(struct ctap *c, int r);
+
 uint64_t ctap_now_ms(const struct ctap *c);
+/* Ends the token, and with it what it was allowing (CP35). */
+void ctap_end_token(struct ctap *c);
+/* The same, and the key agreements too: as after a start (CP9). */
+void ctap_forget_verification(struct ctap *c);
 void ctap_forget_walk(struct ctap *c);
 /* Whatever a person said to U2F, or is still being asked, is of no effect from now on. */
 void ctap_forget_answers(struct ctap *c);

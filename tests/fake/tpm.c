@@ -242,6 +242,7 @@ static int make(struct tpm *t, struct names *n) {
         return r;
 }
 
+/* This part never has a PIN. */
 int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
                  _unused_ void *userdata) {
         if (!t->unlocked)
@@ -291,12 +292,6 @@ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, voi
         if (r == 0)
                 r = tpm_set_owner_auth(t, BYTES_NULL);
         return r < 0 ? r : tpm_unlock(t, state);
-}
-
-/* This part never has a PIN. */
-int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
-                 _unused_ void *userdata) {
-        return t->unlocked ? 0 : -EINVAL;
 }
 
 int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
