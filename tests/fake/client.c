@@ -363,6 +363,9 @@ void client_read_probe(struct client *c, const struct made *made, struct given *
 }
 
 void client_register(struct client *c, bool discoverable, const char *user, struct made *ret) {
+        const struct ctap_token token = c->ctap->token;
+        const struct platform platform = c->platform;
+
         client_make_credential(c);
         client_set(c, 3, "{'id': h'%s', 'name': '%s'}", client_hex(c, BYTES_TEXT(user)), user);
         client_set(c, 7, "{'rk': %s}", discoverable ? "true" : "false");
@@ -370,6 +373,8 @@ void client_register(struct client *c, bool discoverable, const char *user, stru
                 client_verify(c); /* MC7 */
         assert_int_equal(client_send(c), CTAP_OK);
         client_read_made(c, ret);
+        c->ctap->token = token;
+        c->platform = platform;
         fake_forget_trace(c->fake);
 }
 

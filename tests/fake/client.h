@@ -98,7 +98,10 @@ void client_read_given(struct client *c, const struct made *made, struct given *
 /* The same of a silent assertion by a key that only the PIN would have made sign. */
 void client_read_probe(struct client *c, const struct made *made, struct given *ret);
 
-/* Makes a credential of CLIENT_RP for the user; the trace is then empty. */
+/*
+ * Makes a credential of CLIENT_RP for the user, with the PIN where that is demanded; the trace is
+ * then empty, and the token, if there was one, as before.
+ */
 void client_register(struct client *c, bool discoverable, const char *user, struct made *ret);
 /* The same through U2F_REGISTER; only id, key and alg of the result are set. */
 void client_u2f_register(struct client *c, struct made *ret);
