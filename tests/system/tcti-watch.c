@@ -18,6 +18,7 @@
  *     kill-after N             ... after the N-th command was answered, before anybody hears of it
  *     answer N RC              answer the N-th command with this TPM response code, do not send it
  *     answer NAME N RC         the same for the N-th command of that name; N = 0: for every one
+ *     lose NAME N              the N-th command of that name is carried out, its answer an I/O error
  *     break N                  the N-th command and all later ones fail with an I/O error
  * N counts from 1, RC is hexadecimal. Counting begins when a new plan is first seen: write it to
  * another file and rename that to DIR/plan. The plan is looked at before each command, so it can
@@ -44,7 +45,7 @@ struct watch {
         TSS2_TCTI_CONTEXT *inner;
         char dir[256];
         uint32_t answer; /* to give instead of asking; 0: none */
-        bool kill_after;
+        bool kill_after, lose;
 };
 
 /* The one test module with state of its own: see "Counts" above. The module is never unloaded. */
@@ -148,6 +149,8 @@ static bool follow(struct watch *w, const char *line, const char *name, unsigned
                         (void)raise(SIGKILL);
         } else if (sscanf(line, "kill-after %u", &n) == 1) {
                 w->kill_after = n == seen.total;
+        } else if (sscanf(line, "lose %23s %u", who, &n) == 2) {
+                w->lose = w->lose || (strcmp(who, name) == 0 && n == of_name);
         } else if (sscanf(line, "break %u", &n) == 1) {
                 return seen.total < n;
         } else if (sscanf(line, "answer %u %x", &n, &rc) == 2) {
@@ -171,7 +174,7 @@ static bool consult(struct watch *w, uint32_t code, const char *name) {
         FILE *f;
 
         w->answer = 0;
-        w->kill_after = false;
+        w->kill_after = w->lose = false;
         (void)snprintf(path, sizeof(path), "%s/plan", w->dir);
         f = fopen(path, "re");
         if (!f)
@@ -222,7 +225,7 @@ static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *respons
                         overhear(w, response, *len);
                 if (response && w->kill_after)
                         (void)raise(SIGKILL);
-                return rc;
+                return response && w->lose ? TSS2_TCTI_RC_IO_ERROR : rc;
         }
         buf_put_u16(&b, TPM2_ST_NO_SESSIONS);
         buf_put_u32(&b, 10);
