@@ -12,23 +12,51 @@
 #include "tests/system/tpm-fixture.h"
 #include "tpm/template.h"
 
-/* An ordinary day, with the connection closed in between. */
-static void live(struct fixture *f) {
+static void live_without_a_pin(struct fixture *f) {
+        struct ctap_secret_blob blob;
+        struct secret64 first, again;
         struct credential c;
-        uint64_t before, after;
 
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
         assert_int_equal(credential_use(f, &c), 0);
+        assert_int_equal(secret_make(f, CTAP_CLASS_A, &blob), 0);
+        assert_int_equal(secret_use(f, &blob, NULL, &first), 0);
         tpm_idle(f->tpm);
         assert_int_equal(credential_use(f, &c), 0);
+        assert_int_equal(secret_use(f, &blob, NULL, &again), 0);
+        assert_memory_equal(&first, &again, sizeof(first));
+}
+
+/* Puts the PIN of another day in place of the first. */
+static void live_with_a_pin(struct fixture *f) {
+        bool has_pin = pin_verify(f, "1234", NULL) == CTAP_PIN_RIGHT;
+        struct ctap_secret_blob blob;
+        struct secret64 output;
+        struct ctap_ticket ticket;
+        struct credential c;
+
+        assert_int_equal(pin_change(f, has_pin ? "1234" : NULL, "4321"), CTAP_PIN_RIGHT);
+        assert_int_equal(pin_verify(f, "1234", NULL), CTAP_PIN_WRONG);
+        assert_int_equal(pin_change(f, "4321", "1234"), CTAP_PIN_RIGHT);
+        assert_int_equal(pin_verify(f, "1234", &ticket), CTAP_PIN_RIGHT);
+        assert_int_equal(pin_retries(f), CTAP_PIN_TRIES_MAX);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_B, &c), 0);
+        assert_int_equal(secret_make(f, CTAP_CLASS_B, &blob), 0);
+        assert_int_equal(credential_use_by(f, &c, &ticket), 0);
+        tpm_idle(f->tpm);
+        assert_int_equal(secret_use(f, &blob, &ticket, &output), 0);
+        assert_int_equal(credential_use_by(f, &c, &ticket), 0);
+}
+
+/* An ordinary day, with the connection closed in between. */
+static void live(struct fixture *f) {
+        uint64_t before, after;
+
+        live_without_a_pin(f);
+        live_with_a_pin(f);
         assert_int_equal(tpm_counter_read(f->tpm, &before), 0);
         assert_int_equal(tpm_counter_advance(f->tpm, &after), 0);
         assert_true(after > before);
-}
-
-static void start_again(struct fixture *f) {
-        fixture_reopen(f);
-        assert_int_equal(fixture_unlock(f), 0);
 }
 
 static int erase(struct fixture *f) {
@@ -96,7 +124,7 @@ static void an_owner_is_asked_before_anything_is_made(void **state) {
         assert_nothing_else(f);
 
         /* Nothing but a reset needs it. */
-        start_again(f);
+        fixture_restart(f);
         live(f);
         give(f, "abc");
         assert_int_equal(remove_all(f), 0);
@@ -128,7 +156,7 @@ static void with_an_owner_the_srk_stays(void **state) {
         assert_int_equal(fixture_provision(f), 0);
         tpm_state_facts(&f->state, &facts);
         assert_true(facts.srk_persistent);
-        start_again(f);
+        fixture_restart(f);
         live(f);
 }
 
@@ -158,11 +186,11 @@ static void a_reset_without_the_owner_changes_nothing(void **state) {
         struct fixture *f = *state;
 
         change_owner(f, "", "abc");
-        start_again(f);
+        fixture_restart(f);
         assert_reset_is_refused(f);
         give(f, "abd");
         assert_reset_is_refused(f);
-        start_again(f);
+        fixture_restart(f);
         live(f);
         assert_nothing_else(f);
 
@@ -244,7 +272,7 @@ static void an_srk_that_is_not_kept_needs_the_owner_or_its_place(void **state) {
         change_owner(f, "abc", "");
         raw_put_primary(f, &tpm_template_srk, 0x81000001);
         change_owner(f, "", "abc");
-        start_again(f);
+        fixture_restart(f);
         live(f);
 }
 
@@ -261,7 +289,7 @@ static void without_a_slot_p2_is_loaded_when_it_is_needed(void **state) {
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(handle_of_worker(f), 0);
         live(f);
-        start_again(f);
+        fixture_restart(f);
         live(f);
         tpm_idle(f->tpm);
         swtpm_restart(&f->swtpm, false);
@@ -292,7 +320,7 @@ static void without_space_p2_is_loaded_when_it_is_needed(void **state) {
         watch_no_plan(f);
         assert_int_equal(handle_of_worker(f), 0);
         live(f);
-        start_again(f);
+        fixture_restart(f);
         live(f);
         assert_nothing_else(f);
         assert_int_equal(remove_all(f), 0);
@@ -361,7 +389,7 @@ static void a_full_tpm_is_named_and_left_as_it_was(void **state) {
         }
         assert_in_range(failed, 1, 20);
         live(f);
-        start_again(f);
+        fixture_restart(f);
         live(f);
         while (n > 0)
                 undefine(f, 0x01900000 + --n);
@@ -440,7 +468,7 @@ static void a_lockout_stops_nothing_of_ours(void **state) {
         assert_int_equal(tpm_describe(f->tpm, &info), 0);
         assert_true(info.in_lockout);
         live(f);
-        start_again(f);
+        fixture_restart(f);
         live(f);
         raw_evict(f, handle_of_worker(f)); /* P2 comes through the gate */
         live(f);
@@ -508,6 +536,33 @@ static void without_the_counter_there_is_no_count(void **state) {
         assert_nothing_else(f);
 }
 
+static void without_the_pin_index_there_is_no_pin(void **state) {
+        struct fixture *f = *state;
+        const struct ctap_pin_hash pin = pin_hash("1234");
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        enum ctap_pin_verdict verdict;
+        struct ctap_ticket ticket;
+        struct tpm_facts facts;
+        uint8_t left;
+
+        live(f);
+        tpm_state_facts(&f->state, &facts);
+        undefine(f, facts.pin);
+        assert_int_equal(k->ops->pin_verify(k, &pin, 600, &verdict, &ticket), -ESTALE);
+        assert_non_null(strstr(f->last_message, "PIN"));
+        assert_int_equal(k->ops->pin_change(k, &pin, &pin, &verdict), -ESTALE);
+        live_without_a_pin(f);
+
+        fixture_restart(f);
+        k = tpm_keys(f->tpm);
+        assert_int_equal(k->ops->pin_retries(k, &left), -ESTALE);
+        live_without_a_pin(f);
+        assert_int_equal(erase(f), 0);
+        assert_int_equal(fixture_provision(f), 0);
+        live(f);
+        assert_nothing_else(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 #define TEST_READY(name) \
         cmocka_unit_test_setup_teardown(name, fixture_setup_ready, fixture_teardown)
@@ -531,6 +586,7 @@ int main(void) {
                 TEST_READY(without_the_anchor_nothing_starts_again),
                 TEST_READY(without_the_anchor_a_p2_that_is_not_kept_is_lost),
                 TEST_READY(without_the_counter_there_is_no_count),
+                TEST_READY(without_the_pin_index_there_is_no_pin),
         };
 
         return cmocka_run_group_tests_name("tpm-living", tests, NULL, NULL);

@@ -166,7 +166,7 @@ static void provisioning_leaves_what_the_state_names_and_nothing_else(void **sta
 
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(f->state.phase, TPM_PHASE_READY);
-        assert_int_equal(f->n_saves, 5);
+        assert_int_equal(f->n_saves, 6);
         tpm_state_facts(&f->state, &facts);
         assert_int_equal(facts.anchor, 0x01800200);
         assert_int_equal(facts.counter, 0x01800201);
@@ -184,7 +184,7 @@ static void provisioning_of_a_ready_state_only_unlocks(void **state) {
         fixture_reopen(f);
         assert_int_equal(fixture_provision(f), 0);
         assert_int_equal(watch_count(f), 11);
-        assert_int_equal(f->n_saves, 5);
+        assert_int_equal(f->n_saves, 6);
         assert_non_null(tpm_store_key(f->tpm));
 }
 
