@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 void secret_text_wipe(struct secret_text *t) {
-        explicit_bzero(t, sizeof(*t));
+        if (t)
+                explicit_bzero(t, sizeof(*t));
 }
 
 bool ask_is_interactive(void) {
