@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 
 #include "authenticator/util.h"
 
+#define STOP_MS      2000
 #define CHILD_FD     3
 #define CHILD_FD_ARG "3"
 
@@ -150,12 +153,21 @@ int simulator_start(const char *folder, struct simulator **ret, struct buf *reas
         return 0;
 }
 
+/* One that hangs hears of no SIGTERM. */
+static bool ends_in_time(const struct simulator *s) {
+        struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
+
+        return s->pidfd >= 0 && poll(&p, 1, STOP_MS) == 1;
+}
+
 struct simulator *simulator_stop(struct simulator *s) {
         if (!s)
                 return NULL;
         close_fd(s->fd);
         if (s->pid > 0) {
                 kill(s->pid, SIGTERM);
+                if (!ends_in_time(s))
+                        kill(s->pid, SIGKILL);
                 while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
         }

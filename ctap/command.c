@@ -56,7 +56,8 @@ uint64_t ctap_now_ms(const struct ctap *c) {
 }
 
 void ctap_forget_walk(struct ctap *c) {
-        c->walk = (struct ctap_walk){ .kind = CTAP_WALK_NONE };
+        OPENSSL_cleanse(&c->walk, sizeof(c->walk));
+        c->walk.kind = CTAP_WALK_NONE;
 }
 
 void ctap_end_token(struct ctap *c) {
@@ -211,7 +212,8 @@ void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *r
                 buf_put_u16(reply, 0x6f00);
                 return;
         }
-        u2f_message(&c->u2f, &c->env, &c->credential_keys, channel, apdu, reply);
+        u2f_message(&c->u2f, &c->env, &c->credential_keys, c->options.always_uv, channel, apdu,
+                    reply);
 }
 
 uint64_t ctap_deadline(const struct ctap *c) {

@@ -51,6 +51,8 @@ struct tpm {
         unsigned trouble;    /* TPM_TROUBLE_*, since the step began */
         bool leftovers;      /* objects of ours may be in a TPM that nobody cleans up after us */
 
+        TPM2B_AUTH owner_auth; /* a secret; empty unless tpm_set_owner_auth() was used */
+
         struct tpm_record *record; /* NULL: locked */
         bool unlocked;
         struct secret32 worker_auth, store_key;

@@ -6,7 +6,8 @@
  * again, and with it nothing that was made under it.
  *
  * The persistent P2 may have been evicted by somebody who tidied the TPM up. Nothing is lost
- * then: it is loaded from its blob and put back, or used as it is if it cannot be put back.
+ * then: it is loaded from its blob and put back, or used as it is if it cannot be put back. Where
+ * there was no room for it in the first place it is loaded in every connection.
  */
 
 #include <errno.h>
@@ -136,11 +137,11 @@ static int open_worker(struct tpm *t) {
         _cleanup_(tpm_handle_flush) struct tpm_handle loaded = TPM_HANDLE_NONE;
         int r;
 
-        if (!t->worker_is_gone)
+        if (t->record->worker_handle != 0 && !t->worker_is_gone)
                 return tpm_ref_open(t, &t->record->worker, t->record->worker_handle, &t->worker);
 
         r = load_worker(t, &loaded);
-        if (r >= 0)
+        if (r >= 0 && t->record->worker_handle != 0)
                 r = put_worker_back(t, &loaded);
         if (r < 0)
                 return r;

@@ -101,13 +101,8 @@ int tpm_session_start_salted(struct tpm *t, TPM2_SE type, struct tpm_handle *ret
         if (r < 0)
                 return r;
         rc = start(t, type, worker.parent, &session);
-        if (rc == TSS2_RC_SUCCESS)
-                return give(&session, ret);
-
-        /* A salt that the TPM cannot read was encrypted for another key than the one in P2's place. */
-        if (tpm_rc_is_refusal(rc) && !t->worker_is_gone)
-                t->trouble |= TPM_TROUBLE_WORKER;
-        return tpm_fail_worker(t, "TPM2_StartAuthSession", rc);
+        return rc == TSS2_RC_SUCCESS ? give(&session, ret)
+                                     : tpm_fail_worker(t, "TPM2_StartAuthSession", rc);
 }
 
 static int set_attributes(const struct tpm_handle *session, TPMA_SESSION attributes) {

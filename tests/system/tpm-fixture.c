@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/system/tpm-fixture.h"
+#include "tpm/state.h"
 
 static void keep_message(void *userdata, int priority, const char *message) {
         struct fixture *f = userdata;
@@ -106,6 +107,25 @@ int fixture_setup_pin(void **state) {
         return 0;
 }
 
+void fixture_make_ordinary(struct fixture *f) {
+        struct tpm_record r;
+        struct raw raw;
+
+        assert_int_equal(tpm_state_decode(&f->state, &r), 0);
+        raw = raw_open(f);
+        assert_int_equal(Esys_NV_UndefineSpace(raw.esys, ESYS_TR_RH_OWNER,
+                                               raw_find(&raw, tpm_nv_index(&r.pin)),
+                                               ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE),
+                         0);
+        raw_close(&raw);
+        r.pin = (struct tpm_nv){ 0 };
+        r.pin_change = (struct tpm_approval){ 0 };
+        r.pin_kind = TPM_PIN_ORDINARY;
+        assert_int_equal(tpm_state_encode(&r, &f->state), 0);
+        raw_set_max_tries(f, 1000);
+        fixture_restart(f);
+}
+
 int fixture_teardown(void **state) {
         struct fixture *f = *state;
 
@@ -166,6 +186,30 @@ unsigned watch_count(struct fixture *f) {
         for (const char *p = log; *p; p++)
                 n += *p == ' ';
         return n;
+}
+
+static FILE *open_bytes(struct fixture *f, const char *mode) {
+        char path[128];
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "%s/bytes", f->watch_dir);
+        file = fopen(path, mode);
+        assert_non_null(file);
+        return file;
+}
+
+void watch_listen(struct fixture *f) {
+        assert_int_equal(fclose(open_bytes(f, "we")), 0);
+}
+
+bool watch_heard(struct fixture *f, struct bytes what) {
+        static uint8_t heard[65536];
+        FILE *in = open_bytes(f, "re");
+        size_t n = fread(heard, 1, sizeof(heard), in);
+
+        assert_true(n > 0 && n < sizeof(heard));
+        (void)fclose(in);
+        return memmem(heard, n, what.data, what.len) != NULL;
 }
 
 int credential_make_of(struct fixture *f, enum ctap_key_type type, enum ctap_key_class class,
@@ -280,6 +324,20 @@ int credential_use_by(struct fixture *f, const struct credential *c,
         return r;
 }
 
+int secret_make(struct fixture *f, enum ctap_key_class class, struct ctap_secret_blob *ret) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        return k->ops->secret_create(k, class, ret);
+}
+
+int secret_use(struct fixture *f, const struct ctap_secret_blob *blob,
+               const struct ctap_ticket *ticket, struct secret64 *ret) {
+        static const uint8_t salts[64] = { [0] = 1, [31] = 2, [32] = 3, [63] = 4 };
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        return k->ops->secret_hmac(k, BYTES(blob->data, blob->len), ticket, BYTES_OF(salts), ret);
+}
+
 static void assert_only(struct fixture *f, uint32_t class, const uint32_t *want, size_t n_want) {
         uint32_t found[64];
         size_t n = swtpm_handles(&f->swtpm, class, found, ELEMENTSOF(found)), n_mine = 0;
@@ -360,6 +418,16 @@ static void evict_control(const struct raw *r, ESYS_TR tr, TPM2_HANDLE handle) {
         assert_int_equal(Esys_EvictControl(r->esys, ESYS_TR_RH_OWNER, tr, ESYS_TR_PASSWORD,
                                            ESYS_TR_NONE, ESYS_TR_NONE, handle, &ignored),
                          0);
+}
+
+void raw_set_max_tries(struct fixture *f, uint32_t n) {
+        struct raw r = raw_open(f);
+
+        assert_int_equal(Esys_DictionaryAttackParameters(r.esys, ESYS_TR_RH_LOCKOUT,
+                                                         ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                                         ESYS_TR_NONE, n, 1000, 1000),
+                         0);
+        raw_close(&r);
 }
 
 void raw_evict(struct fixture *f, TPM2_HANDLE handle) {

@@ -30,6 +30,12 @@ int fixture_setup_ready(void **state);
 /* The same with 1234 as PIN. */
 int fixture_setup_pin(void **state);
 
+/*
+ * Of a provisioned state without a PIN: as if a trial had found no PIN_FAIL. Restarted. The TPM is
+ * in no hurry to go into lockout.
+ */
+void fixture_make_ordinary(struct fixture *f);
+
 /* A new struct tpm in place of the old, as after a restart of the daemon. */
 void fixture_reopen(struct fixture *f);
 struct tpm_options fixture_options(struct fixture *f);
@@ -46,6 +52,10 @@ void watch_no_plan(struct fixture *f);
 void watch_log(struct fixture *f, char *ret, size_t room);
 /* How many there were. */
 unsigned watch_count(struct fixture *f);
+
+/* Begins to listen on the line; tells if something went over it since. */
+void watch_listen(struct fixture *f);
+bool watch_heard(struct fixture *f, struct bytes what);
 
 /* A key that is made, used and verified. */
 struct credential {
@@ -72,6 +82,11 @@ unsigned pin_retries(struct fixture *f);
 bool signature_verifies(const struct ctap_public_key *public, struct bytes digest,
                         const struct ctap_signature *signature);
 
+/* hmac-secret of the keys port, for two salts. */
+int secret_make(struct fixture *f, enum ctap_key_class class, struct ctap_secret_blob *ret);
+int secret_use(struct fixture *f, const struct ctap_secret_blob *blob,
+               const struct ctap_ticket *ticket, struct secret64 *ret);
+
 /* What is in the TPM is exactly what the state names, and maybe an SRK; nothing is loaded. */
 void assert_nothing_else(struct fixture *f);
 /* The same of NV indexes and persistent handles alone. */
@@ -91,6 +106,8 @@ struct raw {
 struct raw raw_open(struct fixture *f);
 void raw_close(struct raw *r);
 ESYS_TR raw_find(const struct raw *r, TPM2_HANDLE handle);
+/* How many failures the TPM takes before it goes into lockout. */
+void raw_set_max_tries(struct fixture *f, uint32_t n);
 /* Takes away what is at a persistent handle. */
 void raw_evict(struct fixture *f, TPM2_HANDLE handle);
 /* Makes a primary key in the owner hierarchy and leaves it at a persistent handle. */
