@@ -22,10 +22,14 @@ uint64_t env_now_ms(void) {
         return read_ms(CLOCK_BOOTTIME);
 }
 
-uint64_t env_slept_ms(void) {
-        uint64_t awake = read_ms(CLOCK_MONOTONIC);
+uint64_t env_awake_ms(void) {
+        return read_ms(CLOCK_MONOTONIC);
+}
 
-        return read_ms(CLOCK_BOOTTIME) - awake;
+uint64_t env_slept_ms(void) {
+        uint64_t awake = env_awake_ms();
+
+        return env_now_ms() - awake;
 }
 
 static uint64_t now_ms(struct ctap_clock *clock) {

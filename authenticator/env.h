@@ -10,6 +10,8 @@
 /* Milliseconds since boot, suspend included. */
 uint64_t env_now_ms(void);
 
+/* Milliseconds since boot that the machine was awake: what a person had to answer in. */
+uint64_t env_awake_ms(void);
 /* Milliseconds that the machine slept since boot: a step means that it slept in between. */
 uint64_t env_slept_ms(void);
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authenticator/manage-pin.h"
 #include "authenticator/message.h"
 #include "authenticator/protocol.h"
 #include "authenticator/util.h"
@@ -240,94 +241,6 @@ static json_t *reset(struct backend *b, const json_t *params) {
         return control_result(json_object());
 }
 
-/* ---- the PIN ---- */
-
-static json_t *describe_pin(const struct ctap_pin_info *i) {
-        return json_pack("{s:b,s:b,s:b,s:i,s:i}", "set", i->is_set, "must_change", i->must_change,
-                         "latched", i->is_latched, "retries", (int)i->retries, "min_length",
-                         (int)i->min_length);
-}
-
-static json_t *pin_status(struct backend *b, const json_t *params) {
-        struct ctap_pin_info info;
-        enum ctap_status s = ctap_pin_describe(backend_ctap(b), &info);
-
-        (void)params;
-        if (s != CTAP_OK)
-                return control_error(PROTOCOL_E_FAILED,
-                                     "The PIN could not be looked at (%s). The daemon's log says "
-                                     "more.",
-                                     ctap_status_name((uint8_t)s));
-        return control_result(describe_pin(&info));
-}
-
-/* "N tries are left." if that is known. */
-static void say_tries(struct backend *b, char *to, size_t size) {
-        struct ctap_pin_info info;
-
-        *to = '\0';
-        if (ctap_pin_describe(backend_ctap(b), &info) == CTAP_OK)
-                snprintf(to, size, info.retries == 1 ? " %u try is left." : " %u tries are left.",
-                         info.retries);
-}
-
-static json_t *refuse_pin(struct backend *b, enum ctap_status s) {
-        char tries[48];
-
-        say_tries(b, tries, sizeof(tries));
-        switch (s) {
-        case CTAP2_ERR_PIN_INVALID:
-                return control_error(PROTOCOL_E_PIN, "The PIN is wrong.%s", tries);
-        case CTAP2_ERR_PIN_BLOCKED:
-                return control_error(PROTOCOL_E_PIN,
-                                     "The PIN is blocked: no tries are left. Only a reset, which "
-                                     "erases all passkeys, makes a new one possible. See: tpmauthn "
-                                     "reset.");
-        case CTAP2_ERR_PIN_AUTH_BLOCKED:
-                return control_error(PROTOCOL_E_PIN,
-                                     "Three wrong PINs in a row: no more is tried until the device "
-                                     "is unplugged.%s To do that, run: tpmauthn replug.",
-                                     tries);
-        case CTAP2_ERR_PIN_POLICY_VIOLATION: {
-                struct ctap_pin_info info = { .min_length = CTAP_MIN_PIN_LENGTH };
-
-                (void)!ctap_pin_describe(backend_ctap(b), &info);
-                return control_error(PROTOCOL_E_PIN,
-                                     "A PIN has at least %u characters and at most 63 bytes, and a "
-                                     "new one may have to differ from the old one.",
-                                     info.min_length);
-        }
-        case CTAP2_ERR_PIN_NOT_SET:
-                return control_error(PROTOCOL_E_PIN, "There is no PIN yet. Run: tpmauthn pin set.");
-        case CTAP2_ERR_PIN_AUTH_INVALID:
-        case CTAP2_ERR_NOT_ALLOWED:
-                return control_error(PROTOCOL_E_PIN,
-                                     "There is a PIN already. Run: tpmauthn pin change.");
-        default:
-                return control_error(PROTOCOL_E_FAILED,
-                                     "The PIN could not be changed (%s). The daemon's log says "
-                                     "more.",
-                                     ctap_status_name((uint8_t)s));
-        }
-}
-
-static struct bytes text_param(const json_t *params, const char *name) {
-        return BYTES_TEXT(json_string_value(json_object_get(params, name)));
-}
-
-static json_t *pin_set(struct backend *b, const json_t *params) {
-        enum ctap_status s = ctap_pin_set(backend_ctap(b), text_param(params, "pin"));
-
-        return s == CTAP_OK ? control_result(json_object()) : refuse_pin(b, s);
-}
-
-static json_t *pin_change(struct backend *b, const json_t *params) {
-        enum ctap_status s = ctap_pin_change(backend_ctap(b), text_param(params, "old"),
-                                             text_param(params, "pin"));
-
-        return s == CTAP_OK ? control_result(json_object()) : refuse_pin(b, s);
-}
-
 /* ---- doctor-info ---- */
 
 static int count_row(void *userdata, const struct ctap_row *row) {
@@ -464,11 +377,11 @@ static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
         case CONTROL_TPM:
                 return tpm(b, params);
         case CONTROL_PIN_STATUS:
-                return pin_status(b, params);
+                return manage_pin_status(backend_ctap(b));
         case CONTROL_PIN_SET:
-                return pin_set(b, params);
+                return manage_pin_set(backend_ctap(b), params);
         case CONTROL_PIN_CHANGE:
-                return pin_change(b, params);
+                return manage_pin_change(backend_ctap(b), params);
         case CONTROL_STATUS:
         case CONTROL_REPLUG:
         case CONTROL_PRESENCE:

@@ -4,7 +4,7 @@
  * One question at a time. Whatever the mode, an answer comes out of answer_now(), which never
  * blocks: poll() is one call of it, wait() repeats it between sleeps on the descriptors that could
  * change it. Answers from the control socket queue up in a pipe, so that "yes to the next question"
- * may arrive before the question does.
+ * may arrive before the question does. What the machine sleeps is not counted against the person.
  */
 
 #include "authenticator/presence.h"
@@ -178,7 +178,7 @@ static int answer_by_mode(struct presence *p, uint64_t now, enum ctap_answer *re
 
 /* Sets p->answer if there is one by now. */
 static int answer_now(struct presence *p) {
-        uint64_t now = env_now_ms();
+        uint64_t now = env_awake_ms();
         int r = 0;
 
         if (p->answer != CTAP_ANSWER_PENDING)
@@ -205,7 +205,7 @@ static void end(struct ctap_presence *port) {
         /* An answer that came from the terminal has ended its line there. */
         if (p->on_tty && !p->typed) {
                 presence_tty_withdraw(&p->tty);
-                p->withdrawn = env_now_ms();
+                p->withdrawn = env_awake_ms();
         }
         p->asking = false;
         p->on_tty = false;
@@ -227,7 +227,7 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         p->asking = true;
         p->typed = false;
         p->passive = prompt->passive;
-        p->begun = env_now_ms();
+        p->begun = env_awake_ms();
         p->deaf_until =
                 p->withdrawn > 0 && p->begun - p->withdrawn < DEAF_MS ? p->begun + DEAF_MS : 0;
         p->answer = CTAP_ANSWER_PENDING;
@@ -248,7 +248,7 @@ static int sleep_until_something_happens(struct presence *p) {
                 { .fd = p->inject_read, .events = POLLIN },
                 { .fd = p->on_tty ? p->tty.fd : -1, .events = POLLIN },
         };
-        uint64_t now = env_now_ms(), at = next_change(p);
+        uint64_t now = env_awake_ms(), at = next_change(p);
 
         if (poll(fds, ELEMENTSOF(fds), at > now ? (int)(at - now) : 0) < 0 && errno != EINTR)
                 return -errno;

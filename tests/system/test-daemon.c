@@ -994,6 +994,27 @@ static void replug_opens_store_and_tpm_anew(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+/* The opening that hung fails while the next one is already awaited. */
+static void an_answer_to_an_earlier_opening_is_not_taken_for_the_present_one(void **state) {
+        struct daemon_kit *k = *state;
+        char out[1024];
+
+        kit_start(k, automatic);
+        for (int i = 0; i < 10; i++) {
+                pid_t swtpm = kit_swtpm(k);
+
+                assert_true(swtpm > 0);
+                assert_int_equal(kill(swtpm, SIGSTOP), 0);
+                json_decref(kit_control(k, "replug", NULL));
+                assert_string_equal(kit_state(k), "starting");
+                assert_int_equal(kill(swtpm, SIGKILL), 0);
+                kit_await_state(k, "failed");
+                assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+                assert_string_equal(out, "device 0: ready\n");
+        }
+        assert_int_equal(kit_stop(k), 0);
+}
+
 static void a_tpm_that_hangs_neither_fills_the_queue_nor_holds_the_end(void **state) {
         struct daemon_kit *k = *state;
         uint64_t before;
@@ -1106,6 +1127,7 @@ int main(void) {
                 TEST(a_simulator_that_ends_is_told_and_comes_back),
                 TEST(a_tpm_that_was_replaced_gets_an_empty_store_and_the_old_one_comes_back),
                 TEST(replug_opens_store_and_tpm_anew),
+                TEST(an_answer_to_an_earlier_opening_is_not_taken_for_the_present_one),
                 TEST(a_tpm_that_hangs_neither_fills_the_queue_nor_holds_the_end),
                 TEST(a_state_that_others_may_write_is_refused),
                 TEST(two_devices_are_two_keys),
