@@ -191,6 +191,14 @@ int kit_connect(const char *path, int type) {
         return -1;
 }
 
+/* What the daemon says of its state waits for a reader, and at last the daemon does too. */
+static void drop_notifications(const struct daemon_kit *k) {
+        char text[512];
+
+        while (recv(k->notify, text, sizeof(text), MSG_DONTWAIT) > 0)
+                ;
+}
+
 json_t *kit_control(const struct daemon_kit *k, const char *method, const char *params) {
         static char in[131072];
         int fd = kit_connect(k->control, SOCK_STREAM);
@@ -199,6 +207,7 @@ json_t *kit_control(const struct daemon_kit *k, const char *method, const char *
         ssize_t got;
 
         assert_true(fd >= 0);
+        drop_notifications(k);
         dprintf(fd, "{\"v\":1,\"id\":4,\"method\":\"%s\",\"params\":%s}\n", method,
                 params ? params : "{}");
         while (n < sizeof(in) && !memchr(in, '\n', n)) {
