@@ -17,7 +17,9 @@ static const struct tpm_budget budgets[] = {
         { "set or change the PIN, password session", 6 },
         { "set or change the PIN, salted session", 7 },
         { "tries of the PIN", 0 },
-        { "hmac-secret of two salts", 4 },
+        { "hmac-secret of two salts, password session", 4 },
+        { "hmac-secret of two salts, salted session", 5 },
+        { "hmac-secret of two salts, with a PIN in the TPM's policy", 8 },
         { "reset, without provisioning anew", 3 },
 };
 

@@ -33,8 +33,8 @@ static int get(struct tpm *t, TPM2_CAP capability, uint32_t first, uint32_t coun
         return r;
 }
 
-int tpm_free_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE last, TPM2_HANDLE except,
-                    TPM2_HANDLE *ret) {
+int tpm_look_for_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE last, TPM2_HANDLE except,
+                        TPM2_HANDLE *ret) {
         TPM2_HANDLE candidate = first == except ? first + 1 : first;
         bool more = true;
 
@@ -53,16 +53,23 @@ int tpm_free_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE last, TPM2_HAN
                         else if (used->handle[i] == candidate && ++candidate == except)
                                 candidate++;
                 }
-                if (candidate > last || candidate < first) {
-                        tpm_log(t, LOG_ERR,
-                                "TPM: every handle from 0x%08x to 0x%08x is in use; "
-                                "free one, or configure another range",
-                                (unsigned)first, (unsigned)last);
+                if (candidate > last || candidate < first)
                         return -ENOSPC;
-                }
         }
         *ret = candidate;
         return 0;
+}
+
+int tpm_free_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE last, TPM2_HANDLE except,
+                    TPM2_HANDLE *ret) {
+        int r = tpm_look_for_handle(t, first, last, except, ret);
+
+        if (r == -ENOSPC)
+                tpm_log(t, LOG_ERR,
+                        "TPM: every handle from 0x%08x to 0x%08x is in use; "
+                        "free one, or configure another range",
+                        (unsigned)first, (unsigned)last);
+        return r;
 }
 
 static int flush_class(struct tpm *t, TPM2_HANDLE first) {

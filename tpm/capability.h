@@ -5,7 +5,12 @@
 
 #include "tpm/context.h"
 
-/* The lowest handle of a range that is free and is not `except`. -ENOSPC: there is none. */
+/*
+ * The lowest handle of a range that is free and is not `except`. -ENOSPC: there is none, which
+ * tpm_free_handle() calls an error in the log.
+ */
+_must_check_ int tpm_look_for_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE last,
+                                     TPM2_HANDLE except, TPM2_HANDLE *ret);
 _must_check_ int tpm_free_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE last,
                                  TPM2_HANDLE except, TPM2_HANDLE *ret);
 /* Flushes every object and session, whoever's it is. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Making the PIN index, after all else is in use: a state without it is whole but for the PIN. As
- * with provisioning, what will be made is saved before it is; what a crash left of it is removed by
- * what was saved, and made anew, because K died with the process.
+ * What is tried out and made after all else is in use. A state without it is whole but for the PIN
+ * and hmac-secret. As with provisioning, what will be made is saved before it is; what a crash left
+ * of it is removed by what was saved, and made anew, because K died with the process.
  *
- *   remove what was begun; choose the kind; save the plan; index; its one write; K's approval;
- *   the counter of tries, if that is ours to keep; save
+ *   remove what was begun; try out what the TPM can do; save the plan; index; its one write; K's
+ *   approval; the counter of tries, if that is ours to keep; save
  */
 
 #include <errno.h>
@@ -18,6 +18,8 @@
 #include "tpm/counter.h"
 #include "tpm/erase.h"
 #include "tpm/pin-index.h"
+#include "tpm/secret.h"
+#include "tpm/trial.h"
 #include "tpm/tries.h"
 
 /* As with provisioning: somebody may take the handle in the meantime. */
@@ -30,27 +32,30 @@ struct completion {
 };
 
 static bool is_complete(const struct tpm_record *record) {
-        return record->pin.ref.len > 0;
+        return record->pin.ref.len > 0 && record->hmac_kind != TPM_HMAC_NONE;
 }
 
 static int save(struct tpm *t, const struct completion *c) {
         return tpm_save_record(t, t->record, c->save, c->userdata, c->state);
 }
 
-/* The kind of index that this TPM can do, once for all: a reset keeps it. */
-static int choose_kind(struct tpm *t, struct tpm_record *record) {
+/* What this TPM can do, once for all: a reset keeps it. */
+static int choose_kinds(struct tpm *t, const struct completion *c) {
+        struct tpm_record *record = t->record;
         struct tpm_info info;
-        int r;
+        int r = 0;
 
-        if (record->pin_kind != TPM_PIN_NONE)
-                return 0;
-        r = tpm_ask_info(t, &info);
-        if (r < 0)
-                return r;
-        /* A state of version 1 does not say. */
-        record->is_firmware = tpm_is_firmware(&info);
-        record->pin_kind = TPM_PIN_FAIL;
-        return 0;
+        if (record->pin_kind == TPM_PIN_NONE) {
+                r = tpm_ask_info(t, &info);
+                if (r < 0)
+                        return r;
+                /* A state of version 1 does not say. */
+                record->is_firmware = tpm_is_firmware(&info);
+                r = tpm_try_pin(t, record, c->save, c->userdata, c->state, &record->pin_kind);
+        }
+        if (r >= 0 && record->hmac_kind == TPM_HMAC_NONE)
+                r = tpm_secret_try(t, &record->hmac_kind);
+        return r;
 }
 
 /* The counter of an earlier PIN serves the next one too; one that is not there is planned anew. */
@@ -83,9 +88,6 @@ static int plan(struct tpm *t, const struct tpm_writer *k, struct tpm_record *re
         TPM2_HANDLE index;
         int r;
 
-        r = choose_kind(t, record);
-        if (r < 0)
-                return r;
         if (RAND_bytes(record->pin_salt, sizeof(record->pin_salt)) != 1)
                 return -EIO;
         r = tpm_free_handle(t, t->options.nv_first, t->options.nv_last,
@@ -113,16 +115,13 @@ static int make_index(struct tpm *t, const struct tpm_writer *k, struct tpm_nv *
         return r;
 }
 
-static int complete_step(struct tpm *t, void *userdata) {
+static int make_pin(struct tpm *t, const struct completion *c) {
         _cleanup_(tpm_writer_destroy) struct tpm_writer k = { 0 };
-        const struct completion *c = userdata;
         struct tpm_approval approval;
         struct tpm_nv pin;
         int r;
 
-        r = undo(t, t->record);
-        if (r >= 0)
-                r = tpm_writer_new(&k);
+        r = tpm_writer_new(&k);
         if (r >= 0)
                 r = plan(t, &k, t->record);
         if (r >= 0)
@@ -146,6 +145,18 @@ static int complete_step(struct tpm *t, void *userdata) {
         return r;
 }
 
+static int complete_step(struct tpm *t, void *userdata) {
+        const struct completion *c = userdata;
+        bool has_pin = t->record->pin.ref.len > 0;
+        int r = has_pin ? 0 : undo(t, t->record);
+
+        if (r >= 0)
+                r = choose_kinds(t, c);
+        if (r < 0)
+                return r;
+        return has_pin ? save(t, c) : make_pin(t, c);
+}
+
 int tpm_complete(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, void *userdata) {
         struct completion c = { state, save_fn, userdata };
         int r, n = 0;
@@ -157,11 +168,9 @@ int tpm_complete(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, v
         if (is_complete(t->record))
                 return 0;
 
-        if (tpm_nv_index(&t->record->pin) != 0) {
-                /* A process that was killed may have left K or a session in a simulator. */
-                tpm_idle(t);
-                t->leftovers = true;
-        }
+        /* A process that was killed here may have left P2, K or a session in a simulator. */
+        tpm_idle(t);
+        t->leftovers = true;
         do
                 r = tpm_run(t, complete_step, &c);
         while (r == -EEXIST && ++n < TRIES);

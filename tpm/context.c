@@ -20,9 +20,16 @@
 #include "tpm/capability.h"
 #include "tpm/handle.h"
 #include "tpm/key.h"
+#include "tpm/owner.h"
 #include "tpm/tcti-stream.h"
 #include "tpm/ticket.h"
 #include "tpm/tries.h"
+
+/*
+ * How long a simulator may take for a command: far longer than any of them does, and shorter than a
+ * service manager waits before it kills.
+ */
+#define STREAM_LIMIT_MS 60000
 
 void tpm_log(struct tpm *t, int priority, const char *format, ...) {
         char message[512];
@@ -86,7 +93,7 @@ static int open_tcti(struct tpm *t) {
         TSS2_RC rc;
 
         if (!t->tcti_name)
-                return tpm_stream_new(t->options.fd, &t->tcti);
+                return tpm_stream_new(t->options.fd, STREAM_LIMIT_MS, &t->tcti);
 
         rc = Tss2_TctiLdr_Initialize(t->tcti_name, &t->tcti);
         if (rc == TSS2_RC_SUCCESS)
@@ -131,6 +138,9 @@ static int open_connection(struct tpm *t) {
         }
         t->connection++;
 
+        r = tpm_owner_apply(t);
+        if (r < 0)
+                return r;
         if (t->leftovers && is_unmanaged(t)) {
                 r = tpm_flush_leftovers(t);
                 if (r < 0)
@@ -207,7 +217,7 @@ void tpm_forget(struct tpm *t) {
         close_worker(t);
         close_counter(t);
         t->unlocked = false;
-        t->worker_is_gone = false;
+        t->worker_is_gone = t->worker_cannot_return = false;
         t->counter_value = 0;
         t->save = NULL;
         t->save_userdata = NULL;
@@ -269,6 +279,7 @@ struct tpm *tpm_free(struct tpm *t) {
 
         tpm_idle(t);
         tpm_forget(t);
+        tpm_owner_forget(t);
         tpm_keys_free(t);
         free(t->tcti_name);
         free(t);

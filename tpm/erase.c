@@ -12,6 +12,7 @@
 #include "tpm/erase.h"
 #include "tpm/key.h"
 #include "tpm/nv.h"
+#include "tpm/owner.h"
 
 int tpm_save_record(struct tpm *t, const struct tpm_record *record, tpm_save_fn *save,
                     void *userdata, struct tpm_state *state) {
@@ -56,6 +57,7 @@ int tpm_erase_record(struct tpm *t, struct tpm_record *record, bool proven) {
 
 struct erasure {
         struct tpm_state *state;
+        struct tpm_state before; /* as it was when we were asked */
         tpm_save_fn *save;
         void *userdata;
         bool with_counter;
@@ -70,6 +72,31 @@ static int begin(struct tpm *t, struct erasure *e, struct tpm_record *record) {
         record->gate_key = record->worker_key = record->sealed_auth = record->sealed_store_key =
                 (struct tpm_blob){ 0 };
         return tpm_save_record(t, record, e->save, e->userdata, e->state);
+}
+
+/*
+ * The owner hierarchy did not let us begin. What is in the TPM is as it was, so the state becomes
+ * that again, and what is unlocked stays so; else there would be no way on without the password.
+ */
+static int take_back(struct tpm *t, struct erasure *e) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        struct tpm_record record;
+        enum tpm_found found;
+        int r;
+
+        r = tpm_state_decode(&e->before, &record);
+        if (r < 0 || record.phase != TPM_PHASE_READY)
+                return r;
+        r = tpm_nv_find(t, &record.anchor, &found, &h);
+        if (r < 0 || found != TPM_FOUND_OURS)
+                return r;
+        r = e->save(e->userdata, &e->before);
+        if (r < 0)
+                return r;
+
+        *e->state = e->before;
+        tpm_log(t, LOG_ERR, "TPM: nothing was erased: its owner authorisation is needed for that");
+        return 1;
 }
 
 static int erase_step(struct tpm *t, void *userdata) {
@@ -92,9 +119,12 @@ static int erase_step(struct tpm *t, void *userdata) {
         if (r < 0)
                 return r;
 
+        r = tpm_erase_record(t, &record, proven);
+        if (r == -EACCES && take_back(t, e) > 0)
+                return r;
+
         tpm_keys_flush(t);
         tpm_forget(t);
-        r = tpm_erase_record(t, &record, proven);
         if (r < 0 || !e->with_counter)
                 return r;
 
@@ -107,9 +137,9 @@ static int erase_step(struct tpm *t, void *userdata) {
         return e->save(e->userdata, e->state);
 }
 
-static int erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata,
-                 bool with_counter) {
-        struct erasure e = { state, save, userdata, with_counter };
+int tpm_erase_state(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata,
+                    bool with_counter) {
+        struct erasure e = { state, *state, save, userdata, with_counter };
         int r = tpm_run(t, erase_step, &e);
 
         if (r == -EBADMSG)
@@ -118,9 +148,17 @@ static int erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void
 }
 
 int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
-        return erase(t, state, save, userdata, false);
+        int r = tpm_erase_state(t, state, save, userdata, false);
+
+        if (r >= 0)
+                tpm_owner_forget(t);
+        return r;
 }
 
 int tpm_remove(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
-        return erase(t, state, save, userdata, true);
+        int r = tpm_erase_state(t, state, save, userdata, true);
+
+        if (r >= 0)
+                tpm_owner_forget(t);
+        return r;
 }

@@ -24,6 +24,6 @@ struct tpm_auth tpm_gate_auth(const struct tpm_gate *gate);
 
 /*
  * P2 of t->record with t->worker_auth set: at its persistent handle, which costs no command, or
- * through the gate if it is gone from there.
+ * through the gate if it is gone from there or never was.
  */
 _must_check_ int tpm_worker(struct tpm *t, struct tpm_auth *ret);

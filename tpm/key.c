@@ -21,6 +21,7 @@
 #include "tpm/object.h"
 #include "tpm/pin-index.h"
 #include "tpm/pin.h"
+#include "tpm/secret.h"
 #include "tpm/template.h"
 #include "tpm/ticket.h"
 
@@ -361,6 +362,8 @@ const struct ctap_keys_ops tpm_keys_ops = {
         .load = load,
         .sign = sign,
         .unload = unload,
+        .secret_create = tpm_secret_create,
+        .secret_hmac = tpm_secret_hmac,
         .pin_verify = tpm_pin_verify,
         .pin_change = tpm_pin_change,
         .pin_retries = tpm_pin_retries,

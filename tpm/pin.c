@@ -287,7 +287,7 @@ int tpm_pin_verify(struct ctap_keys *k, const struct ctap_pin_hash *pin, uint32_
         struct question q = { .pin = pin, .seconds = seconds };
         int r;
 
-        if (!pin || seconds == 0 || seconds > INT32_MAX)
+        if (seconds == 0 || seconds > INT32_MAX)
                 return -EINVAL;
         r = ask(k, &q, ret);
         if (r >= 0)

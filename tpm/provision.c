@@ -22,6 +22,7 @@
 #include "tpm/capability.h"
 #include "tpm/counter.h"
 #include "tpm/erase.h"
+#include "tpm/owner.h"
 #include "tpm/policy.h"
 #include "tpm/seal.h"
 #include "tpm/srk.h"
@@ -62,6 +63,23 @@ static int plan_counter(struct tpm *t, const struct tpm_record *old, TPM2_HANDLE
         return r < 0 ? r : tpm_counter_plan(index, &record->counter);
 }
 
+/* Without a slot P2 is loaded whenever a connection is opened: slower, and no reason to give up. */
+static int plan_worker(struct tpm *t, struct tpm_record *record) {
+        const struct tpm_options *o = &t->options;
+        int r = tpm_look_for_handle(t, o->persistent_first, o->persistent_last, 0,
+                                    &record->worker_handle);
+
+        if (r != -ENOSPC)
+                return r;
+
+        tpm_log(t, LOG_NOTICE,
+                "TPM: every handle from 0x%08x to 0x%08x is in use, so P2 will not be persistent; "
+                "every start and every return from idle will take longer",
+                (unsigned)o->persistent_first, (unsigned)o->persistent_last);
+        record->worker_handle = 0;
+        return 0;
+}
+
 static int plan(struct tpm *t, const struct tpm_record *old, const struct tpm_writer *k,
                 struct tpm_record *record) {
         struct tpm_info info;
@@ -71,10 +89,10 @@ static int plan(struct tpm *t, const struct tpm_record *old, const struct tpm_wr
         r = tpm_ask_info(t, &info);
         if (r < 0)
                 return r;
-        if (info.owner_auth_set) {
-                tpm_log(t, LOG_ERR,
-                        "TPM: an owner authorisation is set; provisioning needs it to be empty");
-                return -EACCES;
+        if (info.owner_auth_set || t->owner_auth.size > 0) {
+                r = tpm_owner_check(t);
+                if (r < 0)
+                        return r;
         }
 
         *record = (struct tpm_record){ .phase = TPM_PHASE_PROVISIONING,
@@ -90,8 +108,7 @@ static int plan(struct tpm *t, const struct tpm_record *old, const struct tpm_wr
         r = plan_counter(t, old, index, record);
         if (r < 0)
                 return r;
-        return tpm_free_handle(t, t->options.persistent_first, t->options.persistent_last, 0,
-                               &record->worker_handle);
+        return plan_worker(t, record);
 }
 
 static int make_gate_key(struct tpm *t, const struct sha256 *policy, struct tpm_record *record) {
@@ -152,6 +169,13 @@ static int persist_worker(struct tpm *t, const struct tpm_gate *gate, struct tpm
                 return tpm_fail(t, "TPM2_Load of P2", rc);
         rc = Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, loaded.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                ESYS_TR_NONE, record->worker_handle, &tr);
+        if (tpm_rc_base(rc) == TPM2_RC_NV_SPACE) {
+                tpm_log(t, LOG_NOTICE,
+                        "TPM: it has no space to make P2 persistent; every start and every return "
+                        "from idle will take longer");
+                record->worker_handle = 0;
+                return 0;
+        }
         if (rc != TSS2_RC_SUCCESS)
                 return tpm_fail(t, "TPM2_EvictControl of P2", rc);
 
@@ -207,8 +231,9 @@ static int make_keys(struct tpm *t, const struct provisioning *p, struct tpm_rec
                 r = make_worker_key(t, &gate, &policy, &auth, record);
         if (r >= 0)
                 r = save(t, p, record);
-        if (r >= 0)
+        if (r >= 0 && record->worker_handle != 0)
                 r = persist_worker(t, &gate, record);
+        tpm_handle_flush(&gate.key); /* a P2 that has to be loaded needs the room */
         if (r >= 0)
                 r = seal_store_key(t, &gate, &auth, record);
         return r;
@@ -267,8 +292,28 @@ static int provision_step(struct tpm *t, void *userdata) {
         return r;
 }
 
+/* An error that another try would meet too. */
+static bool is_final(int r) {
+        return r == -ENOSPC || r == -EACCES || r == -ENOTSUP;
+}
+
+/*
+ * What cannot be finished is not left lying about in a TPM that others use too. A counter that was
+ * there before stays. That this fails is no news: the next provisioning begins with it.
+ */
+static void undo(struct tpm *t, const struct provisioning *p, enum tpm_phase before) {
+        bool began =
+                p->state->phase == TPM_PHASE_PROVISIONING || p->state->phase == TPM_PHASE_READY;
+        bool with_counter = before == TPM_PHASE_NONE;
+
+        if (began && before != TPM_PHASE_READY &&
+            tpm_erase_state(t, p->state, p->save, p->userdata, with_counter) < 0)
+                tpm_log(t, LOG_WARNING, "TPM: what was made so far is removed at the next try");
+}
+
 int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, void *userdata) {
         struct provisioning p = { state, save_fn, userdata };
+        enum tpm_phase before = state->phase;
         int r, n = 0;
 
         tpm_forget(t);
@@ -286,7 +331,13 @@ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, 
                 tpm_log(t, LOG_ERR, "TPM state: damaged, or written by another version");
         if (r >= 0)
                 r = tpm_complete(t, state, save_fn, userdata);
-        if (r < 0)
-                tpm_forget(t);
+        if (r >= 0) {
+                tpm_owner_forget(t);
+                return 0;
+        }
+
+        tpm_forget(t);
+        if (is_final(r))
+                undo(t, &p, before);
         return r;
 }

@@ -4,7 +4,7 @@
  * The SRK comes out of the owner seed and the template: the same template gives the same key until
  * TPM2_Clear changes the seed. What is at 0x81000001 may be ECC or RSA and is taken as it is, if
  * it is a storage key that a password can use; else a key of our own template is made when
- * needed.
+ * needed. That is for the owner to do; so where a password is set the key has to be persistent.
  */
 
 #include <errno.h>
@@ -117,17 +117,33 @@ static int persist(struct tpm *t, struct tpm_srk *srk) {
         return 0;
 }
 
+/* One of our template; persistent if it was asked for or if it could not be made again later. */
+static int make_first(struct tpm *t, bool occupied, struct tpm_srk *ret) {
+        bool must_stay = t->owner_auth.size > 0;
+        int r;
+
+        if (must_stay && occupied) {
+                tpm_log(t, LOG_ERR,
+                        "TPM: 0x%08x is taken by something else, and with an owner authorisation "
+                        "no storage root key can be made at each start",
+                        TPM_SRK_HANDLE);
+                return -ENOTSUP;
+        }
+        r = create_primary(t, ret);
+        if (r < 0 || occupied || !(t->options.persist_srk || must_stay))
+                return r;
+        r = persist(t, ret);
+        return r == -ENOSPC && !must_stay ? 0 : r;
+}
+
 int tpm_srk_choose(struct tpm *t, struct tpm_record *record) {
         _cleanup_(tpm_srk_close) struct tpm_srk srk = TPM_SRK_NONE;
         bool occupied;
         int r;
 
         r = find(t, &occupied, &srk);
-        if (r == 0) {
-                r = create_primary(t, &srk);
-                if (r >= 0 && t->options.persist_srk && !occupied)
-                        r = persist(t, &srk);
-        }
+        if (r == 0)
+                r = make_first(t, occupied, &srk);
         if (r < 0)
                 return r;
 
@@ -140,12 +156,29 @@ int tpm_srk_choose(struct tpm *t, struct tpm_record *record) {
         return name_of(t, srk.handle.tr, &record->srk_name);
 }
 
+/* Somebody may have made it persistent meanwhile; the Name tells if it is the same. */
+static int make_or_find(struct tpm *t, struct tpm_srk *ret) {
+        bool occupied;
+        int r = create_primary(t, ret);
+
+        if (r != -EACCES)
+                return r;
+        if (find(t, &occupied, ret) > 0)
+                return 0;
+
+        tpm_log(t, LOG_ERR,
+                "TPM: an owner authorisation was set; without it, and without the storage root key "
+                "at 0x%08x, nothing can be unlocked",
+                TPM_SRK_HANDLE);
+        return r;
+}
+
 int tpm_srk_make(struct tpm *t, const struct tpm_record *record, struct tpm_srk *ret) {
         _cleanup_(tpm_srk_close) struct tpm_srk srk = TPM_SRK_NONE;
         TPM2B_NAME name;
         int r;
 
-        r = create_primary(t, &srk);
+        r = make_or_find(t, &srk);
         if (r >= 0)
                 r = name_of(t, srk.handle.tr, &name);
         if (r < 0)

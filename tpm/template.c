@@ -55,6 +55,27 @@ const TPMT_PUBLIC tpm_template_sealed = {
         .parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL,
 };
 
+const TPMT_PUBLIC tpm_template_hmac = {
+        .type = TPM2_ALG_KEYEDHASH,
+        .nameAlg = TPM2_ALG_SHA256,
+        .objectAttributes = MADE_HERE | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_SIGN_ENCRYPT,
+        .parameters.keyedHashDetail.scheme = { .scheme = TPM2_ALG_HMAC,
+                                               .details.hmac.hashAlg = TPM2_ALG_SHA256 },
+};
+
+/*
+ * The policy is of no use, as no policy has such a digest. It is there so that no other sealed blob,
+ * least of all the store key's, can be passed off as a CredRandom.
+ */
+const TPMT_PUBLIC tpm_template_cred_random = {
+        .type = TPM2_ALG_KEYEDHASH,
+        .nameAlg = TPM2_ALG_SHA256,
+        .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_NODA |
+                            TPMA_OBJECT_USERWITHAUTH,
+        .authPolicy = { 32, "CredRandom of tpmauthn, unsealed" },
+        .parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL,
+};
+
 const TPMT_PUBLIC tpm_template_writer = {
         .type = TPM2_ALG_ECC,
         .nameAlg = TPM2_ALG_SHA256,
@@ -108,6 +129,14 @@ const TPMS_NV_PUBLIC tpm_template_pin_fail = {
 const TPMS_NV_PUBLIC tpm_template_pin_ordinary = {
         .nameAlg = TPM2_ALG_SHA256,
         .attributes = PIN_READ_AND_WRITTEN,
+        .dataSize = 8,
+};
+
+/* The owner writes it, which sets the count back, and which is why no PIN is kept in one like it. */
+const TPMS_NV_PUBLIC tpm_template_pin_trial = {
+        .nameAlg = TPM2_ALG_SHA256,
+        .attributes = (TPM2_NT_PIN_FAIL << TPMA_NV_TPM2_NT_SHIFT) | TPMA_NV_OWNERWRITE |
+                      TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA,
         .dataSize = 8,
 };
 

@@ -15,6 +15,9 @@ extern const TPMT_PUBLIC tpm_template_srk;
 extern const TPMT_PUBLIC tpm_template_storage;
 /* A sealed secret of up to 128 bytes. */
 extern const TPMT_PUBLIC tpm_template_sealed;
+/* CredRandom: a key for HMAC-SHA-256, or sealed. */
+extern const TPMT_PUBLIC tpm_template_hmac;
+extern const TPMT_PUBLIC tpm_template_cred_random;
 /* K, of which the TPM is only told the public half. */
 extern const TPMT_PUBLIC tpm_template_writer;
 
@@ -24,6 +27,9 @@ extern const TPMS_NV_PUBLIC tpm_template_counter;
 /* What holds the PIN, for TPM_PIN_FAIL and for TPM_PIN_ORDINARY. */
 extern const TPMS_NV_PUBLIC tpm_template_pin_fail;
 extern const TPMS_NV_PUBLIC tpm_template_pin_ordinary;
+
+/* What is tried out before the PIN gets an index of that type. */
+extern const TPMS_NV_PUBLIC tpm_template_pin_trial;
 
 struct tpm_key_type {
         const TPMT_PUBLIC *template; /* class A */

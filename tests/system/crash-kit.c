@@ -54,12 +54,15 @@ bool child_is_killed(struct fixture *f, ceremony_fn *ceremony, bool unlock_first
         assert_true(pid >= 0);
         if (pid == 0) {
                 struct tpm_state s = state_from_file(f);
+                int r;
 
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 fixture_reopen(f);
                 if (unlock_first && tpm_unlock(f->tpm, &s) < 0)
                         _exit(2);
-                _exit(ceremony(f->tpm, &s, save_to_file, f) < 0 ? 1 : 0);
+                r = ceremony(f->tpm, &s, save_to_file, f);
+                f->tpm = tpm_free(f->tpm);
+                _exit(r < 0 ? 1 : 0);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         if (WIFSIGNALED(status)) {

@@ -106,7 +106,19 @@ static int choose_port(void) {
         }
 }
 
-/* False if it ended at once: somebody else took the port. */
+static bool listens_at(int port) {
+        int fd = connect_to(port);
+
+        if (fd < 0)
+                return false;
+        (void)close(fd);
+        return true;
+}
+
+/*
+ * False if it ended at once: somebody else took the port. It opens the control port before the one
+ * for commands, so that both have to answer.
+ */
 static bool try_boot(struct swtpm *s) {
         char state[80], server[80], ctrl[80];
         const char *const argv[] = { "swtpm",
@@ -135,12 +147,9 @@ static bool try_boot(struct swtpm *s) {
 
         for (;;) {
                 int status;
-                int fd = connect_to(s->port + 1);
 
-                if (fd >= 0) {
-                        (void)close(fd);
+                if (listens_at(s->port + 1) && listens_at(s->port))
                         return true;
-                }
                 if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
                         s->pid = 0;
                         return false;

@@ -20,6 +20,8 @@
  *     answer NAME N RC         the same for the N-th command of that name; N = 0: for every one
  *     lose NAME N              the N-th command of that name is carried out, its answer an I/O error
  *     break N                  the N-th command and all later ones fail with an I/O error
+ *     no-pin-fail              this TPM knows no indexes of type PIN_FAIL
+ *     uncounted-pin-fail       it does, but read, the newest of them says that no try was used
  * N counts from 1, RC is hexadecimal. Counting begins when a new plan is first seen: write it to
  * another file and rename that to DIR/plan. The plan is looked at before each command, so it can
  * change at any time. Counts last as long as the process, also when the connection is closed and
@@ -46,11 +48,15 @@ struct watch {
         char dir[256];
         uint32_t answer; /* to give instead of asking; 0: none */
         bool kill_after, lose;
+        bool hide_count;  /* in what is read from the index of PIN_FAIL */
+        uint32_t defines; /* an index of type PIN_FAIL; 0: it is another command */
+        uint32_t reads;   /* from this index; 0: likewise */
 };
 
 /* The one test module with state of its own: see "Counts" above. The module is never unloaded. */
 static struct {
         struct stat plan;
+        uint32_t pin_fail; /* the newest index of that type */
         unsigned total;
         unsigned of_code[0x200];
 } seen;
@@ -139,6 +145,35 @@ static bool is_same_plan(const struct stat *st) {
                seen.plan.st_ctim.tv_nsec == st->st_ctim.tv_nsec;
 }
 
+/* TPM 2.0 Part 3, 31.3 and 31.13: handles, the session area, parameters. */
+static void look_at_nv(struct watch *w, struct bytes command, const char *name) {
+        struct cursor c = { command, false };
+        uint32_t index, attributes;
+
+        w->defines = w->reads = 0;
+        (void)cursor_take(&c, 10 + 4);
+        if (strcmp(name, "NV_Read") == 0)
+                w->reads = cursor_u32(&c);
+        if (strcmp(name, "NV_DefineSpace") != 0)
+                return;
+        (void)cursor_take(&c, cursor_u32(&c));
+        (void)cursor_string16(&c);
+        (void)cursor_u16(&c);
+        index = cursor_u32(&c);
+        (void)cursor_u16(&c);
+        attributes = cursor_u32(&c);
+        if ((attributes & TPMA_NV_TPM2_NT_MASK) >> TPMA_NV_TPM2_NT_SHIFT == TPM2_NT_PIN_FAIL)
+                w->defines = index;
+}
+
+static void follow_on_pin_fail(struct watch *w, bool counts) {
+        if (w->defines != 0)
+                seen.pin_fail = w->defines;
+        if (w->defines != 0 && !counts)
+                w->answer = TPM2_RC_ATTRIBUTES + TPM2_RC_P + TPM2_RC_2;
+        w->hide_count = counts && w->reads != 0 && w->reads == seen.pin_fail;
+}
+
 /* One line of the plan for the command that is next. False: fail it. */
 static bool follow(struct watch *w, const char *line, const char *name, unsigned of_name) {
         char who[24];
@@ -159,6 +194,10 @@ static bool follow(struct watch *w, const char *line, const char *name, unsigned
         } else if (sscanf(line, "answer %23s %u %x", who, &n, &rc) == 3) {
                 if (strcmp(who, name) == 0 && (n == 0 || n == of_name))
                         w->answer = rc;
+        } else if (strcmp(line, "no-pin-fail\n") == 0) {
+                follow_on_pin_fail(w, false);
+        } else if (strcmp(line, "uncounted-pin-fail\n") == 0) {
+                follow_on_pin_fail(w, true);
         } else {
                 fprintf(stderr, "watch: bad plan: %s", line);
                 abort();
@@ -174,7 +213,7 @@ static bool consult(struct watch *w, uint32_t code, const char *name) {
         FILE *f;
 
         w->answer = 0;
-        w->kill_after = w->lose = false;
+        w->kill_after = w->lose = w->hide_count = false;
         (void)snprintf(path, sizeof(path), "%s/plan", w->dir);
         f = fopen(path, "re");
         if (!f)
@@ -203,10 +242,17 @@ static TSS2_RC watch_transmit(TSS2_TCTI_CONTEXT *c, size_t len, const uint8_t *c
         code = cursor_u32(&header);
         name_of(code, name);
         note(w, name);
+        look_at_nv(w, BYTES(command, len), name);
         if (!consult(w, code, name))
                 return TSS2_TCTI_RC_IO_ERROR;
         overhear(w, command, len);
         return w->answer != 0 ? TSS2_RC_SUCCESS : Tss2_Tcti_Transmit(w->inner, len, command);
+}
+
+/* What was read begins behind the header and two sizes. */
+static void hide_count(const struct watch *w, uint8_t *response, size_t len) {
+        if (w->hide_count && len > 10 + 4 + 2 + 8)
+                memset(response + 10 + 4 + 2, 0, 4);
 }
 
 static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *response,
@@ -225,6 +271,8 @@ static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *respons
                         overhear(w, response, *len);
                 if (response && w->kill_after)
                         (void)raise(SIGKILL);
+                if (response && rc == TSS2_RC_SUCCESS)
+                        hide_count(w, response, *len);
                 return response && w->lose ? TSS2_TCTI_RC_IO_ERROR : rc;
         }
         buf_put_u16(&b, TPM2_ST_NO_SESSIONS);

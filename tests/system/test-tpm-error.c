@@ -54,6 +54,14 @@ static int make_and_use(struct fixture *f) {
         return r < 0 ? r : credential_use(f, &c);
 }
 
+static int make_and_use_secret(struct fixture *f) {
+        struct ctap_secret_blob blob;
+        struct secret64 output;
+        int r = secret_make(f, CTAP_CLASS_A, &blob);
+
+        return r < 0 ? r : secret_use(f, &blob, NULL, &output);
+}
+
 static int count(struct fixture *f) {
         uint64_t value;
         int r = tpm_counter_advance(f->tpm, &value);
@@ -183,6 +191,7 @@ static const struct ceremony ceremonies[] = {
         { "unlock", reopen, unlock, true },
         { "create", be_ready, make, true },
         { "create, use", be_ready, make_and_use, true },
+        { "secret", be_ready, make_and_use_secret, true },
         { "count", be_ready, count, true },
         { "PIN", be_ready_with_pin, show_pin, true },
         { "wrong PIN", be_ready_with_pin, show_wrong_pin, true },

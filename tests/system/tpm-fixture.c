@@ -32,6 +32,8 @@ struct tpm_options fixture_options(struct fixture *f) {
         o.tcti = f->tcti;
         o.persist_srk = true; /* as on most machines, where systemd or another system made one */
         o.sessions = f->sessions;
+        if (f->without_slot)
+                o.persistent_last = o.persistent_first - 1;
         o.log = keep_message;
         o.userdata = f;
         return o;
@@ -188,6 +190,30 @@ unsigned watch_count(struct fixture *f) {
         return n;
 }
 
+static FILE *open_bytes(struct fixture *f, const char *mode) {
+        char path[128];
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "%s/bytes", f->watch_dir);
+        file = fopen(path, mode);
+        assert_non_null(file);
+        return file;
+}
+
+void watch_listen(struct fixture *f) {
+        assert_int_equal(fclose(open_bytes(f, "we")), 0);
+}
+
+bool watch_heard(struct fixture *f, struct bytes what) {
+        static uint8_t heard[65536];
+        FILE *in = open_bytes(f, "re");
+        size_t n = fread(heard, 1, sizeof(heard), in);
+
+        assert_true(n > 0 && n < sizeof(heard));
+        (void)fclose(in);
+        return memmem(heard, n, what.data, what.len) != NULL;
+}
+
 int credential_make_of(struct fixture *f, enum ctap_key_type type, enum ctap_key_class class,
                        struct credential *ret) {
         struct ctap_keys *k = tpm_keys(f->tpm);
@@ -298,6 +324,20 @@ int credential_use_by(struct fixture *f, const struct credential *c,
         k->ops->unload(k, key);
         tpm_settle(f->tpm);
         return r;
+}
+
+int secret_make(struct fixture *f, enum ctap_key_class class, struct ctap_secret_blob *ret) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        return k->ops->secret_create(k, class, ret);
+}
+
+int secret_use(struct fixture *f, const struct ctap_secret_blob *blob,
+               const struct ctap_ticket *ticket, struct secret64 *ret) {
+        static const uint8_t salts[64] = { [0] = 1, [31] = 2, [32] = 3, [63] = 4 };
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        return k->ops->secret_hmac(k, BYTES(blob->data, blob->len), ticket, BYTES_OF(salts), ret);
 }
 
 static void assert_only(struct fixture *f, uint32_t class, const uint32_t *want, size_t n_want) {

@@ -12,6 +12,7 @@
 struct fixture {
         struct swtpm swtpm;
         enum tpm_sessions sessions; /* for the next fixture_reopen() */
+        bool without_slot;          /* likewise: no handle for P2 is free */
         char watch_dir[80];
         char tcti[512]; /* through the watching TCTI */
         struct tpm *tpm;
@@ -53,6 +54,10 @@ void watch_log(struct fixture *f, char *ret, size_t room);
 /* How many there were. */
 unsigned watch_count(struct fixture *f);
 
+/* Begins to listen on the line; tells if something went over it since. */
+void watch_listen(struct fixture *f);
+bool watch_heard(struct fixture *f, struct bytes what);
+
 /* A key that is made, used and verified. */
 struct credential {
         struct ctap_key_blob blob;
@@ -77,6 +82,11 @@ int pin_verify(struct fixture *f, const char *pin, struct ctap_ticket *ret);
 unsigned pin_retries(struct fixture *f);
 bool signature_verifies(const struct ctap_public_key *public, struct bytes digest,
                         const struct ctap_signature *signature);
+
+/* hmac-secret of the keys port, for two salts. */
+int secret_make(struct fixture *f, enum ctap_key_class class, struct ctap_secret_blob *ret);
+int secret_use(struct fixture *f, const struct ctap_secret_blob *blob,
+               const struct ctap_ticket *ticket, struct secret64 *ret);
 
 /* What is in the TPM is exactly what the state names, and maybe an SRK; nothing is loaded. */
 void assert_nothing_else(struct fixture *f);
