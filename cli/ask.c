@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 void secret_text_wipe(struct secret_text *t) {
-        explicit_bzero(t, sizeof(*t));
+        if (t)
+                explicit_bzero(t, sizeof(*t));
 }
 
 bool ask_is_interactive(void) {
@@ -101,18 +102,18 @@ static enum reading read_from_terminal(const char *prompt, char *to) {
         return state;
 }
 
-int ask_secret(const char *prompt, char to[static SECRET_MAX]) {
+int ask_secret(const char *prompt, struct secret_text *ret) {
         enum reading state;
         int no_signal;
 
         if (ask_is_interactive())
-                state = read_from_terminal(prompt, to);
+                state = read_from_terminal(prompt, ret->s);
         else
-                state = read_line(-1, to, &no_signal);
-        if (state == READ_LINE && *to)
+                state = read_line(-1, ret->s, &no_signal);
+        if (state == READ_LINE && *ret->s)
                 return 0;
 
-        explicit_bzero(to, SECRET_MAX);
+        secret_text_wipe(ret);
         fprintf(stderr, "tpmauthn: %s\n",
                 state == READ_TOO_LONG ? "that is too long"
                 : state == READ_LINE   ? "nothing was typed"
@@ -120,18 +121,18 @@ int ask_secret(const char *prompt, char to[static SECRET_MAX]) {
         return -1;
 }
 
-int ask_new_secret(const char *prompt, const char *again, char to[static SECRET_MAX]) {
+int ask_new_secret(const char *prompt, const char *again, struct secret_text *ret) {
         _cleanup_(secret_text_wipe) struct secret_text second;
 
-        if (ask_secret(prompt, to) < 0)
+        if (ask_secret(prompt, ret) < 0)
                 return -1;
         if (!ask_is_interactive())
                 return 0;
-        if (ask_secret(again, second.s) == 0) {
-                if (strcmp(to, second.s) == 0)
+        if (ask_secret(again, &second) == 0) {
+                if (strcmp(ret->s, second.s) == 0)
                         return 0;
                 fputs("tpmauthn: the two are not the same; nothing was changed\n", stderr);
         }
-        explicit_bzero(to, SECRET_MAX);
+        secret_text_wipe(ret);
         return -1;
 }

@@ -13,18 +13,16 @@
 
 #define SECRET_MAX 256 /* bytes with the terminator: longer than any PIN or password may be */
 
-/* True if a person is asked, and should be asked twice for what is new. */
-bool ask_is_interactive(void);
-/*
- * Asks with this prompt. 0, or -1 after saying why not; then `to` is wiped. The caller wipes it too.
- */
-_must_check_ int ask_secret(const char *prompt, char to[static SECRET_MAX]);
-/* The same, and once more to be sure. */
-_must_check_ int ask_new_secret(const char *prompt, const char *again, char to[static SECRET_MAX]);
-
-/* For a variable with _cleanup_. */
+/* A variable of this type has _cleanup_(secret_text_wipe). */
 struct secret_text {
         char s[SECRET_MAX];
 };
 
 void secret_text_wipe(struct secret_text *t);
+
+/* True if a person is asked, and should be asked twice for what is new. */
+bool ask_is_interactive(void);
+/* Asks with this prompt. 0, or -1 after saying why not; then nothing is left in *ret. */
+_must_check_ int ask_secret(const char *prompt, struct secret_text *ret);
+/* The same, and once more to be sure. */
+_must_check_ int ask_new_secret(const char *prompt, const char *again, struct secret_text *ret);

@@ -205,7 +205,7 @@ int client_run_as_owner(const struct options *o, const char *method, json_t **re
         if (!wants_owner(body))
                 return take_result(body, ret);
         json_decref(body);
-        if (ask_secret("Password of the TPM's owner hierarchy: ", password.s) < 0)
+        if (ask_secret("Password of the TPM's owner hierarchy: ", &password) < 0)
                 return EXIT_FAILED;
         params = json_pack("{s:s}", "owner_auth", password.s);
         if (!params) {

@@ -85,7 +85,7 @@ static int pin_set(const struct options *o) {
 
         if (status != EXIT_OK)
                 return status;
-        if (ask_new_secret("New PIN: ", "The new PIN again: ", pin.s) < 0)
+        if (ask_new_secret("New PIN: ", "The new PIN again: ", &pin) < 0)
                 return EXIT_FAILED;
         status = send_pin(o, PROTOCOL_PIN_SET, pin_params(NULL, pin.s));
         if (status == EXIT_OK)
@@ -99,8 +99,8 @@ static int pin_change(const struct options *o) {
 
         if (status != EXIT_OK)
                 return status;
-        if (ask_secret("Present PIN: ", old.s) < 0 ||
-            ask_new_secret("New PIN: ", "The new PIN again: ", pin.s) < 0)
+        if (ask_secret("Present PIN: ", &old) < 0 ||
+            ask_new_secret("New PIN: ", "The new PIN again: ", &pin) < 0)
                 return EXIT_FAILED;
         status = send_pin(o, PROTOCOL_PIN_CHANGE, pin_params(old.s, pin.s));
         if (status == EXIT_OK)

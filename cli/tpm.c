@@ -83,18 +83,31 @@ static void print_provisioned(const json_t *p) {
                 puts(sentence);
 }
 
+/* "IBM SW TPM": the TPM pads both with blanks. */
+static void print_name(const json_t *tpm) {
+        static const char *const members[] = { "manufacturer", "vendor" };
+
+        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+                const char *s = json_string_value(json_object_get(tpm, members[i]));
+                char copy[64], *rest = copy, *word;
+
+                snprintf(copy, sizeof(copy), "%s", s ? s : "");
+                while ((word = strsep(&rest, " ")) != NULL)
+                        if (*word) {
+                                putchar(' ');
+                                print_text(stdout, word, 0);
+                        }
+        }
+}
+
 static void print_tpm(const json_t *result) {
         const json_t *t = json_object_get(result, "tpm"), *budgets, *b;
         const json_t *p = json_object_get(result, "provisioned");
         const char *sessions = json_string_value(json_object_get(result, "sessions"));
-        const char *manufacturer = json_string_value(json_object_get(t, "manufacturer"));
-        const char *vendor = json_string_value(json_object_get(t, "vendor"));
         size_t i;
 
-        fputs("TPM ", stdout);
-        print_text(stdout, manufacturer ? manufacturer : "?", 0);
-        putchar(' ');
-        print_text(stdout, vendor ? vendor : "", 0);
+        fputs("TPM", stdout);
+        print_name(t);
         printf(", revision %d.%02d, %s\n", (int)number(t, "revision") / 100,
                (int)number(t, "revision") % 100,
                truth(t, "simulator")  ? "a simulator"

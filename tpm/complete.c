@@ -168,11 +168,9 @@ int tpm_complete(struct tpm *t, struct tpm_state *state, tpm_save_fn *save_fn, v
         if (is_complete(t->record))
                 return 0;
 
-        if (tpm_nv_index(&t->record->pin) != 0 || tpm_nv_index(&t->record->scratch) != 0) {
-                /* A process that was killed may have left K or a session in a simulator. */
-                tpm_idle(t);
-                t->leftovers = true;
-        }
+        /* A process that was killed here may have left P2, K or a session in a simulator. */
+        tpm_idle(t);
+        t->leftovers = true;
         do
                 r = tpm_run(t, complete_step, &c);
         while (r == -EEXIST && ++n < TRIES);

@@ -217,7 +217,7 @@ void tpm_forget(struct tpm *t) {
         close_worker(t);
         close_counter(t);
         t->unlocked = false;
-        t->worker_is_gone = false;
+        t->worker_is_gone = t->worker_cannot_return = false;
         t->counter_value = 0;
         t->save = NULL;
         t->save_userdata = NULL;

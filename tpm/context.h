@@ -68,8 +68,9 @@ struct tpm {
 
         /* In this connection; ESYS_TR_NONE until needed. */
         ESYS_TR worker, counter;
-        bool worker_is_loaded; /* `worker` is a transient object */
-        bool worker_is_gone;   /* not at its persistent handle */
+        bool worker_is_loaded;     /* `worker` is a transient object */
+        bool worker_is_gone;       /* not at its persistent handle */
+        bool worker_cannot_return; /* and the TPM does not want it there again */
         /*
          * An unloaded key that waits for tpm_settle(). No more than one: a TPM may have room for
          * three objects only, and loading takes two of them, one for the persistent parent.

@@ -111,7 +111,8 @@ static int erase_step(struct tpm *t, void *userdata) {
 
         /*
          * Unlocked, this very state was used: P1's policy wanted the anchor, and the store key was
-         * loaded under P2.
+         * loaded under P2. That the PIN index is ours as well follows from nothing but that it was
+         * saved with them: a look at it would be a fourth command.
          */
         proven = t->unlocked && !t->worker_is_gone && record.phase == TPM_PHASE_READY;
         r = begin(t, e, &record);

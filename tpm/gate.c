@@ -105,7 +105,7 @@ static int load_worker(struct tpm *t, struct tpm_handle *ret) {
 
 /*
  * Puts a loaded P2 where it was. That the TPM refuses, for want of room or of authority, is no
- * failure.
+ * failure, and not asked for again before the next unlock.
  */
 static int put_worker_back(struct tpm *t, const struct tpm_handle *loaded) {
         TPM2_HANDLE handle = t->record->worker_handle;
@@ -130,6 +130,7 @@ static int put_worker_back(struct tpm *t, const struct tpm_handle *loaded) {
                 "TPM: P2 is gone from 0x%08x and cannot be put back; every start and every "
                 "return from idle will take longer",
                 (unsigned)handle);
+        t->worker_cannot_return = true;
         return 0;
 }
 
@@ -141,7 +142,7 @@ static int open_worker(struct tpm *t) {
                 return tpm_ref_open(t, &t->record->worker, t->record->worker_handle, &t->worker);
 
         r = load_worker(t, &loaded);
-        if (r >= 0 && t->record->worker_handle != 0)
+        if (r >= 0 && t->record->worker_handle != 0 && !t->worker_cannot_return)
                 r = put_worker_back(t, &loaded);
         if (r < 0)
                 return r;

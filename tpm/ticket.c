@@ -222,9 +222,9 @@ int tpm_ticket_check(struct ctap_keys *k, const struct ctap_ticket *ticket) {
         r = decode(ticket, &c);
         if (r < 0)
                 return r;
+        if (c.connection != t->given.connection)
+                return -EKEYEXPIRED;
         if (t->esys && c.connection == t->connection)
                 return 0;
-        if (c.connection != t->given.connection || !t->given.known)
-                return -EKEYEXPIRED;
-        return tpm_run(t, check_step, NULL);
+        return t->given.known ? tpm_run(t, check_step, NULL) : -EKEYEXPIRED;
 }

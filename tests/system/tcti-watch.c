@@ -18,6 +18,7 @@
  *     kill-after N             ... after the N-th command was answered, before anybody hears of it
  *     answer N RC              answer the N-th command with this TPM response code, do not send it
  *     answer NAME N RC         the same for the N-th command of that name; N = 0: for every one
+ *     lose NAME N              the N-th command of that name is carried out, its answer an I/O error
  *     break N                  the N-th command and all later ones fail with an I/O error
  *     no-pin-fail              this TPM knows no indexes of type PIN_FAIL
  *     uncounted-pin-fail       it does, but read, the newest of them says that no try was used
@@ -46,7 +47,7 @@ struct watch {
         TSS2_TCTI_CONTEXT *inner;
         char dir[256];
         uint32_t answer; /* to give instead of asking; 0: none */
-        bool kill_after;
+        bool kill_after, lose;
         bool hide_count;  /* in what is read from the index of PIN_FAIL */
         uint32_t defines; /* an index of type PIN_FAIL; 0: it is another command */
         uint32_t reads;   /* from this index; 0: likewise */
@@ -183,6 +184,8 @@ static bool follow(struct watch *w, const char *line, const char *name, unsigned
                         (void)raise(SIGKILL);
         } else if (sscanf(line, "kill-after %u", &n) == 1) {
                 w->kill_after = n == seen.total;
+        } else if (sscanf(line, "lose %23s %u", who, &n) == 2) {
+                w->lose = w->lose || (strcmp(who, name) == 0 && n == of_name);
         } else if (sscanf(line, "break %u", &n) == 1) {
                 return seen.total < n;
         } else if (sscanf(line, "answer %u %x", &n, &rc) == 2) {
@@ -210,7 +213,7 @@ static bool consult(struct watch *w, uint32_t code, const char *name) {
         FILE *f;
 
         w->answer = 0;
-        w->kill_after = w->hide_count = false;
+        w->kill_after = w->lose = w->hide_count = false;
         (void)snprintf(path, sizeof(path), "%s/plan", w->dir);
         f = fopen(path, "re");
         if (!f)
@@ -270,7 +273,7 @@ static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *respons
                         (void)raise(SIGKILL);
                 if (response && rc == TSS2_RC_SUCCESS)
                         hide_count(w, response, *len);
-                return rc;
+                return response && w->lose ? TSS2_TCTI_RC_IO_ERROR : rc;
         }
         buf_put_u16(&b, TPM2_ST_NO_SESSIONS);
         buf_put_u32(&b, 10);

@@ -69,6 +69,39 @@ static int count(struct fixture *f) {
         return r < 0 ? r : tpm_counter_read(f->tpm, &value);
 }
 
+/* What the TPM says of a PIN is an answer; that it cannot look at it now is one too. */
+static int answer(int verdict, enum ctap_pin_verdict want) {
+        if (verdict >= 0)
+                assert_true(verdict == (int)want || verdict == CTAP_PIN_LATER);
+        return verdict < 0 ? verdict : 0;
+}
+
+static int show_pin(struct fixture *f) {
+        return answer(pin_verify(f, "1234", NULL), CTAP_PIN_RIGHT);
+}
+
+static int change_pin(struct fixture *f) {
+        return answer(pin_change(f, "1234", "1234"), CTAP_PIN_RIGHT);
+}
+
+static int show_wrong_pin(struct fixture *f) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        uint8_t left;
+        int r = answer(pin_verify(f, "0000", NULL), CTAP_PIN_WRONG);
+
+        return r < 0 ? r : k->ops->pin_retries(k, &left);
+}
+
+static int make_and_use_by_pin(struct fixture *f) {
+        struct ctap_ticket ticket = { .len = 0 };
+        struct credential c;
+        int r = credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_B, &c);
+
+        if (r >= 0)
+                r = answer(pin_verify(f, "1234", &ticket), CTAP_PIN_RIGHT);
+        return r < 0 ? r : credential_use_by(f, &c, &ticket);
+}
+
 static int describe(struct fixture *f) {
         struct tpm_info info;
 
@@ -76,8 +109,9 @@ static int describe(struct fixture *f) {
 }
 
 static bool is_documented(int r) {
-        static const int documented[] = { 0,       -ENODEV, -EACCES,  -ESTALE, -EKEYREJECTED,
-                                          -EDQUOT, -ENOSPC, -ENOTSUP, -EBUSY,  -EIO };
+        static const int documented[] = { 0,           -ENODEV, -EACCES,  -ESTALE, -EKEYREJECTED,
+                                          -EDQUOT,     -ENOSPC, -ENOTSUP, -EBUSY,  -EIO,
+                                          -EKEYEXPIRED };
 
         for (size_t i = 0; i < ELEMENTSOF(documented); i++)
                 if (r == documented[i])
@@ -142,12 +176,27 @@ static int be_ready(struct fixture *f) {
         return fixture_provision(f);
 }
 
+/* With 1234 as PIN and all tries left. */
+static int be_ready_with_pin(struct fixture *f) {
+        int r = fixture_provision(f);
+
+        if (r < 0)
+                return r;
+        if (pin_verify(f, "1234", NULL) == CTAP_PIN_RIGHT)
+                return 0;
+        return pin_change(f, NULL, "1234") == CTAP_PIN_RIGHT ? 0 : -EIO;
+}
+
 static const struct ceremony ceremonies[] = {
         { "unlock", reopen, unlock, true },
         { "create", be_ready, make, true },
         { "create, use", be_ready, make_and_use, true },
         { "secret", be_ready, make_and_use_secret, true },
         { "count", be_ready, count, true },
+        { "PIN", be_ready_with_pin, show_pin, true },
+        { "wrong PIN", be_ready_with_pin, show_wrong_pin, true },
+        { "change PIN", be_ready_with_pin, change_pin, true },
+        { "create, use by PIN", be_ready_with_pin, make_and_use_by_pin, true },
         { "describe", be_ready, describe, true },
         { "erase", be_ready, erase, false },
         { "provision", start_over, provision, false },
@@ -185,6 +234,27 @@ static void any_command_may_fail_with_a_refusal(void **state) {
 
 static void the_connection_may_break_at_any_command(void **state) {
         any_command_may_fail(*state, 0, false);
+}
+
+/* An answer that is lost may have been given: nothing is sent a second time. */
+static void a_try_whose_answer_is_lost_is_one_try(void **state) {
+        struct fixture *f = *state;
+
+        for (unsigned i = 1; i <= 4; i++) {
+                watch_plan(f, "lose PolicySecret 1\n");
+                assert_int_equal(pin_verify(f, "0000", NULL), -ENODEV);
+                watch_no_plan(f);
+                assert_int_equal(pin_retries(f), 8 - i);
+        }
+        watch_plan(f, "lose PolicySecret 1\n");
+        assert_int_equal(pin_verify(f, "1234", NULL), -ENODEV);
+        watch_no_plan(f);
+        assert_int_equal(pin_retries(f), 8);
+        watch_plan(f, "lose NV_ChangeAuth 1\n");
+        assert_int_equal(pin_change(f, "1234", "5678"), -ENODEV);
+        watch_no_plan(f);
+        assert_int_equal(pin_retries(f), 8);
+        assert_int_equal(pin_verify(f, "5678", NULL), CTAP_PIN_RIGHT);
 }
 
 /* Waits a little and asks again: the ceremony does not notice. */
@@ -327,6 +397,7 @@ static void a_damaged_state_is_refused_by_everything(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 #define TEST_READY(name) \
         cmocka_unit_test_setup_teardown(name, fixture_setup_ready, fixture_teardown)
+#define TEST_PIN(name) cmocka_unit_test_setup_teardown(name, fixture_setup_pin, fixture_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
@@ -336,6 +407,7 @@ int main(void) {
                 TEST(any_command_may_fail_with_no_object_memory),
                 TEST(any_command_may_fail_with_a_refusal),
                 TEST(the_connection_may_break_at_any_command),
+                TEST_PIN(a_try_whose_answer_is_lost_is_one_try),
                 TEST_READY(a_busy_nv_memory_is_waited_for),
                 TEST_READY(an_nv_memory_that_stays_busy_is_an_error),
                 TEST_READY(a_full_tpm_is_tidied_once),

@@ -276,6 +276,25 @@ static void an_srk_that_is_not_kept_needs_the_owner_or_its_place(void **state) {
         live(f);
 }
 
+static void without_the_owner_p2_is_not_put_back(void **state) {
+        struct fixture *f = *state;
+        char log[4096];
+
+        raw_evict(f, handle_of_worker(f));
+        change_owner(f, "", "abc");
+        (void)watch_count(f);
+        live(f);
+        live(f);
+        watch_log(f, log, sizeof(log));
+        assert_non_null(strstr(log, "EvictControl"));
+        assert_null(strstr(strstr(log, "EvictControl") + 1, "EvictControl"));
+
+        change_owner(f, "abc", "");
+        fixture_restart(f);
+        live(f);
+        assert_nothing_else(f);
+}
+
 /* ---- no room ------------------------------------------------------------------------------ */
 
 static void without_a_slot_p2_is_loaded_when_it_is_needed(void **state) {
@@ -578,6 +597,7 @@ int main(void) {
                 TEST_READY(a_reset_that_cannot_be_taken_back_leaves_nothing_to_use),
                 TEST_READY(an_owner_who_changes_between_is_asked_again),
                 TEST(an_srk_that_is_not_kept_needs_the_owner_or_its_place),
+                TEST_READY(without_the_owner_p2_is_not_put_back),
                 TEST(without_a_slot_p2_is_loaded_when_it_is_needed),
                 TEST(without_space_p2_is_loaded_when_it_is_needed),
                 TEST(a_full_tpm_is_named_and_left_as_it_was),

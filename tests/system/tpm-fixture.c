@@ -32,6 +32,8 @@ struct tpm_options fixture_options(struct fixture *f) {
         o.tcti = f->tcti;
         o.persist_srk = true; /* as on most machines, where systemd or another system made one */
         o.sessions = f->sessions;
+        if (f->without_slot)
+                o.persistent_last = o.persistent_first - 1;
         o.log = keep_message;
         o.userdata = f;
         return o;

@@ -12,6 +12,7 @@
 struct fixture {
         struct swtpm swtpm;
         enum tpm_sessions sessions; /* for the next fixture_reopen() */
+        bool without_slot;          /* likewise: no handle for P2 is free */
         char watch_dir[80];
         char tcti[512]; /* through the watching TCTI */
         struct tpm *tpm;

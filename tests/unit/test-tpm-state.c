@@ -9,6 +9,7 @@
 #include "tests/unit/test.h"
 #include "tpm/anchor.h"
 #include "tpm/blob.h"
+#include "tpm/capability.h"
 #include "tpm/counter.h"
 #include "tpm/policy.h"
 #include "tpm/state.h"
@@ -96,6 +97,22 @@ static void no_two_anchors_have_the_same_policy(void **state) {
         tpm_writer_destroy(&k1);
         tpm_writer_destroy(&k2);
         assert_null(k1.key);
+}
+
+static void some_makers_make_tpms_in_firmware(void **state) {
+        static const char *const firmware[] = { "INTC", "AMD ", "AMD", "MSFT", "QCOM" };
+        static const char *const chips[] = { "IFX ", "STM ", "NTC ", "IBM ", "", "AMT ", "intc" };
+        struct tpm_info info = { .revision = 138 };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(firmware); i++) {
+                (void)strcpy(info.manufacturer, firmware[i]);
+                assert_true(tpm_is_firmware(&info));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(chips); i++) {
+                (void)strcpy(info.manufacturer, chips[i]);
+                assert_false(tpm_is_firmware(&info));
+        }
 }
 
 /* ---- wrapped keys ------------------------------------------------------------------------- */
@@ -525,6 +542,7 @@ int main(void) {
                 cmocka_unit_test(policy_digests_are_those_of_the_specification),
                 cmocka_unit_test(policies_that_name_other_policies_are_those_of_the_specification),
                 cmocka_unit_test(no_two_anchors_have_the_same_policy),
+                cmocka_unit_test(some_makers_make_tpms_in_firmware),
                 cmocka_unit_test(a_blob_is_read_back_and_nothing_else_is),
                 cmocka_unit_test(a_template_matches_but_for_the_key_itself),
                 cmocka_unit_test(a_state_is_read_back),

@@ -8,9 +8,11 @@
 # in memory: procps python3-cffi-backend python3-fido2 fido2-tools sed tpm2-tools udev util-linux
 . "$TREE/tests/vm/lib.sh"
 
+PIN=1234
+
 works() {
     sign first "$(node)"
-    register after after.test -r "$(node)"
+    register after after.test "" "$(node)"
     sign after "$(node)"
     limited 30 fido2-token -I "$(node)" >info
 }
@@ -72,6 +74,17 @@ suspend_under_load() {
     works
 }
 
+suspend_ends_a_token_and_nothing_else() {
+    local before
+    types "$PIN" "$PIN" -- fido2-token -S "$(node)"
+    before=$(resumes)
+    limited 120 /usr/bin/python3 "$TREE/tests/vm/pin.py" suspended "$(node)" "$PIN"
+    [ "$(resumes)" -gt "$before" ]
+    works
+    ANSWER=$PIN sign first "$(node)" -v
+    limited 20 fido2-assert -V -v -i first/assertion first/key es256
+}
+
 start_daemon --presence script || exit 1
 ctl presence auto >/dev/null
 run_test suspend_in_idle
@@ -79,4 +92,5 @@ run_test suspend_twice_without_a_request_between
 run_test suspend_in_the_prompt_of_an_assertion
 run_test suspend_in_the_prompt_of_a_registration
 run_test suspend_under_load
+run_test suspend_ends_a_token_and_nothing_else
 finish

@@ -5,6 +5,7 @@
 . "$TREE/tests/vm/lib.sh"
 
 LOAD=${1:-40}
+PIN=1234
 FIRST=2001
 SECOND=2002
 
@@ -28,6 +29,8 @@ two_daemons_provision_at_the_same_time() {
     wait_for_node 0 $SECOND
     user_ctl $FIRST status
     user_ctl $SECOND status
+    types $PIN $PIN -- fido2-token -S "$(node 0 $FIRST)"
+    types $PIN $PIN -- fido2-token -S "$(node 0 $SECOND)"
     nothing_is_loaded
     handles >provisioned
     # Whoever came second to a handle says so.
@@ -36,9 +39,10 @@ two_daemons_provision_at_the_same_time() {
 }
 
 client() { # UID NAME
-    limited $((LOAD + 60)) /usr/bin/python3 "$TREE/tests/vm/load.py" "$(node 0 "$1")" "$LOAD" >"client-$2" 2>&1
+    limited $((LOAD + 60)) /usr/bin/python3 "$TREE/tests/vm/load.py" "$(node 0 "$1")" "$LOAD" "$PIN" >"client-$2" 2>&1
 }
 
+# With and without the PIN, and hmac-secret.
 no_error_but_channel_busy_under_load() {
     local status=0 pid pids=()
     client $FIRST 1 & pids+=($!)
