@@ -3,6 +3,9 @@
 /*
  * Opening is a row of steps; the first that fails names itself, and a table turns (step, errno) into
  * the sentence that `tpmauthn status` shows.
+ *
+ * That a store was set aside is not written down anywhere: the file that lies there is the note, so
+ * that it survives whatever happens, and goes when its owner takes the file away.
  */
 
 #include "authenticator/backend.h"
@@ -12,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "authenticator/env.h"
+#include "authenticator/store-aside.h"
 #include "authenticator/util.h"
 #include "build-config.h"
 
@@ -105,9 +110,17 @@ static const struct failure {
         { STEP_ANY, ENODEV,
           "No TPM 2.0 answers at {tpm}. Is it switched on in the firmware setup? See: tpmauthn "
           "doctor." },
-        { STEP_TPM | STEP_VAULT, EACCES,
-          "The TPM at {tpm} may not be used: either the account lacks access to the device (it must "
-          "be in group tss), or the owner hierarchy has a password. See: tpmauthn doctor." },
+        { STEP_TPM, EACCES,
+          "The TPM at {tpm} may not be used by this account, which must be in group tss. See: "
+          "tpmauthn doctor." },
+        { STEP_VAULT, EACCES,
+          "The owner hierarchy of the TPM at {tpm} has a password, which is needed once, to make the "
+          "keys. Run: tpmauthn provision." },
+        { STEP_ANY, ENOTRECOVERABLE,
+          "The counter of the TPM at {tpm} is behind what the store {store} was used at, or is gone: "
+          "the TPM lost it, or somebody removed it. Signature counters could repeat, so nothing is "
+          "signed. Put back a backup of the store, or move it away to begin anew; then: tpmauthn "
+          "replug." },
         { STEP_ANY, ESTALE,
           "This is not the TPM that the store {store} was made with, or it was cleared since. The "
           "passkeys in it cannot be used any more. Move the store away to begin anew; then: "
@@ -162,13 +175,17 @@ static void explain(const struct backend *b, enum step step, int error, struct b
 
 /* ---- opening ---- */
 
-static int open_store(struct backend *b) {
-        const struct store_options options = {
+static struct store_options store_options(struct backend *b) {
+        return (struct store_options){
                 .path = b->options.store_path,
                 .max_credentials = b->options.max_credentials,
                 .log = log_forward,
                 .userdata = &b->log,
         };
+}
+
+static int open_store(struct backend *b) {
+        const struct store_options options = store_options(b);
 
         return store_open(&options, &b->store);
 }
@@ -220,6 +237,7 @@ static int open_ctap(struct backend *b) {
         struct ctap_options options = {
                 .firmware_version = TPMAUTHN_FIRMWARE_VERSION,
                 .max_message = BACKEND_MESSAGE_MAX,
+                .always_uv = b->options.always_uv,
         };
 
         memcpy(options.aaguid, b->facts.simulator ? aaguid_simulator : aaguid_tpm,
@@ -227,7 +245,77 @@ static int open_ctap(struct backend *b) {
         return ctap_new(&env, &options, &b->ctap);
 }
 
-static int open_steps(struct backend *b, enum step *ret_step) {
+static void write_note(struct backend *b) {
+        char name[NAME_MAX + 1], others[64] = "";
+        unsigned n;
+
+        if (store_find_aside(b->options.store_path, name, &n) < 0)
+                return;
+        if (n > 1)
+                snprintf(others, sizeof(others), " (one of %u that lie there)", n);
+        snprintf(
+                b->facts.note, sizeof(b->facts.note),
+                "The TPM was cleared or replaced, and an empty store begun. The passkeys of before "
+                "cannot be used without that TPM; their store is kept beside the new one as %s%s. "
+                "Register again with your sites, then remove that file.",
+                name, others);
+}
+
+static int gather_facts(struct backend *b) {
+        struct tpm_facts facts;
+        struct tpm_state state;
+        int r = store_get_tpm_state(b->store, &state);
+
+        if (r < 0)
+                return r;
+        tpm_state_facts(&state, &facts);
+        b->facts.pin_kind = facts.pin_kind;
+        b->facts.hmac_kind = facts.hmac_kind;
+        write_note(b);
+        return 0;
+}
+
+/* The store of another TPM makes room for an empty one. */
+static int change_store(struct backend *b) {
+        const struct store_options options = store_options(b);
+        char name[NAME_MAX + 1];
+        int r;
+
+        r = store_set_aside(TAKE_PTR(b->store), &options, time(NULL), name);
+        if (r < 0)
+                return r;
+        log_write(
+                b->options.log, LOG_WARNING, b->options.id,
+                "The TPM was cleared or replaced: its passkeys cannot be used any more. The store "
+                "%s is set aside as %s, and an empty one begun",
+                b->options.store_path, name);
+        return open_store(b);
+}
+
+static int open_vault(struct backend *b, struct bytes owner_auth, enum step *ret_step) {
+        int r;
+
+        *ret_step = STEP_VAULT;
+        r = vault_open(b->store, b->tpm, owner_auth, &b->vault);
+        if (r != -ESTALE)
+                return r;
+
+        *ret_step = STEP_STORE;
+        r = change_store(b);
+        if (r < 0)
+                return r;
+
+        /* What the refused attempt left in the TPM's memory goes with its connection. */
+        *ret_step = STEP_TPM;
+        b->tpm = tpm_free(b->tpm);
+        r = open_tpm(b);
+        if (r < 0)
+                return r;
+        *ret_step = STEP_VAULT;
+        return vault_open(b->store, b->tpm, owner_auth, &b->vault);
+}
+
+static int open_steps(struct backend *b, struct bytes owner_auth, enum step *ret_step) {
         int r;
 
         *ret_step = STEP_STORE;
@@ -242,16 +330,24 @@ static int open_steps(struct backend *b, enum step *ret_step) {
         if (answers_by_itself(b->options.presence_mode) && !b->facts.simulator)
                 return -EPERM;
 
-        *ret_step = STEP_VAULT;
-        r = vault_open(b->store, b->tpm, &b->vault);
+        r = open_vault(b, owner_auth, ret_step);
         if (r < 0)
                 return r;
 
         *ret_step = STEP_CTAP;
-        return open_ctap(b);
+        r = open_ctap(b);
+        return r < 0 ? r : gather_facts(b);
 }
 
-int backend_open(struct backend *b, int simulator_fd, struct buf *out) {
+static void put_facts(const struct backend_facts *f, struct buf *out) {
+        buf_put_u8(out, f->simulator);
+        buf_put_u8(out, (uint8_t)f->pin_kind);
+        buf_put_u8(out, (uint8_t)f->hmac_kind);
+        buf_put_string16(out, BYTES_TEXT(f->tpm));
+        buf_put_string16(out, BYTES_TEXT(f->note));
+}
+
+int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, struct buf *out) {
         enum step step;
         int r;
 
@@ -259,39 +355,57 @@ int backend_open(struct backend *b, int simulator_fd, struct buf *out) {
         b->simulator_fd = simulator_fd;
         b->facts = (struct backend_facts){ 0 };
 
-        r = open_steps(b, &step);
+        r = open_steps(b, owner_auth, &step);
         if (r < 0) {
                 explain(b, step, r, out);
                 backend_close(b);
-                return r;
+                /* The device that may not be opened is no question of a password. */
+                return r == -EACCES && step != STEP_VAULT ? -EPERM : r;
         }
-
-        buf_put_u8(out, b->facts.simulator);
-        buf_put_string16(out, BYTES_TEXT(b->facts.tpm));
+        put_facts(&b->facts, out);
         return 0;
 }
 
 int backend_facts_read(struct bytes in, struct backend_facts *ret) {
         struct cursor c = { in, false };
-        bool simulator = cursor_u8(&c) != 0;
-        struct bytes tpm = cursor_string16(&c);
+        struct backend_facts facts = { .simulator = cursor_u8(&c) != 0 };
+        struct bytes tpm, note;
 
-        if (cursor_end(&c) < 0 || tpm.len >= sizeof(ret->tpm))
+        facts.pin_kind = (enum tpm_pin_kind)cursor_u8(&c);
+        facts.hmac_kind = (enum tpm_hmac_kind)cursor_u8(&c);
+        tpm = cursor_string16(&c);
+        note = cursor_string16(&c);
+        if (cursor_end(&c) < 0 || tpm.len >= sizeof(facts.tpm) || note.len >= sizeof(facts.note))
                 return -EBADMSG;
-        *ret = (struct backend_facts){ .simulator = simulator };
-        memcpy(ret->tpm, tpm.data, tpm.len);
+        memcpy(facts.tpm, tpm.data, tpm.len);
+        memcpy(facts.note, note.data, note.len);
+        *ret = facts;
         return 0;
 }
 
 /* The authenticator begins anew too: what it derived from the store key is of the old one. */
-int backend_reset(struct backend *b) {
-        struct ctap_store *store = vault_store(b->vault);
+int backend_reset(struct backend *b, struct bytes owner_auth) {
         int r, opened;
 
-        r = store->ops->reset(store);
+        r = vault_reset(b->vault, owner_auth);
         b->ctap = ctap_free(b->ctap);
         opened = open_ctap(b);
         return r < 0 ? r : opened;
+}
+
+int backend_check(struct backend *b, struct buf *reason) {
+        uint64_t g;
+        int r = tpm_counter_read(b->tpm, &g);
+
+        if (r < 0)
+                explain(b, STEP_VAULT, r, reason);
+        return r;
+}
+
+void backend_suspend(struct backend *b) {
+        if (b->ctap)
+                ctap_suspend(b->ctap);
+        backend_idle(b);
 }
 
 void backend_settle(struct backend *b) {

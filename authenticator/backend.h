@@ -25,6 +25,7 @@ struct backend_options {
         const char *id; /* of the instance */
         const char *store_path;
         uint32_t max_credentials;
+        bool always_uv;
         struct tpm_options tpm; /* its log callback and its fd are set when it is opened */
         bool private_simulator; /* the TPM is a simulator that ends with this process */
         enum presence_mode presence_mode;
@@ -39,23 +40,39 @@ _must_check_ int backend_new(const struct backend_options *options, struct backe
 /* NULL is fine. Returns NULL. */
 struct backend *backend_free(struct backend *b);
 
+#define BACKEND_NOTE_MAX 640
+
 /* What the loop shall know of a backend that opened. */
 struct backend_facts {
         bool simulator;
         char tpm[64]; /* such as "IBM SW TPM" */
+        enum tpm_pin_kind pin_kind;
+        enum tpm_hmac_kind hmac_kind;
+        char note[BACKEND_NOTE_MAX]; /* a sentence for the owner, or empty */
 };
 
 /*
  * Closes what is open and opens anew. `simulator_fd` is -1 or a descriptor of the private simulator,
- * which this takes, also on failure. `out` is then struct backend_facts, or else the reason.
+ * which this takes, also on failure. `owner_auth`: see vault.h. `out` is then struct backend_facts, or
+ * else the reason. -EACCES: the TPM wants the owner's password, or another one, and nothing else.
+ *
+ * A store of another TPM, or of this one before it was cleared, is set aside (store-aside.h) and an
+ * empty one begun. The note says so for as long as the old one lies there.
  */
-_must_check_ int backend_open(struct backend *b, int simulator_fd, struct buf *out);
+_must_check_ int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth,
+                              struct buf *out);
 /* Ends cleanly what is open. */
 void backend_close(struct backend *b);
 _must_check_ int backend_facts_read(struct bytes in, struct backend_facts *ret);
 
-/* CTAP reset without its question: erases every credential, in the TPM first. */
-_must_check_ int backend_reset(struct backend *b);
+/* CTAP reset without its question: erases every credential, in the TPM first. Errors as vault.h. */
+_must_check_ int backend_reset(struct backend *b, struct bytes owner_auth);
+
+/* Asks the TPM whether it works, by one command. On failure the reason, as of backend_open(). */
+_must_check_ int backend_check(struct backend *b, struct buf *reason);
+
+/* The machine slept, or is about to: nobody is verified any more, and the TPM is let go. */
+void backend_suspend(struct backend *b);
 
 /* After an answer went out; and when nothing happened for a while. */
 void backend_settle(struct backend *b);

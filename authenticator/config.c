@@ -195,6 +195,25 @@ static void print_presence(const void *field, FILE *to) {
         fputs(presence_mode_to_string(*(const enum presence_mode *)field), to);
 }
 
+static const char *const session_words[_TPM_SESSIONS] = {
+        [TPM_SESSIONS_AUTO] = "auto",
+        [TPM_SESSIONS_SALTED] = "salted",
+        [TPM_SESSIONS_PASSWORD] = "password",
+};
+
+static int parse_sessions(const char *text, void *field) {
+        for (size_t i = 0; i < ELEMENTSOF(session_words); i++)
+                if (strcmp(text, session_words[i]) == 0) {
+                        *(enum tpm_sessions *)field = (enum tpm_sessions)i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static void print_sessions(const void *field, FILE *to) {
+        fputs(session_words[*(const enum tpm_sessions *)field], to);
+}
+
 static int parse_level(const char *text, void *field) {
         return log_level_from_string(text, field);
 }
@@ -242,6 +261,11 @@ static const struct config_key {
           "persistent objects are put here" },
         { "tpm", "persist-srk", parse_bool, print_bool, offsetof(struct config, persist_srk), "no",
           "yes or no", "keep a storage root key that had to be made at 0x81000001" },
+        { "tpm", "sessions", parse_sessions, print_sessions, offsetof(struct config, sessions),
+          "auto", "auto, salted or password",
+          "what hides the PIN on the way to the TPM; auto: salted, but password for one in firmware" },
+        { "policy", "always-uv", parse_bool, print_bool, offsetof(struct config, always_uv), "no",
+          "yes or no", "ask for the PIN whenever a passkey is made or used" },
         { "presence", "presence", parse_presence, print_presence, offsetof(struct config, presence),
           "deny", "tty, auto, script or deny",
           "who answers: the terminal, or on a simulator auto or script; deny refuses all" },
@@ -280,6 +304,25 @@ void config_done(struct config *c) {
         *c = (struct config){ 0 };
 }
 
+/*
+ * With blanks around the "=" unless they would turn the value into a comment, or the line into one that
+ * is too long: what fitted into a line of a file fits again without them.
+ */
+static void print_pair(const struct config *c, const struct config_key *k, FILE *to) {
+        _cleanup_(free_pointer) char *value = NULL;
+        size_t n = 0;
+        FILE *text = open_memstream(&value, &n);
+        bool wide;
+
+        if (!text)
+                return;
+        k->print((const char *)c + k->field, text);
+        if (fclose(text) != 0)
+                return;
+        wide = value[0] != ';' && strlen(k->name) + strlen(" = ") + n <= INI_MAX_LINE - 2;
+        fprintf(to, "%s%s%s\n", k->name, wide ? " = " : "=", value);
+}
+
 void config_print(const struct config *c, FILE *to) {
         const char *section = "";
 
@@ -287,9 +330,8 @@ void config_print(const struct config *c, FILE *to) {
                 if (strcmp(section, keys[i].section) != 0)
                         fprintf(to, "%s[%s]\n", *section ? "\n" : "", keys[i].section);
                 section = keys[i].section;
-                fprintf(to, "# %s (%s)\n%s = ", keys[i].help, keys[i].takes, keys[i].name);
-                keys[i].print((const char *)c + keys[i].field, to);
-                fputc('\n', to);
+                fprintf(to, "# %s (%s)\n", keys[i].help, keys[i].takes);
+                print_pair(c, &keys[i], to);
         }
 }
 

@@ -13,6 +13,7 @@
 
 #include "authenticator/presence.h"
 #include "ctap/macro.h"
+#include "tpm/tpm.h"
 
 #define CONFIG_DEVICES_MAX 16
 
@@ -33,6 +34,9 @@ struct config {
         struct config_range nv;
         struct config_range persistent;
         bool persist_srk;
+        enum tpm_sessions sessions;
+
+        bool always_uv;
 
         enum presence_mode presence;
         uint64_t presence_timeout_ms;

@@ -8,6 +8,8 @@
 
 #include "authenticator/control.h"
 
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,16 +30,37 @@ static const struct control_field credential_fields[] = { { "credential", JSON_S
                                                           { 0 } };
 static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true }, { 0 } };
 
+static const struct control_field owner_fields[] = { { "owner_auth", JSON_STRING, false }, { 0 } };
+static const struct control_field pin_set_fields[] = { { "pin", JSON_STRING, true }, { 0 } };
+static const struct control_field pin_change_fields[] = { { "old", JSON_STRING, true },
+                                                          { "pin", JSON_STRING, true },
+                                                          { 0 } };
+
 static const struct control_method methods[] = {
         { PROTOCOL_STATUS, CONTROL_STATUS, false, no_fields },
         { PROTOCOL_LIST, CONTROL_LIST, true, list_fields },
         { PROTOCOL_SHOW, CONTROL_SHOW, true, credential_fields },
         { PROTOCOL_DELETE, CONTROL_DELETE, true, credential_fields },
-        { PROTOCOL_RESET, CONTROL_RESET, true, no_fields },
+        { PROTOCOL_RESET, CONTROL_RESET, true, owner_fields },
         { PROTOCOL_REPLUG, CONTROL_REPLUG, false, no_fields },
         { PROTOCOL_PRESENCE, CONTROL_PRESENCE, false, presence_fields },
         { PROTOCOL_DOCTOR, CONTROL_DOCTOR, true, no_fields },
+        { PROTOCOL_TPM, CONTROL_TPM, true, no_fields },
+        { PROTOCOL_PIN_STATUS, CONTROL_PIN_STATUS, true, no_fields },
+        { PROTOCOL_PIN_SET, CONTROL_PIN_SET, true, pin_set_fields },
+        { PROTOCOL_PIN_CHANGE, CONTROL_PIN_CHANGE, true, pin_change_fields },
+        { PROTOCOL_PROVISION, CONTROL_PROVISION, false, owner_fields },
 };
+
+static void wipe_and_free(void *p) {
+        if (p)
+                OPENSSL_cleanse(p, malloc_usable_size(p));
+        free(p);
+}
+
+void control_wipe_json(void) {
+        json_set_alloc_funcs(malloc, wipe_and_free);
+}
 
 json_t *control_result(json_t *result) {
         return json_pack("{s:o}", "result", result);

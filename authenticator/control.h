@@ -22,6 +22,11 @@ enum control_call {
         CONTROL_REPLUG,
         CONTROL_PRESENCE,
         CONTROL_DOCTOR,
+        CONTROL_TPM,
+        CONTROL_PIN_STATUS,
+        CONTROL_PIN_SET,
+        CONTROL_PIN_CHANGE,
+        CONTROL_PROVISION,
 };
 
 struct control_method {
@@ -51,6 +56,12 @@ json_t *control_error(const char *code, const char *format, ...) _printf_(2, 3);
 
 /* The whole answer as a line with its newline, to be freed. Takes `body`. NULL: out of memory. */
 char *control_line(const json_t *id, json_t *body);
+
+/*
+ * From now on jansson wipes what it frees: parsed lines hold PINs and passwords. Once per process,
+ * before the first thread and the first JSON.
+ */
+void control_wipe_json(void);
 
 /* Who may talk to the control socket: root, the daemon's own account, the device's owner. */
 bool control_peer_allowed(uid_t peer, uid_t daemon, uid_t owner);

@@ -18,9 +18,11 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "authenticator/env.h"
 #include "authenticator/instance.h"
 #include "authenticator/protocol.h"
 #include "authenticator/server.h"
+#include "authenticator/suspend.h"
 #include "authenticator/util.h"
 #include "build-config.h"
 
@@ -29,6 +31,7 @@ struct daemon {
         const struct log *log;
         sd_event *event;
         struct server *server;
+        struct suspend *suspend;
         char *control_path;
         struct instance *instances[CONFIG_DEVICES_MAX];
         bool told_ready;
@@ -85,6 +88,12 @@ static json_t *set_presence(struct instance *i, const json_t *params) {
         return control_error(PROTOCOL_E_BAD_REQUEST, "\"mode\" must be auto, deny, once or ask");
 }
 
+static void provision(struct instance *i, uint32_t tag, const json_t *params) {
+        const char *owner_auth = json_string_value(json_object_get(params, "owner_auth"));
+
+        instance_provision(i, tag, owner_auth ? owner_auth : "");
+}
+
 static void on_request(void *userdata, uint32_t tag, const struct control_request *rq) {
         struct daemon *d = userdata;
         struct instance *i = NULL;
@@ -105,6 +114,8 @@ static void on_request(void *userdata, uint32_t tag, const struct control_reques
                 instance_control(i, tag, rq);
         else if (rq->method->call == CONTROL_PRESENCE)
                 server_answer(d->server, tag, set_presence(i, rq->params));
+        else if (rq->method->call == CONTROL_PROVISION)
+                provision(i, tag, rq->params);
         else {
                 instance_replug(i);
                 server_answer(d->server, tag, control_result(instance_describe(i)));
@@ -122,6 +133,29 @@ static void on_answer(void *userdata, uint32_t tag, json_t *body) {
         struct daemon *d = userdata;
 
         server_answer(d->server, tag, body);
+}
+
+/* ---- sleep ---- */
+
+static void on_suspended(void *userdata) {
+        struct daemon *d = userdata;
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                if (d->instances[i] && instance_is_suspending(d->instances[i]))
+                        return;
+        if (d->suspend)
+                suspend_allow(d->suspend);
+}
+
+static void on_sleep(void *userdata) {
+        struct daemon *d = userdata;
+        bool waits = false;
+
+        for (unsigned i = 0; i < d->config->count; i++)
+                if (d->instances[i] && instance_suspend(d->instances[i]))
+                        waits = true;
+        if (!waits)
+                suspend_allow(d->suspend);
 }
 
 /* ---- life ---- */
@@ -209,6 +243,7 @@ static int add_instances(struct daemon *d) {
                 .owner = getuid(),
                 .on_state = on_state,
                 .on_answer = on_answer,
+                .on_suspended = on_suspended,
                 .userdata = d,
         };
         int r = 0;
@@ -218,6 +253,17 @@ static int add_instances(struct daemon *d) {
                 r = instance_new(&options, &d->instances[i]);
         }
         return r;
+}
+
+static int add_suspend(struct daemon *d) {
+        const struct suspend_options options = {
+                .event = d->event,
+                .log = d->log,
+                .on_sleep = on_sleep,
+                .userdata = d,
+        };
+
+        return suspend_new(&options, &d->suspend);
 }
 
 int daemon_new(const struct config *config, const struct log *log, struct daemon **ret) {
@@ -241,6 +287,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
                 r = add_server(d);
         if (r == 0)
                 r = add_instances(d);
+        if (r == 0)
+                r = add_suspend(d);
         if (r < 0) {
                 daemon_free(d);
                 return r;
@@ -250,13 +298,39 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         return 0;
 }
 
+/* A thread in the middle of a TPM command can only be left behind, and with it what it uses. */
+static void stop_instances(struct daemon *d) {
+        uint64_t until = env_now_ms() + DAEMON_STOP_MS;
+        bool stuck = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++)
+                if (d->instances[i])
+                        instance_stop(d->instances[i]);
+        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++) {
+                uint64_t now = env_now_ms();
+
+                if (!d->instances[i])
+                        continue;
+                if (instance_join(d->instances[i], until > now ? until - now : 0))
+                        d->instances[i] = instance_free(d->instances[i]);
+                else
+                        stuck = true;
+        }
+        if (!stuck)
+                return;
+        log_write(d->log, LOG_ERR, NULL,
+                  "a TPM does not answer: ending without it. The next start makes good for what it "
+                  "left undone");
+        _exit(EXIT_FAILURE);
+}
+
 struct daemon *daemon_free(struct daemon *d) {
         if (!d)
                 return NULL;
         sd_notify(0, "STOPPING=1");
         d->server = server_free(d->server);
-        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++)
-                d->instances[i] = instance_free(d->instances[i]);
+        d->suspend = suspend_free(d->suspend);
+        stop_instances(d);
         sd_event_unref(d->event);
         free(d->control_path);
         free(d);

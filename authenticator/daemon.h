@@ -15,7 +15,11 @@ struct daemon;
 /* Borrows the config and the log. -EADDRINUSE: another daemon has the control socket. */
 _must_check_ int daemon_new(const struct config *config, const struct log *log,
                             struct daemon **ret);
-/* Stops everything cleanly. NULL is fine. Returns NULL. */
+/*
+ * Stops everything cleanly. NULL is fine. Returns NULL. A worker whose TPM does not answer is given
+ * DAEMON_STOP_MS; then this ends the process, with exit status 1 and a message.
+ */
+#define DAEMON_STOP_MS 5000
 struct daemon *daemon_free(struct daemon *d);
 
 /* Until SIGTERM, SIGINT or SIGHUP. */

@@ -11,11 +11,21 @@
 #include <sys/random.h>
 #include <time.h>
 
-uint64_t env_now_ms(void) {
+static uint64_t read_ms(clockid_t clock) {
         struct timespec now = { 0 };
 
-        clock_gettime(CLOCK_BOOTTIME, &now);
+        clock_gettime(clock, &now);
         return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t env_now_ms(void) {
+        return read_ms(CLOCK_BOOTTIME);
+}
+
+uint64_t env_slept_ms(void) {
+        uint64_t awake = read_ms(CLOCK_MONOTONIC);
+
+        return read_ms(CLOCK_BOOTTIME) - awake;
 }
 
 static uint64_t now_ms(struct ctap_clock *clock) {

@@ -6,7 +6,8 @@
  * request of the control socket and a command of a client never meet inside the worker.
  *
  * A job remembers the plug cycle that it belongs to. When the device is replaced under a running
- * command, its answer finds another cycle and is dropped.
+ * command, or opened anew while it is still being opened, the answer finds another cycle and is
+ * dropped; what has not begun by then never does.
  */
 
 #include "authenticator/instance.h"
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +44,7 @@ struct job {
         struct job *next;
         enum worker_job type;
         uint32_t tag;
-        uint64_t plug;  /* the plug cycle that a client's command belongs to */
+        uint64_t plug;  /* the plug cycle that it belongs to */
         bool cancelled; /* before it ran */
         bool discard;   /* nobody waits for the answer */
         size_t len;
@@ -62,7 +64,11 @@ struct instance {
 
         enum instance_state state;
         char reason[REASON_MAX];
+        bool wants_owner_auth;    /* the reason is that the TPM's owner has a password */
+        char trouble[REASON_MAX]; /* what ails the TPM of one that is ready, or empty */
         struct backend_facts facts;
+        bool provisioning; /* somebody waits for the outcome, under this tag */
+        uint32_t provision_tag;
         enum presence_inject presence_now; /* ASK: as configured */
 
         struct simulator *simulator;
@@ -76,11 +82,28 @@ struct instance {
         sd_event_source *lost; /* runs once after the device was lost */
 
         struct job *running;
+        bool asking;     /* the running job waits for a person */
+        bool suspending; /* WORKER_SUSPEND is running or waits */
         struct job *queue;
         unsigned n_queued;
 };
 
 /* ---- state ---- */
+
+static void answer_provisioning(struct instance *i) {
+        json_t *body;
+
+        if (!i->provisioning || i->state == INSTANCE_STARTING)
+                return;
+        i->provisioning = false;
+        if (i->state == INSTANCE_READY)
+                body = control_result(instance_describe(i));
+        else
+                body = control_error(i->wants_owner_auth ? PROTOCOL_E_OWNER_AUTH
+                                                         : PROTOCOL_E_FAILED,
+                                     "%s", i->reason);
+        i->options.on_answer(i->options.userdata, i->provision_tag, body);
+}
 
 static void set_state(struct instance *i, enum instance_state state, const char *reason) {
         i->state = state;
@@ -91,6 +114,7 @@ static void set_state(struct instance *i, enum instance_state state, const char 
                 log_write(i->options.log, LOG_INFO, i->id, "ready: %s at %s, TPM %s", i->full_name,
                           device_path(i->device), i->facts.tpm);
         i->options.on_state(i->options.userdata);
+        answer_provisioning(i);
 }
 
 static void rearm(struct instance *i) {
@@ -110,6 +134,13 @@ static void rearm(struct instance *i) {
 }
 
 /* ---- jobs ---- */
+
+static void job_free(struct job *job) {
+        if (!job)
+                return;
+        OPENSSL_cleanse(job->data, job->len);
+        free(job);
+}
 
 static bool is_of_client(const struct job *job) {
         return job->type == WORKER_CBOR || job->type == WORKER_MSG;
@@ -141,6 +172,31 @@ static void run_next(struct instance *i) {
                 log_write(i->options.log, LOG_ERR, i->id, "the worker takes no job: %s",
                           strerror(-r));
         i->running = job;
+}
+
+static void remove_job(struct instance *i, struct job **at) {
+        struct job *job = *at;
+
+        *at = job->next;
+        i->n_queued--;
+        /* The simulator's descriptor, which the worker never got. */
+        if (job->type == WORKER_OPEN)
+                close_fd((int)job->tag);
+        job_free(job);
+}
+
+/* What belongs to a device that is not there any more. */
+static void drop_stale_jobs(struct instance *i) {
+        struct job **at = &i->queue;
+
+        while (*at) {
+                bool stays = (*at)->type == WORKER_CONTROL || (*at)->type == WORKER_SUSPEND;
+
+                if (stays)
+                        at = &(*at)->next;
+                else
+                        remove_job(i, at);
+        }
 }
 
 /* -ENOBUFS: too many wait; -ENOMEM. */
@@ -277,6 +333,8 @@ static void unplug(struct instance *i) {
         i->device = device_free(i->device);
         i->hid = hid_free(i->hid);
         i->plug++;
+        drop_stale_jobs(i);
+        *i->trouble = '\0';
         (void)!sd_event_source_set_enabled(i->lost, SD_EVENT_OFF);
         rearm(i);
 }
@@ -352,6 +410,11 @@ static void on_answer(struct instance *i, struct job *job, struct bytes answer) 
                 answer_control(i, job, answer);
                 return;
         }
+        if (job->type == WORKER_SUSPEND) {
+                i->suspending = false;
+                i->options.on_suspended(i->options.userdata);
+                return;
+        }
         if (!is_of_client(job) || job->plug != i->plug || !i->hid)
                 return;
         if (!job->discard)
@@ -360,24 +423,53 @@ static void on_answer(struct instance *i, struct job *job, struct bytes answer) 
         tick(i);
 }
 
-static void on_opened(struct instance *i, struct bytes facts) {
-        if (backend_facts_read(facts, &i->facts) < 0)
-                return;
-        if (i->state == INSTANCE_STARTING)
-                plug(i);
+/* True if this is the opening that the state is about, and not one before it. */
+static bool is_awaited(const struct instance *i, const struct job *job) {
+        return i->state == INSTANCE_STARTING && job->type == WORKER_OPEN && job->plug == i->plug;
 }
 
-static void on_failed(struct instance *i, struct bytes reason) {
+static void on_opened(struct instance *i, const struct job *job, struct bytes facts) {
+        if (!is_awaited(i, job))
+                return;
+        if (backend_facts_read(facts, &i->facts) < 0) {
+                fail(i, "The worker said what nobody understands. Restart tpmauthnd.");
+                return;
+        }
+        if (*i->facts.note)
+                log_write(i->options.log, LOG_NOTICE, i->id, "%s", i->facts.note);
+        plug(i);
+}
+
+static void take_text(struct bytes from, char to[static REASON_MAX]) {
+        snprintf(to, REASON_MAX, "%.*s", (int)from.len, (const char *)from.data);
+}
+
+static void on_failed(struct instance *i, const struct job *job, struct bytes reason, bool denied) {
         char text[REASON_MAX];
 
-        snprintf(text, sizeof(text), "%.*s", (int)reason.len, (const char *)reason.data);
-        if (i->state == INSTANCE_STARTING)
-                fail(i, text);
+        if (!is_awaited(i, job))
+                return;
+        take_text(reason, text);
+        i->wants_owner_auth = denied;
+        fail(i, text);
+}
+
+static void on_trouble(struct instance *i, struct bytes what) {
+        bool was_troubled = *i->trouble != '\0';
+
+        if (i->state != INSTANCE_READY)
+                return;
+        take_text(what, i->trouble);
+        if (*i->trouble && !was_troubled)
+                log_write(i->options.log, LOG_ERR, i->id, "%s", i->trouble);
+        if (!*i->trouble && was_troubled)
+                log_write(i->options.log, LOG_NOTICE, i->id, "the TPM works again");
 }
 
 static void on_status(struct instance *i, struct bytes status) {
         const struct job *job = i->running;
 
+        i->asking = job && status.len == 1 && status.data[0] == HID_UPNEEDED;
         /* A43: a U2F message knows no keepalives. */
         if (!job || job->type != WORKER_CBOR || job->plug != i->plug || !i->hid || status.len != 1)
                 return;
@@ -392,17 +484,22 @@ static void on_worker_message(struct instance *i, const struct message *m) {
                 on_status(i, m->payload);
                 return;
         }
+        if (m->type == WORKER_TROUBLE) {
+                on_trouble(i, m->payload);
+                return;
+        }
         if (!job)
                 return;
 
         i->running = NULL;
+        i->asking = false;
         if (m->type == WORKER_ANSWER)
                 on_answer(i, job, m->payload);
         else if (m->type == WORKER_OPENED)
-                on_opened(i, m->payload);
-        else if (m->type == WORKER_FAILED)
-                on_failed(i, m->payload);
-        free(job);
+                on_opened(i, job, m->payload);
+        else if (m->type == WORKER_FAILED || m->type == WORKER_DENIED)
+                on_failed(i, job, m->payload, m->type == WORKER_DENIED);
+        job_free(job);
         run_next(i);
 }
 
@@ -471,7 +568,9 @@ static int start_worker(struct instance *i, struct buf *reason) {
                                  .nv_last = i->config->nv.last,
                                  .persistent_first = i->config->persistent.first,
                                  .persistent_last = i->config->persistent.last,
-                                 .persist_srk = i->config->persist_srk },
+                                 .persist_srk = i->config->persist_srk,
+                                 .sessions = i->config->sessions },
+                        .always_uv = i->config->always_uv,
                         .private_simulator = wants_swtpm(i),
                         .presence_mode = i->config->presence,
                         .log = i->options.log,
@@ -520,7 +619,7 @@ static int make_folder(const char *path, struct buf *reason) {
         return -EIO;
 }
 
-static int start_opening(struct instance *i, struct buf *reason) {
+static int start_opening(struct instance *i, struct bytes owner_auth, struct buf *reason) {
         int r, fd = -1;
 
         r = make_folder(i->folder, reason);
@@ -538,29 +637,59 @@ static int start_opening(struct instance *i, struct buf *reason) {
                 if (fd < 0)
                         return -errno;
         }
-        r = add_job(i, WORKER_OPEN, (uint32_t)fd, BYTES_NULL);
+        r = add_job(i, WORKER_OPEN, (uint32_t)fd, owner_auth);
         if (r < 0)
                 close_fd(fd);
         return r;
 }
 
-static void start(struct instance *i) {
+static void start(struct instance *i, struct bytes owner_auth) {
         char text[REASON_MAX] = "";
         struct buf reason = { (uint8_t *)text, 0, sizeof(text) - 1, false };
         int r;
 
+        i->wants_owner_auth = false;
         set_state(i, INSTANCE_STARTING, "");
-        r = start_opening(i, &reason);
+        r = start_opening(i, owner_auth, &reason);
         if (r < 0)
                 fail(i, reason.len > 0 ? text : strerror(-r));
 }
 
 void instance_replug(struct instance *i) {
+        if (i->state == INSTANCE_STARTING)
+                return;
         unplug(i);
-        if (i->state == INSTANCE_READY)
-                plug(i);
-        else if (i->state == INSTANCE_FAILED)
-                start(i);
+        start(i, BYTES_NULL);
+}
+
+void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth) {
+        if (i->state == INSTANCE_STARTING) {
+                i->options.on_answer(i->options.userdata, tag,
+                                     control_error(PROTOCOL_E_NOT_READY,
+                                                   "Device %u is starting; try again.",
+                                                   i->options.index));
+                return;
+        }
+        i->provisioning = true;
+        i->provision_tag = tag;
+        if (i->state == INSTANCE_READY) {
+                answer_provisioning(i);
+                return;
+        }
+        unplug(i);
+        start(i, BYTES_TEXT(owner_auth));
+}
+
+bool instance_suspend(struct instance *i) {
+        if (i->state != INSTANCE_READY)
+                return false;
+        if (!i->suspending && add_job(i, WORKER_SUSPEND, 0, BYTES_NULL) == 0)
+                i->suspending = true;
+        return instance_is_suspending(i);
+}
+
+bool instance_is_suspending(const struct instance *i) {
+        return i->suspending && !i->asking;
 }
 
 /* ---- the control socket's side ---- */
@@ -579,25 +708,33 @@ static const char *presence_text(const struct instance *i) {
 
 json_t *instance_describe(const struct instance *i) {
         static const char *const states[] = { "starting", "ready", "failed" };
+        const char *state = *i->trouble ? "failed" : states[i->state];
+        const char *reason = *i->trouble ? i->trouble : i->reason;
         json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s}", "device", (int)i->options.index, "id", i->id,
-                              "state", states[i->state], "presence", presence_text(i), "store",
-                              i->store_path);
+                              "state", state, "presence", presence_text(i), "store", i->store_path);
 
         if (!j)
                 return NULL;
-        if (i->state == INSTANCE_FAILED)
-                json_object_set_new(j, "reason", json_string(i->reason));
+        if (*reason)
+                json_object_set_new(j, "reason", json_string(reason));
+        if (i->wants_owner_auth)
+                json_object_set_new(j, "owner_auth_wanted", json_true());
         if (i->state == INSTANCE_READY) {
                 json_object_set_new(j, "name", json_string(i->full_name));
                 json_object_set_new(j, "path", json_string(device_path(i->device)));
                 json_object_set_new(j, "tpm", json_string(i->facts.tpm));
                 json_object_set_new(j, "simulator", json_boolean(i->facts.simulator));
+                json_object_set_new(j, "pin_kind", json_string(manage_pin_kind(i->facts.pin_kind)));
+                json_object_set_new(j, "hmac_kind",
+                                    json_string(manage_hmac_kind(i->facts.hmac_kind)));
+                if (*i->facts.note)
+                        json_object_set_new(j, "note", json_string(i->facts.note));
         }
         return j;
 }
 
 void instance_control(struct instance *i, uint32_t tag, const struct control_request *rq) {
-        _cleanup_(free_pointer) char *job = NULL;
+        _cleanup_(free_secret) char *job = NULL;
         json_t *error = NULL;
 
         if (i->state != INSTANCE_READY)
@@ -613,16 +750,13 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
 }
 
 void instance_forget(struct instance *i, uint32_t tag) {
-        for (struct job **at = &i->queue; *at; at = &(*at)->next) {
-                struct job *job = *at;
-
-                if (job->type != WORKER_CONTROL || job->tag != tag)
-                        continue;
-                *at = job->next;
-                i->n_queued--;
-                free(job);
-                return;
-        }
+        for (struct job **at = &i->queue; *at; at = &(*at)->next)
+                if ((*at)->type == WORKER_CONTROL && (*at)->tag == tag) {
+                        remove_job(i, at);
+                        break;
+                }
+        if (i->provisioning && i->provision_tag == tag)
+                i->provisioning = false;
 }
 
 json_t *instance_inject(struct instance *i, enum presence_inject what) {
@@ -699,36 +833,35 @@ int instance_new(const struct instance_options *options, struct instance **ret) 
         }
 
         *ret = i;
-        start(i);
+        start(i, BYTES_NULL);
         return 0;
 }
 
-static void free_jobs(struct instance *i) {
-        free(TAKE_PTR(i->running));
-        while (i->queue) {
-                struct job *job = i->queue;
+void instance_stop(struct instance *i) {
+        i->worker_io = sd_event_source_disable_unref(i->worker_io);
+        i->device = device_free(i->device);
+        i->hid = hid_free(i->hid);
+        if (i->worker)
+                worker_stop(i->worker);
+}
 
-                i->queue = job->next;
-                /* The simulator's descriptor, which the worker never got. */
-                if (job->type == WORKER_OPEN)
-                        close_fd((int)job->tag);
-                free(job);
-        }
+bool instance_join(struct instance *i, uint64_t timeout_ms) {
+        return !i->worker || worker_join(i->worker, timeout_ms);
 }
 
 struct instance *instance_free(struct instance *i) {
         if (!i)
                 return NULL;
-        sd_event_source_disable_unref(i->worker_io);
-        i->device = device_free(i->device);
-        i->hid = hid_free(i->hid);
+        instance_stop(i);
         /* The worker first: it shuts the simulator's TPM down. */
         i->worker = worker_free(i->worker);
         sd_event_source_disable_unref(i->simulator_io);
         i->simulator = simulator_stop(i->simulator);
         sd_event_source_disable_unref(i->timer);
         sd_event_source_disable_unref(i->lost);
-        free_jobs(i);
+        job_free(TAKE_PTR(i->running));
+        while (i->queue)
+                remove_job(i, &i->queue);
         free(i->folder);
         free(i->store_path);
         free(i->tpm_folder);

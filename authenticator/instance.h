@@ -34,8 +34,10 @@ struct instance_options {
         unsigned index;
         /* The state is another than before. */
         void (*on_state)(void *userdata);
-        /* The answer to instance_control(); takes the body. */
+        /* The answer to instance_control() and instance_provision(); takes the body. */
         void (*on_answer)(void *userdata, uint32_t tag, json_t *body);
+        /* What instance_suspend() began is done. */
+        void (*on_suspended)(void *userdata);
         void *userdata;
 };
 
@@ -43,6 +45,10 @@ struct instance_options {
 _must_check_ int instance_new(const struct instance_options *options, struct instance **ret);
 /* Unplugs and stops cleanly. NULL is fine. Returns NULL. */
 struct instance *instance_free(struct instance *i);
+/* Unplugs, and tells the worker to end. After it only instance_join() and instance_free(). */
+void instance_stop(struct instance *i);
+/* True once the worker has ended. Until then instance_free() would wait for it. */
+_must_check_ bool instance_join(struct instance *i, uint64_t timeout_ms);
 
 enum instance_state instance_state(const struct instance *i);
 /* For `status`. NULL: out of memory. */
@@ -52,7 +58,22 @@ json_t *instance_describe(const struct instance *i);
 void instance_control(struct instance *i, uint32_t tag, const struct control_request *rq);
 /* Nobody waits for this request any more: if it has not begun, it never will. */
 void instance_forget(struct instance *i, uint32_t tag);
-/* Unplugs the device and plugs it in again: a power cycle. A failed instance starts anew. */
+/*
+ * Unplugs the device, opens store and TPM anew and plugs it in again: a power cycle. Does nothing
+ * while that is under way.
+ */
 void instance_replug(struct instance *i);
+/*
+ * The same for an instance that has failed, with the password of the TPM's owner hierarchy; on_answer
+ * is called once when it is ready or has failed again, perhaps at once.
+ */
+void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth);
+/*
+ * The machine is about to sleep. True: on_suspended will be called. False: there is nothing to wait
+ * for; a person who is being asked may take longer than the machine waits.
+ */
+_must_check_ bool instance_suspend(struct instance *i);
+/* True while what instance_suspend() began is worth waiting for. */
+bool instance_is_suspending(const struct instance *i);
 /* NULL, or the error to answer with. */
 json_t *instance_inject(struct instance *i, enum presence_inject what);

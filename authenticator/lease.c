@@ -41,23 +41,31 @@ static int take_step(struct store *s, struct lease_counter *c, uint64_t known, b
         int64_t bound;
         int r;
 
-        r = c->advance(c, &lease.counter);
-        if (r < 0)
-                return r;
+        if (c->taken == 0) {
+                r = c->advance(c, &c->taken);
+                if (r < 0)
+                        return r;
+        }
+        lease.counter = c->taken;
         if (lease.counter <= known) {
+                c->taken = 0;
                 store_log(s, LOG_ERR,
                           "the TPM's counter went from %" PRIu64 " to %" PRIu64
                           ": this TPM cannot be relied on",
                           known, lease.counter);
-                return -ESTALE;
+                return -ENOTRECOVERABLE;
         }
-        if (!raise && lease.counter == known + 1)
-                return store_set_lease(s, &lease);
 
-        r = uses_until(lease.counter - 1, &bound);
-        if (r < 0)
-                return r;
-        return store_raise_counts(s, bound, &lease);
+        if (!raise && lease.counter == known + 1) {
+                r = store_set_lease(s, &lease);
+        } else {
+                r = uses_until(lease.counter - 1, &bound);
+                if (r == 0)
+                        r = store_raise_counts(s, bound, &lease);
+        }
+        if (r == 0)
+                c->taken = 0;
+        return r;
 }
 
 int lease_begin(struct store *s, struct lease_counter *c) {
@@ -65,6 +73,7 @@ int lease_begin(struct store *s, struct lease_counter *c) {
         uint64_t g;
         int r;
 
+        c->taken = 0; /* what is raised now passes that step as well */
         r = c->read(c, &g);
         if (r < 0)
                 return r;
@@ -81,7 +90,7 @@ int lease_begin(struct store *s, struct lease_counter *c) {
                           "it was last used at %" PRIu64 " of the TPM's counter, which stands at "
                           "%" PRIu64 ": this is not the TPM that the credentials were made in",
                           lease.counter, g);
-                return -ESTALE;
+                return -ENOTRECOVERABLE;
         }
         if (g == lease.counter && lease.clean)
                 return 0;

@@ -23,11 +23,17 @@
 struct lease_counter {
         int (*read)(struct lease_counter *c, uint64_t *ret);
         int (*advance)(struct lease_counter *c, uint64_t *ret);
+        /* A step that was taken and could not be committed yet: the next lease's. 0: none. */
+        uint64_t taken;
 };
 
-/* At start, once the store is open. -ESTALE: the counter is behind the store: another TPM. */
+/* At start, once the store is open. -ENOTRECOVERABLE: the counter is behind the store. */
 _must_check_ int lease_begin(struct store *s, struct lease_counter *c);
-/* Opens a lease if there is none to use. At most one advance(). Before a signature, or when idle. */
+/*
+ * Opens a lease if there is none to use. At most one advance(), and none if the last step could not be
+ * committed: a disk that is full does not wear the TPM. -ENOTRECOVERABLE as above. Before a signature, or
+ * when idle.
+ */
 _must_check_ int lease_renew(struct store *s, struct lease_counter *c);
 /* The base of a credential that is created now with count 0. */
 _must_check_ int lease_base(struct store *s, int64_t *ret);

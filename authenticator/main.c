@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "authenticator/config.h"
+#include "authenticator/control.h"
 #include "authenticator/daemon.h"
 #include "authenticator/log.h"
 #include "authenticator/options.h"
@@ -38,6 +39,7 @@ static int harden(void) {
         const struct rlimit no_core = { 0, 0 };
 
         umask(077);
+        control_wipe_json();
         if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return -errno;
         if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)

@@ -226,13 +226,106 @@ static json_t *delete (struct backend *b, const json_t *params) {
 }
 
 static json_t *reset(struct backend *b, const json_t *params) {
+        const char *owner_auth = json_string_value(json_object_get(params, "owner_auth"));
         int r;
 
-        (void)params;
-        r = backend_reset(b);
+        r = backend_reset(b, owner_auth ? BYTES_TEXT(owner_auth) : BYTES_NULL);
+        if (r == -EACCES || r == -EMSGSIZE)
+                return control_error(PROTOCOL_E_OWNER_AUTH,
+                                     "The TPM's owner hierarchy has %s password: nothing was "
+                                     "erased. Run: tpmauthn reset, which asks for it.",
+                                     owner_auth ? "another" : "a");
         if (r < 0)
                 return failed("The passkeys could not all be erased; repeat the reset", r);
         return control_result(json_object());
+}
+
+/* ---- the PIN ---- */
+
+static json_t *describe_pin(const struct ctap_pin_info *i) {
+        return json_pack("{s:b,s:b,s:b,s:i,s:i}", "set", i->is_set, "must_change", i->must_change,
+                         "latched", i->is_latched, "retries", (int)i->retries, "min_length",
+                         (int)i->min_length);
+}
+
+static json_t *pin_status(struct backend *b, const json_t *params) {
+        struct ctap_pin_info info;
+        enum ctap_status s = ctap_pin_describe(backend_ctap(b), &info);
+
+        (void)params;
+        if (s != CTAP_OK)
+                return control_error(PROTOCOL_E_FAILED,
+                                     "The PIN could not be looked at (%s). The daemon's log says "
+                                     "more.",
+                                     ctap_status_name((uint8_t)s));
+        return control_result(describe_pin(&info));
+}
+
+/* "N tries are left." if that is known. */
+static void say_tries(struct backend *b, char *to, size_t size) {
+        struct ctap_pin_info info;
+
+        *to = '\0';
+        if (ctap_pin_describe(backend_ctap(b), &info) == CTAP_OK)
+                snprintf(to, size, info.retries == 1 ? " %u try is left." : " %u tries are left.",
+                         info.retries);
+}
+
+static json_t *refuse_pin(struct backend *b, enum ctap_status s) {
+        char tries[48];
+
+        say_tries(b, tries, sizeof(tries));
+        switch (s) {
+        case CTAP2_ERR_PIN_INVALID:
+                return control_error(PROTOCOL_E_PIN, "The PIN is wrong.%s", tries);
+        case CTAP2_ERR_PIN_BLOCKED:
+                return control_error(PROTOCOL_E_PIN,
+                                     "The PIN is blocked: no tries are left. Only a reset, which "
+                                     "erases all passkeys, makes a new one possible. See: tpmauthn "
+                                     "reset.");
+        case CTAP2_ERR_PIN_AUTH_BLOCKED:
+                return control_error(PROTOCOL_E_PIN,
+                                     "Three wrong PINs in a row: no more is tried until the device "
+                                     "is unplugged.%s To do that, run: tpmauthn replug.",
+                                     tries);
+        case CTAP2_ERR_PIN_POLICY_VIOLATION: {
+                struct ctap_pin_info info = { .min_length = CTAP_MIN_PIN_LENGTH };
+
+                (void)!ctap_pin_describe(backend_ctap(b), &info);
+                return control_error(PROTOCOL_E_PIN,
+                                     "A PIN has at least %u characters and at most 63 bytes, and a "
+                                     "new one may have to differ from the old one.",
+                                     info.min_length);
+        }
+        case CTAP2_ERR_PIN_NOT_SET:
+                return control_error(PROTOCOL_E_PIN, "There is no PIN yet. Run: tpmauthn pin set.");
+        case CTAP2_ERR_PIN_AUTH_INVALID:
+        case CTAP2_ERR_NOT_ALLOWED:
+                return control_error(PROTOCOL_E_PIN,
+                                     "There is a PIN already. Run: tpmauthn pin change.");
+        default:
+                return control_error(PROTOCOL_E_FAILED,
+                                     "The PIN could not be changed (%s). The daemon's log says "
+                                     "more.",
+                                     ctap_status_name((uint8_t)s));
+        }
+}
+
+static struct bytes text_param(const json_t *params, const char *name) {
+        return BYTES_TEXT(json_string_value(json_object_get(params, name)));
+}
+
+static json_t *pin_set(struct backend *b, const json_t *params) {
+        enum ctap_status s = ctap_pin_set(backend_ctap(b), text_param(params, "pin"));
+
+        return s == CTAP_OK ? control_result(json_object()) : refuse_pin(b, s);
+}
+
+static json_t *pin_change(struct backend *b, const json_t *params) {
+        enum ctap_status s = ctap_pin_change(backend_ctap(b), text_param(params, "old"),
+                                             text_param(params, "pin"));
+
+        return s == CTAP_OK ? control_result(json_object()) : refuse_pin(b, s);
 }
 
 /* ---- doctor-info ---- */
@@ -282,6 +375,75 @@ static json_t *doctor(struct backend *b, const json_t *params) {
                                         (json_int_t)store_remaining(backend_store(b))));
 }
 
+/* ---- tpm ---- */
+
+const char *manage_pin_kind(enum tpm_pin_kind kind) {
+        switch (kind) {
+        case TPM_PIN_FAIL:
+                return "tpm";
+        case TPM_PIN_ORDINARY:
+                return "daemon";
+        case TPM_PIN_NONE:
+                break;
+        }
+        return "none";
+}
+
+const char *manage_hmac_kind(enum tpm_hmac_kind kind) {
+        switch (kind) {
+        case TPM_HMAC_COMMAND:
+                return "hmac";
+        case TPM_HMAC_SIGN:
+                return "sign";
+        case TPM_HMAC_UNSEAL:
+                return "unseal";
+        case TPM_HMAC_NONE:
+                break;
+        }
+        return "none";
+}
+
+static json_t *describe_facts(const struct tpm_facts *f) {
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:b,s:b,s:b}", "anchor",
+                         (json_int_t)f->anchor, "counter", (json_int_t)f->counter, "pin",
+                         (json_int_t)f->pin, "tries", (json_int_t)f->tries, "worker",
+                         (json_int_t)f->worker, "pin_kind", manage_pin_kind(f->pin_kind),
+                         "hmac_kind", manage_hmac_kind(f->hmac_kind), "firmware", f->is_firmware,
+                         "srk_persistent", f->srk_persistent, "p384", f->has_p384);
+}
+
+static json_t *describe_budgets(void) {
+        size_t n;
+        const struct tpm_budget *budgets = tpm_budgets(&n);
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < n; i++)
+                json_array_append_new(list, json_pack("{s:s,s:i}", "ceremony", budgets[i].ceremony,
+                                                      "commands", (int)budgets[i].commands));
+        return list;
+}
+
+static json_t *tpm(struct backend *b, const json_t *params) {
+        struct tpm_facts facts;
+        struct tpm_info info;
+        struct tpm_state state;
+        int r;
+
+        (void)params;
+        r = tpm_describe(backend_tpm(b), &info);
+        if (r < 0)
+                return failed("The TPM could not be asked", r);
+        r = store_get_tpm_state(backend_store(b), &state);
+        if (r < 0)
+                return failed("The store could not be read", r);
+        tpm_state_facts(&state, &facts);
+        return control_result(
+                json_pack("{s:o,s:o,s:s,s:o}", "tpm", describe_tpm(&info), "provisioned",
+                          describe_facts(&facts), "sessions",
+                          tpm_sessions_are_salted(backend_tpm(b)) ? "salted" : "password",
+                          "budgets", describe_budgets()));
+}
+
 /* ---- jobs ---- */
 
 static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
@@ -299,9 +461,18 @@ static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
                 return reset(b, params);
         case CONTROL_DOCTOR:
                 return doctor(b, params);
+        case CONTROL_TPM:
+                return tpm(b, params);
+        case CONTROL_PIN_STATUS:
+                return pin_status(b, params);
+        case CONTROL_PIN_SET:
+                return pin_set(b, params);
+        case CONTROL_PIN_CHANGE:
+                return pin_change(b, params);
         case CONTROL_STATUS:
         case CONTROL_REPLUG:
         case CONTROL_PRESENCE:
+        case CONTROL_PROVISION:
                 break;
         }
         return control_error(PROTOCOL_E_UNKNOWN_METHOD, "This is not for the worker.");

@@ -173,23 +173,30 @@ static ssize_t read_some(int fd, char *to, size_t size) {
         return n <= 0 ? -EIO : n;
 }
 
-int presence_tty_ask(struct presence_tty *t, const struct ctap_prompt *prompt,
-                     const char *device_name) {
-        uint8_t storage[PRESENCE_QUESTION_MAX];
-        struct buf text = BUF_ON(storage);
+int presence_tty_drop(struct presence_tty *t) {
         char typed[64];
         ssize_t n;
-        int r;
 
-        /* What was typed before the question cannot be meant as its answer. */
+        /* Also what is no whole line yet. */
         tcflush(t->fd, TCIFLUSH);
         do
                 n = read_some(t->fd, typed, sizeof(typed));
         while (n > 0);
-        if (n < 0)
-                return (int)n;
-
         t->n = 0;
+        return (int)n;
+}
+
+int presence_tty_ask(struct presence_tty *t, const struct ctap_prompt *prompt,
+                     const char *device_name) {
+        uint8_t storage[PRESENCE_QUESTION_MAX];
+        struct buf text = BUF_ON(storage);
+        int r;
+
+        /* What was typed before the question cannot be meant as its answer. */
+        r = presence_tty_drop(t);
+        if (r < 0)
+                return r;
+
         presence_question(prompt, device_name, &text);
         r = buf_error(&text);
         return r < 0 ? r : write_all(t->fd, buf_bytes(&text));

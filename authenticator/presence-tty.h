@@ -32,6 +32,8 @@ struct presence_tty {
 _must_check_ int presence_tty_init(struct presence_tty *t, int fd);
 void presence_tty_done(struct presence_tty *t);
 
+/* Drops what was typed so far. 0, or -EIO: it hung up. */
+_must_check_ int presence_tty_drop(struct presence_tty *t);
 /* Drops what was typed before, then asks. */
 _must_check_ int presence_tty_ask(struct presence_tty *t, const struct ctap_prompt *prompt,
                                   const char *device_name);

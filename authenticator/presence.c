@@ -23,6 +23,12 @@
 
 #define QUEUED_MAX 8 /* answers given ahead of their questions; more are forgotten */
 
+/*
+ * Where one question takes the place of another, an answer that is on its way was meant for that one:
+ * what is typed so soon after the change is dropped.
+ */
+#define DEAF_MS 300
+
 struct presence {
         struct ctap_presence port;
 
@@ -45,6 +51,8 @@ struct presence {
         bool typed;  /* the answer came from there */
         bool waited; /* waiting(true) was called and waiting(false) was not */
         uint64_t begun;
+        uint64_t deaf_until;     /* on the terminal; 0: it listens */
+        uint64_t withdrawn;      /* when a question was last taken from the terminal */
         enum ctap_answer answer; /* once it is not PENDING it stays */
 };
 
@@ -130,12 +138,21 @@ static uint64_t next_change(const struct presence *p) {
 
         if (p->mode == PRESENCE_AUTO && p->passive && p->begun + p->passive_ms < at)
                 at = p->begun + p->passive_ms;
+        if (p->deaf_until > 0 && p->deaf_until < at)
+                at = p->deaf_until;
         return at;
 }
 
-static int read_tty(struct presence *p, enum ctap_answer *ret) {
-        int r = presence_tty_read(&p->tty, ret);
+static int read_tty(struct presence *p, uint64_t now, enum ctap_answer *ret) {
+        int r;
 
+        if (p->deaf_until > 0) {
+                /* Once more when the time is over: nobody can say when what is there was typed. */
+                if (now >= p->deaf_until)
+                        p->deaf_until = 0;
+                return presence_tty_drop(&p->tty);
+        }
+        r = presence_tty_read(&p->tty, ret);
         p->typed = r == 0 && *ret != CTAP_ANSWER_PENDING;
         return r;
 }
@@ -151,7 +168,7 @@ static int answer_by_mode(struct presence *p, uint64_t now, enum ctap_answer *re
                 return 0;
         case PRESENCE_TTY:
                 /* A mode that changed under the question has not shown it. */
-                return p->on_tty ? read_tty(p, ret) : 0;
+                return p->on_tty ? read_tty(p, now, ret) : 0;
         case PRESENCE_SCRIPT:
         case _PRESENCE_MODES:
                 return 0;
@@ -186,8 +203,10 @@ static void end(struct ctap_presence *port) {
                 return;
         tell_waiting(p, false);
         /* An answer that came from the terminal has ended its line there. */
-        if (p->on_tty && !p->typed)
+        if (p->on_tty && !p->typed) {
                 presence_tty_withdraw(&p->tty);
+                p->withdrawn = env_now_ms();
+        }
         p->asking = false;
         p->on_tty = false;
 }
@@ -209,6 +228,8 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         p->typed = false;
         p->passive = prompt->passive;
         p->begun = env_now_ms();
+        p->deaf_until =
+                p->withdrawn > 0 && p->begun - p->withdrawn < DEAF_MS ? p->begun + DEAF_MS : 0;
         p->answer = CTAP_ANSWER_PENDING;
         if (p->mode != PRESENCE_DENY)
                 tell_waiting(p, true);

@@ -12,6 +12,7 @@
  * Requests are answered in order, one at a time. One that waits for the device to be free is dropped
  * when its client closes the connection. `id` is any integer and comes back; it is null if
  * the request could not be read. Unknown members of a request are an error, of a reply they are not.
+ * PINs and passwords travel in it as they are: the socket is between two processes of one machine.
  */
 
 #define PROTOCOL_VERSION     1
@@ -21,14 +22,25 @@
 #define PROTOCOL_PREFIX_MIN  4 /* hex digits that may stand for a credential id */
 
 /* Methods, and the members of params beside "device" (the index, default 0). */
-#define PROTOCOL_STATUS   "status"      /* every device; takes no "device" */
-#define PROTOCOL_LIST     "list"        /* "after": sequence of the last entry that was seen */
-#define PROTOCOL_SHOW     "show"        /* "credential": id in hex, or a prefix of one */
-#define PROTOCOL_DELETE   "delete"      /* "credential" */
-#define PROTOCOL_RESET    "reset"       /* erases every passkey; the caller has confirmed it */
-#define PROTOCOL_REPLUG   "replug"      /* removes the virtual device and plugs it in again */
-#define PROTOCOL_PRESENCE "presence"    /* "mode": auto, deny, once or ask */
+#define PROTOCOL_STATUS   "status"   /* every device; takes no "device" */
+#define PROTOCOL_LIST     "list"     /* "after": sequence of the last entry that was seen */
+#define PROTOCOL_SHOW     "show"     /* "credential": id in hex, or a prefix of one */
+#define PROTOCOL_DELETE   "delete"   /* "credential" */
+#define PROTOCOL_RESET    "reset"    /* erases every passkey; the caller has confirmed it */
+#define PROTOCOL_REPLUG   "replug"   /* removes the device, opens the TPM anew, plugs it in again */
+#define PROTOCOL_PRESENCE "presence" /* "mode": auto, deny, once or ask */
 #define PROTOCOL_DOCTOR   "doctor-info" /* the TPM and the store, asked now */
+#define PROTOCOL_TPM      "tpm"         /* what is provisioned where, and what it costs to use */
+
+#define PROTOCOL_PIN_STATUS "pin-status"
+#define PROTOCOL_PIN_SET    "pin-set"    /* "pin" */
+#define PROTOCOL_PIN_CHANGE "pin-change" /* "old", "pin" */
+
+/*
+ * Makes the keys of a device that failed because the TPM's owner hierarchy has a password; answered
+ * when the device is ready or has failed again. "owner_auth": that password, which reset takes too.
+ */
+#define PROTOCOL_PROVISION "provision"
 
 /* Error codes. */
 #define PROTOCOL_E_BAD_JSON       "bad-json"
@@ -43,4 +55,6 @@
 #define PROTOCOL_E_NOT_FOUND      "not-found"
 #define PROTOCOL_E_AMBIGUOUS      "ambiguous"
 #define PROTOCOL_E_NOT_SIMULATOR  "not-simulator"
+#define PROTOCOL_E_OWNER_AUTH     "owner-auth" /* it takes the owner's password, or another one */
+#define PROTOCOL_E_PIN            "pin-refused"
 #define PROTOCOL_E_FAILED         "failed"

@@ -9,6 +9,7 @@
 #include "authenticator/server.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -53,6 +54,8 @@ static struct client *client_free(struct client *c) {
         sd_event_source_disable_unref(c->io);
         close_fd(c->fd);
         json_decref(c->id);
+        if (c->in)
+                OPENSSL_cleanse(c->in, PROTOCOL_LINE_MAX);
         free(c->in);
         free(c->out);
         free(c);
@@ -132,6 +135,7 @@ static void run_lines(struct client *c) {
                 run_line(c, BYTES(c->in, n));
                 c->n_in -= n + 1;
                 memmove(c->in, c->in + n + 1, c->n_in);
+                OPENSSL_cleanse(c->in + c->n_in, n + 1);
         }
 
         if (c->n_in == PROTOCOL_LINE_MAX && !c->busy && !c->out && !c->gone) {

@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +22,14 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "authenticator/util.h"
 
+#define STOP_MS      2000
+#define LOCK_MS      3000
+#define LOCK_STEP_MS 20
 #define CHILD_FD     3
 #define CHILD_FD_ARG "3"
 
@@ -32,6 +38,24 @@ struct simulator {
         int pidfd;
         int fd;
 };
+
+/*
+ * A simulator whose daemon was killed a moment ago may not be gone yet, and swtpm does not wait for the
+ * lock on its state. One that keeps it is told of by swtpm itself.
+ */
+static void await_lock(void) {
+        const struct timespec step = { .tv_nsec = LOCK_STEP_MS * 1000000 };
+        int fd = open(".lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+        for (int i = 0; fd >= 0 && i < LOCK_MS / LOCK_STEP_MS; i++) {
+                struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+                if (fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+                        break;
+                nanosleep(&step, NULL);
+        }
+        close_fd(fd);
+}
 
 /* In the child, between fork and exec: system calls only. Returns if something failed. */
 static void become_swtpm(const char *folder, int socket, pid_t parent) {
@@ -54,6 +78,7 @@ static void become_swtpm(const char *folder, int socket, pid_t parent) {
                 return;
         if (chdir(folder) < 0)
                 return;
+        await_lock();
         out = open("swtpm.log", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
         if (out < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
                 return;
@@ -150,12 +175,21 @@ int simulator_start(const char *folder, struct simulator **ret, struct buf *reas
         return 0;
 }
 
+/* One that hangs hears of no SIGTERM. */
+static bool ends_in_time(const struct simulator *s) {
+        struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
+
+        return s->pidfd >= 0 && poll(&p, 1, STOP_MS) == 1;
+}
+
 struct simulator *simulator_stop(struct simulator *s) {
         if (!s)
                 return NULL;
         close_fd(s->fd);
         if (s->pid > 0) {
                 kill(s->pid, SIGTERM);
+                if (!ends_in_time(s))
+                        kill(s->pid, SIGKILL);
                 while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
         }

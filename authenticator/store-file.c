@@ -96,7 +96,7 @@ static int errno_of_system(int e) {
         }
 }
 
-static int fail_system(const struct store_file *f, int e, const char *doing) {
+int store_file_fail_system(const struct store_file *f, int e, const char *doing) {
         return store_file_fail(f, errno_of_system(e), doing, strerror(e));
 }
 
@@ -186,10 +186,10 @@ static int inspect_wal(const struct store_file *f, struct found *there) {
         int n = snprintf(path, sizeof(path), "%s-wal", f->path);
 
         if (n < 0 || (size_t)n >= sizeof(path))
-                return fail_system(f, ENAMETOOLONG, "open the store");
+                return store_file_fail_system(f, ENAMETOOLONG, "open the store");
         if (stat(path, &st) < 0) {
                 if (errno != ENOENT && errno != ENOTDIR)
-                        return fail_system(f, errno, "examine the -wal of the store");
+                        return store_file_fail_system(f, errno, "examine the -wal of the store");
                 return 0;
         }
         there->wal = st.st_size > 0;
@@ -210,7 +210,7 @@ static int inspect(const struct store_file *f, struct found *ret) {
                 there.exists = true;
                 there.size = st.st_size;
         } else if (errno != ENOENT) {
-                return fail_system(f, errno, "examine the store");
+                return store_file_fail_system(f, errno, "examine the store");
         }
 
         if (there.exists && !S_ISREG(st.st_mode))
@@ -237,16 +237,16 @@ static void close_fd(int *fd) {
 }
 
 /* A name in a folder survives a power failure once the folder is synced. */
-static int sync_folder(const struct store_file *f) {
+int store_file_sync_folder(const struct store_file *f) {
         _cleanup_(close_fd) int fd = -1;
         char path[PATH_MAX];
 
         (void)snprintf(path, sizeof(path), "%s", f->path);
         fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return fail_system(f, errno, "open the store's folder");
+                return store_file_fail_system(f, errno, "open the store's folder");
         if (fsync(fd) < 0 && errno != EINVAL) /* EINVAL: this file system has nothing to sync */
-                return fail_system(f, errno, "sync the store's folder");
+                return store_file_fail_system(f, errno, "sync the store's folder");
         return 0;
 }
 
@@ -258,10 +258,10 @@ static int create_file(const struct store_file *f) {
         if (fd < 0 && errno == EEXIST)
                 return 0; /* somebody was quicker; the lock decides */
         if (fd < 0)
-                return fail_system(f, errno, "create the store");
+                return store_file_fail_system(f, errno, "create the store");
         if (fchmod(fd, 0600) < 0)
-                return fail_system(f, errno, "create the store");
-        return sync_folder(f);
+                return store_file_fail_system(f, errno, "create the store");
+        return store_file_sync_folder(f);
 }
 
 /* Opens without changing the file; the lock is taken with the first read. */
@@ -320,7 +320,7 @@ static int identify(const struct store_file *f, int *ret_version) {
 
 static int narrow(const struct store_file *f, const struct found *there) {
         if (there->wide && chmod(f->path, 0600) < 0)
-                return fail_system(f, errno, "take the store from other accounts");
+                return store_file_fail_system(f, errno, "take the store from other accounts");
         return 0;
 }
 

@@ -3,7 +3,8 @@
 
 /*
  * The file of a store: found or made, known to be ours, locked, in WAL mode; and the names of what
- * can go wrong with it. Only store.c includes this.
+ * can go wrong with it. Only store.c and store-aside.c
+ * include this.
  */
 
 #include <sqlite3.h>
@@ -30,8 +31,13 @@ _printf_(3, 0) void store_file_vlog(const struct store_file *f, int priority, co
                                     va_list ap);
 /* Logs once what could not be done, why, and what to do about it. Returns r. */
 int store_file_fail(const struct store_file *f, int r, const char *doing, const char *why);
+/* The same for an errno. */
+int store_file_fail_system(const struct store_file *f, int e, const char *doing);
 /* The same for an SQLite result code, which it turns into one of the errors of store.h. */
 int store_file_fail_sqlite(const struct store_file *f, int rc, const char *doing);
+
+/* What was created or renamed beside the file survives a power failure after this. */
+_must_check_ int store_file_sync_folder(const struct store_file *f);
 
 /* Runs statements that give no rows. */
 _must_check_ int store_file_exec(const struct store_file *f, const char *sql, const char *doing);

@@ -15,6 +15,10 @@
  * lease: `raised` stands in for a write to every row: the count of a credential is the greater of
  * `count` and base + raised, so that raising 100,000 counts costs one page. base is never above 0 and
  * raised never below, so that their sum cannot overflow.
+ *
+ * cred_random, cred_random_uv (from version 2): both or none. Most credentials have none, and then a
+ * row is as long as before; with them it still fits its page many times over, so that a signature
+ * writes no page more.
  */
 
 #include <stdio.h>
@@ -61,8 +65,27 @@ static int from_0(sqlite3 *db) {
                 NULL, NULL, NULL);
 }
 
+static int from_1(sqlite3 *db) {
+        return sqlite3_exec(
+                db,
+                "ALTER TABLE credential ADD COLUMN cred_random BLOB"
+                "  CHECK (length(cred_random) BETWEEN 1 AND 768);"
+                "ALTER TABLE credential ADD COLUMN cred_random_uv BLOB"
+                "  CHECK (length(cred_random_uv) BETWEEN 1 AND 768);"
+                "CREATE TABLE settings ("
+                "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+                "  pin_length INTEGER NOT NULL CHECK (pin_length BETWEEN 0 AND 255),"
+                "  min_pin_length INTEGER NOT NULL CHECK (min_pin_length BETWEEN 4 AND 63),"
+                "  force_pin_change INTEGER NOT NULL CHECK (force_pin_change BETWEEN 0 AND 1),"
+                "  pin_in_doubt INTEGER NOT NULL CHECK (pin_in_doubt BETWEEN 0 AND 1)"
+                ") STRICT;"
+                "INSERT INTO settings VALUES (1, 0, 4, 0, 0);",
+                NULL, NULL, NULL);
+}
+
 static store_step_fn *const steps[] = {
         from_0,
+        from_1,
 };
 
 const struct store_schema store_schema = { steps, ELEMENTSOF(steps) };

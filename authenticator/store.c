@@ -34,7 +34,7 @@
 
 #define ROW                                                                           \
         "SELECT id, rp_tag, account_tag, alg, class, cred_protect, flags, " COUNT_NOW \
-        ", sequence, created, last_used, key, sealed FROM credential "
+        ", sequence, created, last_used, key, sealed, cred_random, cred_random_uv FROM credential "
 
 enum query {
         Q_BEGIN,
@@ -55,6 +55,9 @@ enum query {
         Q_RAISE,
         Q_GET_TPM,
         Q_SET_TPM,
+        Q_SET_CRED_RANDOM,
+        Q_GET_SETTINGS,
+        Q_SET_SETTINGS,
         _QUERIES,
 };
 
@@ -70,8 +73,9 @@ static const char *const queries[_QUERIES] = {
                     " AND account_tag IS NOT NULL AND cred_protect <= ?2",
         [Q_REPLACE] = "DELETE FROM credential WHERE account_tag = ?1",
         [Q_INSERT] = "INSERT INTO credential (id, rp_tag, account_tag, alg, class, cred_protect,"
-                     " flags, count, base, created, last_used, key, sealed)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, 0, ?10, ?11)",
+                     " flags, count, base, created, last_used, key, sealed, cred_random,"
+                     " cred_random_uv)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, 0, ?10, ?11, ?12, ?13)",
         [Q_COUNTER] = "SELECT sequence, " COUNT_NOW " FROM credential WHERE id = ?1",
         [Q_USE] = "UPDATE credential SET count = ?2, last_used = ?3 WHERE sequence = ?1",
         [Q_USE_LEASE] = "UPDATE lease SET used = used + 1",
@@ -85,6 +89,12 @@ static const char *const queries[_QUERIES] = {
                     " SET counter = ?1, used = ?2, clean = ?3, raised = max(raised, ?4)",
         [Q_GET_TPM] = "SELECT phase, state FROM tpm",
         [Q_SET_TPM] = "INSERT OR REPLACE INTO tpm (one, phase, state) VALUES (1, ?1, ?2)",
+        [Q_SET_CRED_RANDOM] = "UPDATE credential SET cred_random = ?2, cred_random_uv = ?3"
+                              " WHERE id = ?1 AND cred_random IS NULL AND cred_random_uv IS NULL",
+        [Q_GET_SETTINGS] = "SELECT pin_length, min_pin_length, force_pin_change, pin_in_doubt"
+                           " FROM settings",
+        [Q_SET_SETTINGS] = "INSERT OR REPLACE INTO settings (one, pin_length, min_pin_length,"
+                           " force_pin_change, pin_in_doubt) VALUES (1, ?1, ?2, ?3, ?4)",
 };
 
 struct store {
@@ -94,6 +104,7 @@ struct store {
         uint32_t n_credentials; /* counted when opened, then kept with every commit */
         unsigned n_commits;     /* since the last checkpoint */
         bool residue;           /* the WAL may hold what was deleted */
+        struct ctap_settings settings;
 };
 
 void store_log(struct store *s, int priority, const char *format, ...) {
@@ -174,6 +185,64 @@ static int change(struct store *s, sqlite3_stmt *q, const char *doing) {
         return 0;
 }
 
+/* ---- settings --------------------------------------------------------------------------- */
+
+static bool settings_are_valid(const struct ctap_settings *p) {
+        return p->min_pin_length >= CTAP_MIN_PIN_LENGTH && p->min_pin_length <= 63;
+}
+
+/* The ranges are the schema's; a file that was changed by hand may break them. */
+static int load_settings(struct store *s) {
+        static const char doing[] = "read the settings";
+        _cleanup_(stmt_return) sqlite3_stmt *q = s->stmt[Q_GET_SETTINGS];
+        struct ctap_settings got;
+        int r = step(s, q, doing);
+
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                got = (struct ctap_settings){
+                        .pin_length = (uint8_t)sqlite3_column_int(q, 0),
+                        .min_pin_length = (uint8_t)sqlite3_column_int(q, 1),
+                        .force_pin_change = sqlite3_column_int(q, 2) != 0,
+                        .pin_in_doubt = sqlite3_column_int(q, 3) != 0,
+                };
+        }
+        if (r == 0 || !settings_are_valid(&got))
+                return store_file_fail(&s->file, -EUCLEAN, doing, "they are missing or damaged");
+        s->settings = got;
+        return 0;
+}
+
+/* As part of a transaction, or one of its own. */
+static int put_settings(struct store *s, const struct ctap_settings *p, const char *doing) {
+        _cleanup_(stmt_return) sqlite3_stmt *q = s->stmt[Q_SET_SETTINGS];
+
+        bind_int(q, 1, p->pin_length);
+        bind_int(q, 2, p->min_pin_length);
+        bind_int(q, 3, p->force_pin_change);
+        bind_int(q, 4, p->pin_in_doubt);
+        return step(s, q, doing);
+}
+
+const struct ctap_settings *store_settings(const struct store *s) {
+        return &s->settings;
+}
+
+int store_set_settings(struct store *s, const struct ctap_settings *settings) {
+        const struct ctap_settings given = *settings; /* may be the ones in s */
+        int r;
+
+        if (!settings_are_valid(&given))
+                return -EINVAL;
+        r = put_settings(s, &given, "write the settings");
+        if (r < 0)
+                return r;
+        s->n_commits++;
+        s->settings = given;
+        return 0;
+}
+
 /* ---- opening ---------------------------------------------------------------------------- */
 
 static int prepare_queries(struct store *s) {
@@ -198,6 +267,8 @@ static int open_steps(struct store *s, const struct store_options *options) {
         if (rc != SQLITE_OK)
                 return fail_sqlite(s, rc, "bring the store to the present format");
         r = prepare_queries(s);
+        if (r == 0)
+                r = load_settings(s);
         if (r == 0)
                 r = store_file_ask(&s->file, "SELECT count(*) FROM credential",
                                    "count the credentials", &n);
@@ -253,6 +324,13 @@ static int drop_residue(struct store *s) {
 
         if (r == 0)
                 s->residue = false;
+        return r;
+}
+
+int store_close_whole(struct store *s) {
+        int r = checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, "move everything into the main file");
+
+        (void)store_close(s);
         return r;
 }
 
@@ -375,6 +453,10 @@ static int column_exactly(sqlite3_stmt *q, int i, uint8_t *to, size_t want) {
         return 0;
 }
 
+static int column_secret(sqlite3_stmt *q, int i, struct ctap_secret_blob *ret) {
+        return column_bytes(q, i, ret->data, sizeof(ret->data), &ret->len);
+}
+
 /* The columns of ROW. The ranges are the schema's; a changed file must not lead past an array. */
 static int read_row(struct store *s, sqlite3_stmt *q, struct ctap_row *ret) {
         int r;
@@ -389,6 +471,10 @@ static int read_row(struct store *s, sqlite3_stmt *q, struct ctap_row *ret) {
                 r = column_bytes(q, 11, ret->key.data, sizeof(ret->key.data), &ret->key.len);
         if (r == 0)
                 r = column_bytes(q, 12, ret->sealed, sizeof(ret->sealed), &ret->sealed_len);
+        if (r == 0)
+                r = column_secret(q, 13, &ret->cred_random);
+        if (r == 0)
+                r = column_secret(q, 14, &ret->cred_random_uv);
         if (r < 0)
                 return store_file_fail(&s->file, r, "read a credential",
                                        "a field has a wrong length");
@@ -477,6 +563,9 @@ static int64_t now_seconds(void) {
 static bool row_is_valid(const struct ctap_row *row, int64_t base) {
         return base <= 0 && row->key.len <= sizeof(row->key.data) &&
                row->sealed_len <= sizeof(row->sealed) &&
+               row->cred_random.len <= sizeof(row->cred_random.data) &&
+               row->cred_random_uv.len <= sizeof(row->cred_random_uv.data) &&
+               (row->cred_random.len > 0) == (row->cred_random_uv.len > 0) &&
                (row->class == CTAP_CLASS_A || row->class == CTAP_CLASS_B) &&
                row->cred_protect >= 1 && row->cred_protect <= 3;
 }
@@ -498,6 +587,10 @@ static int replace(struct store *s, const struct ctap_row *row, uint32_t *ret_n)
         return 0;
 }
 
+static void bind_secret(sqlite3_stmt *q, int i, const struct ctap_secret_blob *blob) {
+        bind_bytes(q, i, BYTES(blob->data, blob->len));
+}
+
 static int add(struct store *s, const struct ctap_row *row, int64_t base) {
         _cleanup_(stmt_return) sqlite3_stmt *q = s->stmt[Q_INSERT];
 
@@ -513,6 +606,10 @@ static int add(struct store *s, const struct ctap_row *row, int64_t base) {
         bind_int(q, 9, now_seconds());
         bind_bytes(q, 10, BYTES(row->key.data, row->key.len));
         bind_bytes(q, 11, BYTES(row->sealed, row->sealed_len));
+        if (row->cred_random.len > 0) {
+                bind_secret(q, 12, &row->cred_random);
+                bind_secret(q, 13, &row->cred_random_uv);
+        }
         return step(s, q, "add a credential");
 }
 
@@ -611,6 +708,34 @@ int store_use(struct store *s, const struct ctap_credential_id *id, uint32_t *re
         return 0;
 }
 
+static bool secret_is_valid(const struct ctap_secret_blob *blob) {
+        return blob->len > 0 && blob->len <= sizeof(blob->data);
+}
+
+int store_set_cred_random(struct store *s, const struct ctap_credential_id *id,
+                          const struct ctap_secret_blob *cred_random,
+                          const struct ctap_secret_blob *cred_random_uv) {
+        _cleanup_(stmt_return) sqlite3_stmt *q = s->stmt[Q_SET_CRED_RANDOM];
+        int64_t sequence;
+        uint32_t count;
+        int r;
+
+        if (!secret_is_valid(cred_random) || !secret_is_valid(cred_random_uv))
+                return -EINVAL;
+        bind_bytes(q, 1, BYTES_OF(*id));
+        bind_secret(q, 2, cred_random);
+        bind_secret(q, 3, cred_random_uv);
+        r = step(s, q, "keep the hmac-secret of a credential");
+        if (r < 0)
+                return r;
+        if (sqlite3_changes(s->file.db) > 0) {
+                s->n_commits++;
+                return 0;
+        }
+        r = counter_of(s, id, &sequence, &count);
+        return r < 0 ? r : -EEXIST;
+}
+
 int store_delete(struct store *s, const struct ctap_credential_id *id) {
         _cleanup_(stmt_return) sqlite3_stmt *q = s->stmt[Q_DELETE];
         int r;
@@ -636,6 +761,7 @@ int store_delete(struct store *s, const struct ctap_credential_id *id) {
 
 int store_erase(struct store *s, const struct tpm_state *state) {
         static const char doing[] = "erase the store";
+        const struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
         int r;
 
         r = step_plain(s, Q_BEGIN, doing);
@@ -650,9 +776,12 @@ int store_erase(struct store *s, const struct tpm_state *state) {
         if (r == 0)
                 r = put_tpm_state(s, state, doing);
         if (r == 0)
+                r = put_settings(s, &settings, doing);
+        if (r == 0)
                 r = txn_commit(txn, doing);
         if (r < 0)
                 return r;
+        s->settings = settings;
         s->n_credentials = 0;
         s->residue = true;
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One user's database (SQLite, WAL, synchronous=FULL): credentials, the counter lease, the TPM
- * state. It keeps rows and commits; what they mean is known above it (vault.h). One thread uses it.
+ * One user's database (SQLite, WAL, synchronous=FULL): credentials, settings, the counter lease, the
+ * TPM state. It keeps rows and commits; what they mean is known above it (vault.h). One thread uses it.
  *
  *   -EUCLEAN  the file is not a database of ours, or damaged
  *   -EPROTO   written by a newer version of tpmauthn
@@ -38,6 +38,8 @@ struct store_options {
 _must_check_ int store_open(const struct store_options *options, struct store **ret);
 /* Checkpoints and closes. NULL is fine. Returns NULL. */
 struct store *store_close(struct store *s);
+/* Closes as store_close() does; 0 means that the one file, without a -wal, holds everything. */
+_must_check_ int store_close_whole(struct store *s);
 /* When idle: moves what was committed into the main file now and then, and gives memory back. */
 void store_settle(struct store *s);
 /* One line about this store, to the log it was opened with. */
@@ -71,6 +73,10 @@ _must_check_ int store_count(struct store *s, const struct sha256 *rp_tag, uint8
 /* Raises a credential's count and the lease's `used` by one, in one transaction. -ENOENT; -EOVERFLOW. */
 _must_check_ int store_use(struct store *s, const struct ctap_credential_id *id,
                            uint32_t *ret_count);
+/* Both are there. -ENOENT; -EEXIST: the credential has a pair. */
+_must_check_ int store_set_cred_random(struct store *s, const struct ctap_credential_id *id,
+                                       const struct ctap_secret_blob *cred_random,
+                                       const struct ctap_secret_blob *cred_random_uv);
 _must_check_ int store_delete(struct store *s, const struct ctap_credential_id *id);
 /*
  * Every credential, oldest first; a non-zero return of `each` ends the walk and is returned. `each`
@@ -79,8 +85,14 @@ _must_check_ int store_delete(struct store *s, const struct ctap_credential_id *
 typedef int store_each_fn(void *userdata, const struct ctap_row *row);
 _must_check_ int store_each(struct store *s, store_each_fn *each, void *userdata);
 uint32_t store_remaining(struct store *s);
+
+/* In memory; borrowed until they are set or erased. */
+const struct ctap_settings *store_settings(const struct store *s);
+/* -EINVAL: a value is out of its range. */
+_must_check_ int store_set_settings(struct store *s, const struct ctap_settings *settings);
+
 /*
- * Erases every credential and forgets the lease, in one transaction; the file keeps no trace. Can be
- * repeated after a failure.
+ * Erases every credential, puts the settings back to their defaults and forgets the lease, in one
+ * transaction; the file keeps no trace. Can be repeated after a failure.
  */
 _must_check_ int store_erase(struct store *s, const struct tpm_state *state);

@@ -5,12 +5,22 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ctap/macro.h"
 
 static inline void free_pointer(void *pointer_to_pointer) {
         free(*(void **)pointer_to_pointer);
+}
+
+/* For text that must not stay in memory. */
+static inline void free_secret(void *pointer_to_text) {
+        char *text = *(char **)pointer_to_text;
+
+        if (text)
+                explicit_bzero(text, strlen(text));
+        free(text);
 }
 
 static inline void close_stream(FILE **f) {

@@ -43,25 +43,41 @@ static int save_state(void *userdata, const struct tpm_state *state) {
         return store_set_tpm_state(v->store, state);
 }
 
-/* From whatever phase the state is in to an empty vault that is ready. */
-static int begin_anew(struct vault *v) {
-        int r;
+static int erase(struct vault *v, struct bytes owner_auth) {
+        int r = tpm_set_owner_auth(v->tpm, owner_auth);
 
-        if (v->state.phase == TPM_PHASE_READY || v->state.phase == TPM_PHASE_ERASING) {
-                r = tpm_erase(v->tpm, &v->state, save_state, v);
-                if (r < 0)
-                        return r;
-        }
-        r = store_erase(v->store, &v->state);
-        if (r < 0)
-                return r;
-        r = tpm_provision(v->tpm, &v->state, save_state, v);
-        if (r < 0)
-                return r;
-        return lease_begin(v->store, &v->counter);
+        return r < 0 ? r : tpm_erase(v->tpm, &v->state, save_state, v);
 }
 
-static int resume(struct vault *v) {
+static int provision(struct vault *v, struct bytes owner_auth) {
+        /* Again, for what succeeds with it wipes it. */
+        int r = tpm_set_owner_auth(v->tpm, owner_auth);
+
+        return r < 0 ? r : tpm_provision(v->tpm, &v->state, save_state, v);
+}
+
+/* From whatever phase the state is in to an empty vault that is ready. */
+static int begin_anew(struct vault *v, struct bytes owner_auth) {
+        int r = 0, wiped;
+
+        if (v->state.phase == TPM_PHASE_READY || v->state.phase == TPM_PHASE_ERASING)
+                r = erase(v, owner_auth);
+        if (r == 0)
+                r = store_erase(v->store, &v->state);
+        if (r == 0)
+                r = provision(v, owner_auth);
+        wiped = tpm_set_owner_auth(v->tpm, BYTES_NULL);
+        if (r == 0)
+                r = wiped;
+        return r < 0 ? r : lease_begin(v->store, &v->counter);
+}
+
+/* Only tpm_unlock() tells another TPM from one that fails. */
+static int not_stale(int r, int instead) {
+        return r == -ESTALE ? instead : r;
+}
+
+static int resume(struct vault *v, struct bytes owner_auth) {
         int r;
 
         r = store_get_tpm_state(v->store, &v->state);
@@ -70,14 +86,15 @@ static int resume(struct vault *v) {
         if (v->state.phase == TPM_PHASE_ERASING)
                 store_log(v->store, LOG_NOTICE, "finishing a reset that was cut short");
         if (v->state.phase != TPM_PHASE_READY)
-                return begin_anew(v);
+                return not_stale(begin_anew(v, owner_auth), -EIO);
 
         r = tpm_unlock(v->tpm, &v->state);
-        if (r >= 0)
-                r = tpm_complete(v->tpm, &v->state, save_state, v);
         if (r < 0)
                 return r;
-        return lease_begin(v->store, &v->counter);
+        r = not_stale(tpm_complete(v->tpm, &v->state, save_state, v), -EIO);
+        if (r < 0)
+                return r;
+        return not_stale(lease_begin(v->store, &v->counter), -ENOTRECOVERABLE);
 }
 
 /* ---- the store port --------------------------------------------------------------------- */
@@ -89,6 +106,14 @@ static struct vault *vault_of(struct ctap_store *port) {
 /* A reset that failed half way leaves nothing to use until it is repeated or the daemon restarts. */
 static int check_ready(const struct vault *v) {
         return v->ready ? 0 : -ESTALE;
+}
+
+/*
+ * A client hears that the key store is full only where it wanted to add to it: elsewhere a full disk
+ * is a failure like any other (CTAP 2.3 §8.2).
+ */
+static int not_full(int r) {
+        return r == -ENOSPC ? -EIO : r;
 }
 
 static const struct secret32 *port_key(struct ctap_store *port) {
@@ -141,7 +166,7 @@ static int port_prepare_use(struct ctap_store *port) {
         struct vault *v = vault_of(port);
         int r = check_ready(v);
 
-        return r < 0 ? r : lease_renew(v->store, &v->counter);
+        return r < 0 ? r : not_full(lease_renew(v->store, &v->counter));
 }
 
 static int port_use(struct ctap_store *port, const struct ctap_credential_id *id,
@@ -151,7 +176,29 @@ static int port_use(struct ctap_store *port, const struct ctap_credential_id *id
 
         /* Nothing to do if prepare_use() came before; without a lease no count may be shown. */
         r = port_prepare_use(port);
-        return r < 0 ? r : store_use(v->store, id, ret_count);
+        return r < 0 ? r : not_full(store_use(v->store, id, ret_count));
+}
+
+static int port_set_cred_random(struct ctap_store *port, const struct ctap_credential_id *id,
+                                const struct ctap_secret_blob *cred_random,
+                                const struct ctap_secret_blob *cred_random_uv) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        if (r < 0)
+                return r;
+        return not_full(store_set_cred_random(v->store, id, cred_random, cred_random_uv));
+}
+
+static const struct ctap_settings *port_settings(struct ctap_store *port) {
+        return store_settings(vault_of(port)->store);
+}
+
+static int port_set_settings(struct ctap_store *port, const struct ctap_settings *settings) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : not_full(store_set_settings(v->store, settings));
 }
 
 static uint32_t port_remaining(struct ctap_store *port) {
@@ -167,16 +214,26 @@ static bool is_untouched(struct vault *v) {
                store_get_lease(v->store, &lease) == 0;
 }
 
-static int port_reset(struct ctap_store *port) {
-        struct vault *v = vault_of(port);
+int vault_reset(struct vault *v, struct bytes owner_auth) {
         int r;
 
         r = store_get_tpm_state(v->store, &v->state);
         if (r < 0)
                 return r;
-        r = begin_anew(v);
+        r = begin_anew(v, owner_auth);
         v->ready = r == 0 || is_untouched(v);
         return r;
+}
+
+static int port_reset(struct ctap_store *port) {
+        struct vault *v = vault_of(port);
+        int r = vault_reset(v, BYTES_NULL);
+
+        if (r == -EACCES)
+                store_log(v->store, LOG_ERR,
+                          "a reset takes the TPM's owner password, which no client can give; run: "
+                          "tpmauthn reset");
+        return not_full(r);
 }
 
 static const struct ctap_store_ops port_ops = {
@@ -187,6 +244,9 @@ static const struct ctap_store_ops port_ops = {
         .count = port_count,
         .prepare_use = port_prepare_use,
         .use = port_use,
+        .set_cred_random = port_set_cred_random,
+        .settings = port_settings,
+        .set_settings = port_set_settings,
         .remaining = port_remaining,
         .reset = port_reset,
 };
@@ -205,20 +265,20 @@ static void vault_freep(struct vault **v) {
         (void)vault_free(*v);
 }
 
-int vault_open(struct store *store, struct tpm *tpm, struct vault **ret) {
+int vault_open(struct store *store, struct tpm *tpm, struct bytes owner_auth, struct vault **ret) {
         _cleanup_(vault_freep) struct vault *v = calloc(1, sizeof(*v));
         int r;
 
         if (!v)
                 return -ENOMEM;
         v->port.ops = &port_ops;
-        v->counter = (struct lease_counter){ counter_read, counter_advance };
+        v->counter = (struct lease_counter){ .read = counter_read, .advance = counter_advance };
         v->store = store;
         v->tpm = tpm;
         if (RAND_bytes(v->no_key.b, sizeof(v->no_key.b)) != 1)
                 return -EIO;
 
-        r = resume(v);
+        r = resume(v, owner_auth);
         if (r < 0)
                 return r;
         v->ready = true;

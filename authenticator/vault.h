@@ -15,14 +15,22 @@ struct vault;
 
 /*
  * Finishes what a crash left half done, provisions a new store, or unlocks a known one; begins the
- * lease. -ESTALE: the TPM was cleared or replaced since; nothing is changed. Borrows both.
+ * lease. `owner_auth` is the password of the TPM's owner hierarchy, needed only to provision and where
+ * there is one; wiped in the TPM's connection before this returns. Borrows store and tpm.
+ *   -ESTALE           the TPM was cleared or replaced since; nothing is changed
+ *   -ENOTRECOVERABLE  it is the TPM, but its counter is behind the store
+ *   -EACCES           it takes the owner's password, or another one; can be repeated with it
  */
-_must_check_ int vault_open(struct store *store, struct tpm *tpm, struct vault **ret);
+_must_check_ int vault_open(struct store *store, struct tpm *tpm, struct bytes owner_auth,
+                            struct vault **ret);
 /* Ends the lease cleanly. NULL is fine. Returns NULL. Leaves store and tpm to their owner. */
 struct vault *vault_close(struct vault *v);
 
 struct ctap_store *vault_store(struct vault *v);
 struct ctap_keys *vault_keys(struct vault *v);
+
+/* The port's reset for the owner's tool, with the errno of what went wrong. -EACCES as above. */
+_must_check_ int vault_reset(struct vault *v, struct bytes owner_auth);
 
 /* After an answer went out: flushes TPM objects and renews a lease that is used up. */
 void vault_settle(struct vault *v);

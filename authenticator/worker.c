@@ -4,6 +4,9 @@
  * The pump of a worker thread: receive a job, run it, reply, then do what could wait until the reply
  * was out. It sleeps without a timeout unless a U2F prompt is up or the TPM was just used: one
  * timeout closes the TPM connection, and after it an idle worker never wakes.
+ *
+ * Whether the machine slept is seen by the clock that goes on during sleep having run ahead of the one
+ * that does not. It is looked at before each job, so that it needs nobody to tell it.
  */
 
 #include "authenticator/worker.h"
@@ -15,7 +18,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <openssl/crypto.h>
 
 #include "authenticator/env.h"
 #include "authenticator/manage.h"
@@ -24,13 +30,15 @@
 #include "ctap/hid.h"
 #include "ctap/status.h"
 
-#define IDLE_MS 1000
+#define IDLE_MS  1000
+#define SLEPT_MS 1000 /* the two clocks are not read at one instant */
 
 struct worker {
         struct backend *backend;
         struct presence *presence;
         pthread_t thread;
-        bool started;
+        bool started, joined;
+        uint64_t (*slept_ms)(void);
 
         int loop_fd; /* the loop's end */
         struct buf loop_in;
@@ -39,6 +47,8 @@ struct worker {
         int fd;
         struct buf in, out;
         uint64_t idle_at; /* UINT64_MAX: idle already */
+        uint64_t slept;   /* by slept_ms(), when it was looked at last */
+        bool troubled;    /* the loop was told that something ails the TPM */
 };
 
 /* ---- on the worker thread ---- */
@@ -69,9 +79,18 @@ static void run_ctap(struct worker *w, const struct message *job) {
 }
 
 static void run_open(struct worker *w, const struct message *job) {
-        int r = backend_open(w->backend, (int)job->tag, &w->out);
+        int r = backend_open(w->backend, (int)job->tag, job->payload, &w->out);
+        enum worker_reply type = r == -EACCES ? WORKER_DENIED
+                                 : r < 0      ? WORKER_FAILED
+                                              : WORKER_OPENED;
 
-        reply(w, r < 0 ? WORKER_FAILED : WORKER_OPENED, job->tag, buf_bytes(&w->out));
+        w->troubled = false;
+        reply(w, type, job->tag, buf_bytes(&w->out));
+}
+
+static void run_suspend(struct worker *w, const struct message *job) {
+        backend_suspend(w->backend);
+        reply(w, WORKER_ANSWER, job->tag, BYTES_NULL);
 }
 
 static void run_power_up(struct worker *w, const struct message *job) {
@@ -85,10 +104,38 @@ static void run_control(struct worker *w, const struct message *job) {
         reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
 }
 
-/* False: the thread is to end. */
-static bool run_job(struct worker *w, const struct message *job) {
+static void clear_out(struct worker *w) {
         w->out.len = 0;
         w->out.failed = false;
+}
+
+/* Nobody may have told it that the machine slept. */
+static void notice_sleep(struct worker *w) {
+        uint64_t slept = w->slept_ms();
+
+        if (slept > w->slept + SLEPT_MS)
+                backend_suspend(w->backend);
+        w->slept = slept;
+}
+
+/* A client hears of any failure the same; the owner is told if it is the TPM's, and when it is over. */
+static void check_tpm(struct worker *w, const struct message *job) {
+        bool is_of_client = job->type == WORKER_CBOR || job->type == WORKER_MSG;
+        bool failed = is_of_client && bytes_equal(buf_bytes(&w->out), worker_failure(job->type));
+        bool was_troubled = w->troubled;
+
+        if (!backend_ctap(w->backend) || (!failed && !was_troubled))
+                return;
+        clear_out(w);
+        w->troubled = backend_check(w->backend, &w->out) < 0;
+        if (w->troubled || was_troubled)
+                reply(w, WORKER_TROUBLE, 0, buf_bytes(&w->out));
+}
+
+/* False: the thread is to end. */
+static bool run_job(struct worker *w, const struct message *job) {
+        clear_out(w);
+        notice_sleep(w);
 
         switch ((enum worker_job)job->type) {
         case WORKER_CBOR:
@@ -104,10 +151,20 @@ static bool run_job(struct worker *w, const struct message *job) {
         case WORKER_POWER_UP:
                 run_power_up(w, job);
                 break;
+        case WORKER_SUSPEND:
+                run_suspend(w, job);
+                break;
         case WORKER_STOP:
                 return false;
         }
 
+        check_tpm(w, job);
+        /* A PIN or a password came in it. */
+        OPENSSL_cleanse(w->in.data, w->in.len);
+        if (job->type == WORKER_SUSPEND) {
+                w->idle_at = UINT64_MAX;
+                return true;
+        }
         backend_settle(w->backend);
         w->idle_at = env_now_ms() + IDLE_MS;
         return true;
@@ -219,6 +276,8 @@ int worker_new(const struct worker_options *options, struct worker **ret) {
                 return -ENOMEM;
         w->fd = w->loop_fd = -1;
         w->idle_at = UINT64_MAX;
+        w->slept_ms = options->slept_ms ? options->slept_ms : env_slept_ms;
+        w->slept = w->slept_ms();
 
         r = set_up(w, options);
         if (r == 0)
@@ -232,15 +291,35 @@ int worker_new(const struct worker_options *options, struct worker **ret) {
         return 0;
 }
 
+void worker_stop(struct worker *w) {
+        worker_cancel(w);
+        (void)!worker_send(w, WORKER_STOP, 0, BYTES_NULL);
+        /* Ends the thread also if the job did not fit, and lets no reply of it block. */
+        shutdown(w->loop_fd, SHUT_WR);
+        shutdown(w->loop_fd, SHUT_RD);
+}
+
+bool worker_join(struct worker *w, uint64_t timeout_ms) {
+        struct timespec until;
+
+        if (w->joined)
+                return true;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += (time_t)(timeout_ms / 1000);
+        until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+                until.tv_sec++;
+                until.tv_nsec -= 1000000000;
+        }
+        w->joined = pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+        return w->joined;
+}
+
 struct worker *worker_free(struct worker *w) {
         if (!w)
                 return NULL;
-        if (w->started) {
-                worker_cancel(w);
-                (void)!worker_send(w, WORKER_STOP, 0, BYTES_NULL);
-                /* Ends the thread also if the job did not fit, and lets no reply of it block. */
-                shutdown(w->loop_fd, SHUT_WR);
-                shutdown(w->loop_fd, SHUT_RD);
+        if (w->started && !w->joined) {
+                worker_stop(w);
                 pthread_join(w->thread, NULL);
         }
         backend_free(w->backend);

@@ -29,4 +29,7 @@ int cmd_delete(const struct options *o, char **operands);
 int cmd_reset(const struct options *o, char **operands);
 int cmd_replug(const struct options *o, char **operands);
 int cmd_presence(const struct options *o, char **operands);
+int cmd_pin(const struct options *o, char **operands);
+int cmd_tpm(const struct options *o, char **operands);
+int cmd_provision(const struct options *o, char **operands);
 int cmd_doctor(const struct options *o, char **operands);

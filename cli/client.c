@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "authenticator/protocol.h"
+#include "cli/ask.h"
 #include "cli/text.h"
 
 struct client {
@@ -108,6 +109,8 @@ json_t *client_call(struct client *c, const char *method, json_t *params) {
         errno = ENOMEM;
         if (text)
                 sent = send_all(c->fd, text) < 0 ? -1 : send_all(c->fd, "\n");
+        if (text)
+                explicit_bzero(text, strlen(text));
         free(text);
         /* A daemon that refuses a client says so and closes: the reason is there to be read. */
         if (sent < 0 && errno != EPIPE)
@@ -142,10 +145,10 @@ static int report(const json_t *body) {
         return exit_status_of(code ? code : "");
 }
 
-int client_run(const struct options *o, const char *method, json_t *params, json_t **ret) {
+/* Connects and asks. The body, or NULL after printing what went wrong. */
+static json_t *ask_daemon(const struct options *o, const char *method, json_t *params) {
         struct client *c = client_open(o->socket);
-        json_t *body, *result;
-        int status = EXIT_OK;
+        json_t *body;
 
         if (!c) {
                 fprintf(stderr,
@@ -153,7 +156,7 @@ int client_run(const struct options *o, const char *method, json_t *params, json
                         "doctor\n",
                         o->socket, strerror(errno));
                 json_decref(params);
-                return EXIT_UNREACHABLE;
+                return NULL;
         }
         if (strcmp(method, PROTOCOL_STATUS) != 0) {
                 if (!params)
@@ -166,16 +169,50 @@ int client_run(const struct options *o, const char *method, json_t *params, json
                 fprintf(stderr, "tpmauthn: the connection to the daemon failed: %s\n",
                         strerror(errno));
         client_close(c);
+        return body;
+}
+
+/* Takes the body. */
+static int take_result(json_t *body, json_t **ret) {
+        json_t *result = json_object_get(body, "result");
+        int status = EXIT_OK;
+
         if (!body)
                 return EXIT_UNREACHABLE;
-
-        result = json_object_get(body, "result");
         if (result)
                 *ret = json_incref(result);
         else
                 status = report(body);
         json_decref(body);
         return status;
+}
+
+int client_run(const struct options *o, const char *method, json_t *params, json_t **ret) {
+        return take_result(ask_daemon(o, method, params), ret);
+}
+
+static bool wants_owner(const json_t *body) {
+        const json_t *error = json_object_get(body, "error");
+        const char *code = json_string_value(json_object_get(error, "code"));
+
+        return code && strcmp(code, PROTOCOL_E_OWNER_AUTH) == 0;
+}
+
+int client_run_as_owner(const struct options *o, const char *method, json_t **ret) {
+        _cleanup_(secret_text_wipe) struct secret_text password;
+        json_t *body = ask_daemon(o, method, NULL), *params;
+
+        if (!wants_owner(body))
+                return take_result(body, ret);
+        json_decref(body);
+        if (ask_secret("Password of the TPM's owner hierarchy: ", &password) < 0)
+                return EXIT_FAILED;
+        params = json_pack("{s:s}", "owner_auth", password.s);
+        if (!params) {
+                fputs("tpmauthn: only a password in UTF-8 can be sent\n", stderr);
+                return EXIT_FAILED;
+        }
+        return take_result(ask_daemon(o, method, params), ret);
 }
 
 void print_json(const json_t *value) {

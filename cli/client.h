@@ -25,5 +25,11 @@ json_t *client_call(struct client *c, const char *method, json_t *params);
  */
 int client_run(const struct options *o, const char *method, json_t *params, json_t **ret);
 
+/*
+ * The same for what may take the password of the TPM's owner hierarchy: it is asked for once the
+ * daemon says so.
+ */
+int client_run_as_owner(const struct options *o, const char *method, json_t **ret);
+
 /* Prints a value as --json does. */
 void print_json(const json_t *value);

@@ -207,7 +207,7 @@ int cmd_reset(const struct options *o, char **operands) {
         (void)operands;
         if (!confirmed(o, "ERASE ALL PASSKEYS of this device? They cannot be brought back."))
                 return EXIT_FAILED;
-        status = client_run(o, PROTOCOL_RESET, NULL, &done);
+        status = client_run_as_owner(o, PROTOCOL_RESET, &done);
         json_decref(done);
         if (status == EXIT_OK)
                 puts("All passkeys of this device are erased.");

@@ -21,6 +21,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/text.h"
+#include "cli/tpm.h"
 
 #define UHID_NODE "/dev/uhid"
 #define TPM_NODE  "/dev/tpmrm0"
@@ -97,6 +98,12 @@ static void check_inside(struct doctor *d, int device, const char *name) {
         json_decref(body);
 }
 
+/* What the TPM was found able to do, or what stands in for it. */
+static void check_kind(struct doctor *d, int device, const char *sentence, bool is_best) {
+        if (sentence)
+                say(d, is_best ? LEVEL_OK : LEVEL_WARN, "tpm", "device %d: %s", device, sentence);
+}
+
 static void check_device(struct doctor *d, const json_t *device) {
         int index = (int)json_integer_value(json_object_get(device, "device"));
         const char *state = text_of(device, "state");
@@ -117,7 +124,13 @@ static void check_device(struct doctor *d, const json_t *device) {
                     "device %d refuses every request. Set [presence] presence = tty in "
                     "/etc/tpmauthn/tpmauthn.conf to be asked",
                     index);
+        if (*text_of(device, "note"))
+                say(d, LEVEL_WARN, "store", "device %d: %s", index, text_of(device, "note"));
         check_inside(d, index, text_of(device, "tpm"));
+        check_kind(d, index, pin_kind_sentence(device),
+                   strcmp(text_of(device, "pin_kind"), "tpm") == 0);
+        check_kind(d, index, hmac_kind_sentence(device),
+                   strcmp(text_of(device, "hmac_kind"), "unseal") != 0);
 
         d->uses_uhid = d->uses_uhid || strncmp(text_of(device, "path"), "/dev/", 5) == 0;
         d->uses_tpm = d->uses_tpm || !json_is_true(json_object_get(device, "simulator"));

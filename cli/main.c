@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,9 @@ static const struct command {
         { "reset", "", 0, cmd_reset, "erase all passkeys of a device" },
         { "replug", "", 0, cmd_replug, "unplug the device and plug it in again" },
         { "presence", " MODE", 1, cmd_presence, "auto, deny, once, or ask as configured" },
+        { "pin", " WHAT", 1, cmd_pin, "status, set or change; from the terminal or stdin" },
+        { "tpm", "", 0, cmd_tpm, "what the TPM holds for a device, and what using it costs" },
+        { "provision", "", 0, cmd_provision, "make the keys with the TPM owner's password" },
         { "doctor", "", 0, cmd_doctor, "check everything and say what to do" },
 };
 
@@ -48,7 +53,7 @@ static void print_help(void) {
                        commands[i].operands, commands[i].help);
         puts("\n"
              "  -d, --device N     the device, counted from 0 (default 0)\n"
-             "  -j, --json         status, list, show and doctor print JSON\n"
+             "  -j, --json         status, list, show, pin status, tpm and doctor print JSON\n"
              "  -y, --yes          do not ask before something is erased\n"
              "  -s, --socket PATH  the daemon's control socket (default\n"
              "                     " TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET ", or $TPMAUTHN_SOCKET)\n"
@@ -97,12 +102,20 @@ static int finish(int status) {
         return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
+/* Requests hold PINs and passwords. */
+static void wipe_and_free(void *p) {
+        if (p)
+                explicit_bzero(p, malloc_usable_size(p));
+        free(p);
+}
+
 int main(int argc, char **argv) {
         const char *socket = getenv("TPMAUTHN_SOCKET");
         struct options o = { .socket = socket ? socket : TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET };
         int c;
 
         setlocale(LC_ALL, "");
+        json_set_alloc_funcs(malloc, wipe_and_free);
         while ((c = getopt_long(argc, argv, "s:d:jyhv", long_options, NULL)) != -1)
                 switch (c) {
                 case 's':

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/text.h"
+#include "cli/tpm.h"
 
 static void print_line(const char *name, const json_t *value) {
         const char *text = json_string_value(value);
@@ -20,6 +21,11 @@ static void print_line(const char *name, const json_t *value) {
         putchar('\n');
 }
 
+static void print_sentence(const char *name, const char *sentence) {
+        if (sentence)
+                printf("  %-10s%s\n", name, sentence);
+}
+
 static void print_device(const json_t *d) {
         const char *state = json_string_value(json_object_get(d, "state"));
 
@@ -29,8 +35,11 @@ static void print_device(const json_t *d) {
         print_line("name", json_object_get(d, "name"));
         print_line("path", json_object_get(d, "path"));
         print_line("TPM", json_object_get(d, "tpm"));
+        print_sentence("", pin_kind_sentence(d));
+        print_sentence("", hmac_kind_sentence(d));
         print_line("presence", json_object_get(d, "presence"));
         print_line("store", json_object_get(d, "store"));
+        print_line("note", json_object_get(d, "note"));
 }
 
 int cmd_status(const struct options *o, char **operands) {

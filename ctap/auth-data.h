@@ -11,6 +11,7 @@
 #include "ctap/bytes.h"
 #include "ctap/cose.h"
 #include "ctap/env.h"
+#include "ctap/extension.h"
 
 enum {
         CTAP_FLAG_UP = 0x01, /* a person was present */
@@ -36,7 +37,7 @@ struct ctap_auth_data {
         struct bytes extensions;              /* an encoded map; empty: there are no outputs */
 };
 
-/* Without extensions it is no longer than this. */
-#define CTAP_AUTH_DATA_MAX (32 + 1 + 4 + 16 + 2 + CTAP_CREDENTIAL_ID_SIZE + CTAP_COSE_KEY_MAX)
+#define CTAP_AUTH_DATA_MAX \
+        (32 + 1 + 4 + 16 + 2 + CTAP_CREDENTIAL_ID_SIZE + CTAP_COSE_KEY_MAX + CTAP_EXTENSIONS_MAX)
 
 void ctap_auth_data_put(const struct ctap_auth_data *d, struct buf *out);

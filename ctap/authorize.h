@@ -3,8 +3,9 @@
 
 /*
  * Who may run a command, and with which options: what makeCredential and getAssertion have in
- * common, written once. No PIN and no built-in user verification exists: nothing is "protected"
- * (ctap.md C), and a pinUvAuthParam proves nothing and is asked for by nobody.
+ * common, written once. The authenticator is protected once a PIN is set. There is no built-in user
+ * verification: a pinUvAuthParam, which proves a token that was given for the PIN, is the only way
+ * to the uv bit.
  */
 
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include "ctap/cbor.h"
 #include "ctap/command.h"
 #include "ctap/macro.h"
+#include "ctap/pin-token.h"
 #include "ctap/status.h"
 
 /* The members of a request that bear on it. ABSENT where the client left them out. */
@@ -26,12 +28,32 @@ _must_check_ enum ctap_status ctap_read_options(const struct cbor_value *options
                                                 struct ctap_authorization *ret);
 
 /*
- * The pinUvAuthParam. One of length zero is the old way of asking "is this the key you mean?" (MC1,
- * GA1): the person is asked, and the answer is an error whatever they say. `rp_id` is what the
- * person is told, and may be empty.
+ * The shape of the pinUvAuthParam. One of length zero is the old way of asking "is this the key you
+ * mean?" (MC1, GA1): the person is asked, and the answer is an error whatever they say. `rp_id` is
+ * what the person is told, and may be empty.
  */
 _must_check_ enum ctap_status ctap_authorize(struct ctap *c, const struct ctap_authorization *a,
                                              struct bytes rp_id);
 
 /* The uv option as it counts: a pinUvAuthParam makes it false (MC5, GA3). */
 _must_check_ enum ctap_status ctap_authorize_uv(const struct ctap_authorization *a);
+
+/*
+ * CTAP2_ERR_PUAT_REQUIRED: what is asked for is done after verification only (MC6, MC7, GA4), and
+ * there is no pinUvAuthParam. `always`: nor is it done where no PIN is set.
+ */
+_must_check_ enum ctap_status ctap_demand_verification(struct ctap *c,
+                                                       const struct ctap_authorization *a,
+                                                       bool always);
+
+/*
+ * Is the pinUvAuthParam one over the client data hash, by a token that is still good, for this
+ * permission and site (MC11, GA5)? Without protection, or without a pinUvAuthParam, nobody is
+ * verified and nothing is wrong.
+ */
+_must_check_ enum ctap_status ctap_verify(struct ctap *c, const struct ctap_authorization *a,
+                                          struct bytes client_data_hash,
+                                          enum ctap_permission permission,
+                                          const struct sha256 *rp_id_hash,
+                                          struct ctap_verification *ret);
+void ctap_verification_wipe(struct ctap_verification *v);

@@ -26,6 +26,7 @@ static const struct ctap_command {
         [0x01] = { ctap_make_credential, TAKES_PARAMS },
         [0x02] = { ctap_get_assertion, TAKES_PARAMS },
         [0x04] = { ctap_get_info, 0 },
+        [0x06] = { ctap_client_pin, TAKES_PARAMS },
         [0x07] = { ctap_reset, 0 },
         [0x08] = { ctap_get_next_assertion, KEEPS_WALK },
         [0x0b] = { ctap_selection, 0 },
@@ -44,17 +45,34 @@ enum ctap_status ctap_status_from_errno(int r) {
         }
 }
 
+enum ctap_status ctap_status_from_keys(struct ctap *c, int r) {
+        if (r == -EKEYEXPIRED)
+                ctap_end_token(c);
+        return ctap_status_from_errno(r);
+}
+
 uint64_t ctap_now_ms(const struct ctap *c) {
         return c->env.clock->ops->now_ms(c->env.clock);
 }
 
 void ctap_forget_walk(struct ctap *c) {
-        c->walk = (struct ctap_walk){ .kind = CTAP_WALK_NONE };
+        OPENSSL_cleanse(&c->walk, sizeof(c->walk));
+        c->walk.kind = CTAP_WALK_NONE;
+}
+
+void ctap_end_token(struct ctap *c) {
+        ctap_token_wipe(&c->token);
+        ctap_forget_walk(c);
 }
 
 void ctap_forget_credential_keys(struct ctap *c) {
         ctap_credential_keys_wipe(&c->credential_keys);
         c->has_credential_keys = false;
+}
+
+void ctap_forget_verification(struct ctap *c) {
+        ctap_end_token(c);
+        ctap_key_agreement_wipe(&c->agreement);
 }
 
 void ctap_forget_answers(struct ctap *c) {
@@ -102,6 +120,7 @@ struct ctap *ctap_free(struct ctap *c) {
         if (!c)
                 return NULL;
         u2f_withdraw(&c->u2f, &c->env);
+        ctap_key_agreement_wipe(&c->agreement);
         OPENSSL_cleanse(c, sizeof(*c));
         free(c);
         return NULL;
@@ -109,7 +128,8 @@ struct ctap *ctap_free(struct ctap *c) {
 
 void ctap_power_up(struct ctap *c) {
         ctap_forget_answers(c);
-        ctap_forget_walk(c);
+        ctap_forget_verification(c);
+        c->pin_mismatches = 0;
         c->reset_until_ms = ctap_now_ms(c) + CTAP_RESET_WINDOW_MS;
 }
 
@@ -192,7 +212,8 @@ void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *r
                 buf_put_u16(reply, 0x6f00);
                 return;
         }
-        u2f_message(&c->u2f, &c->env, &c->credential_keys, channel, apdu, reply);
+        u2f_message(&c->u2f, &c->env, &c->credential_keys, c->options.always_uv, channel, apdu,
+                    reply);
 }
 
 uint64_t ctap_deadline(const struct ctap *c) {

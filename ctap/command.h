@@ -15,6 +15,7 @@
 #include "ctap/credential.h"
 #include "ctap/ctap.h"
 #include "ctap/env.h"
+#include "ctap/extension.h"
 #include "ctap/macro.h"
 #include "ctap/pin-protocol.h"
 #include "ctap/pin-token.h"
@@ -32,12 +33,28 @@ enum ctap_walk_kind {
         CTAP_WALK_ASSERTIONS, /* getNextAssertion */
 };
 
+/* What a good token leaves behind for the rest of its command, and of a walk. A secret. */
+struct ctap_verification {
+        bool verified;             /* the uv bit */
+        struct ctap_ticket ticket; /* a copy: the token may end before what is done by it */
+        uint64_t ends_ms;          /* with the token */
+};
+
+/* NULL unless a person was verified. */
+static inline const struct ctap_ticket *ctap_ticket_of(const struct ctap_verification *v) {
+        return v->verified ? &v->ticket : NULL;
+}
+
+/* What all assertions of one request have in common, and how far a walk has come. A secret. */
 struct ctap_assertions_walk {
         struct sha256 rp_id_hash;
         struct sha256 rp_tag;
         struct sha256 client_data_hash;
+        struct ctap_verification verification;
+        struct ctap_extensions extensions;
         uint64_t before;     /* the next one is the newest below this sequence */
-        uint32_t remaining;  /* that were counted and not yet given */
+        uint32_t n;          /* that were counted */
+        uint32_t remaining;  /* of them, that were not yet given */
         uint8_t max_protect; /* the highest credProtect level that may be given */
         bool up;             /* a person was there */
 };
@@ -77,6 +94,7 @@ ctap_run_fn ctap_make_credential;
 ctap_run_fn ctap_get_assertion;
 ctap_run_fn ctap_get_next_assertion;
 ctap_run_fn ctap_get_info;
+ctap_run_fn ctap_client_pin;
 ctap_run_fn ctap_reset;
 ctap_run_fn ctap_selection;
 
@@ -87,7 +105,17 @@ ctap_run_fn ctap_selection;
  */
 _must_check_ enum ctap_status ctap_status_from_errno(int r);
 
+/*
+ * The same for a call of the keys port that was given the token's ticket: a ticket that is refused
+ * ends the token.
+ */
+_must_check_ enum ctap_status ctap_status_from_keys(struct ctap *c, int r);
+
 uint64_t ctap_now_ms(const struct ctap *c);
+/* Ends the token, and with it what it was allowing (CP35). */
+void ctap_end_token(struct ctap *c);
+/* The same, and the key agreements too: as after a start (CP9). */
+void ctap_forget_verification(struct ctap *c);
 void ctap_forget_walk(struct ctap *c);
 /* Whatever a person said to U2F, or is still being asked, is of no effect from now on. */
 void ctap_forget_answers(struct ctap *c);

@@ -59,6 +59,6 @@ enum ctap_status ctap_confirm(struct ctap *c, const struct ctap_prompt *prompt,
 
         r = ctap_ask(c, prompt, prepare, userdata, &answer);
         if (r < 0)
-                return ctap_status_from_errno(r);
+                return ctap_status_from_keys(c, r);
         return ctap_status_from_answer(answer, on_timeout);
 }

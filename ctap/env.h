@@ -132,8 +132,9 @@ struct ctap_keys_ops {
                                         struct secret64 *ret);
 
         /*
-         * Asks the device if this is the PIN; it counts the wrong tries itself, and a right one gives
-         * them back. The ticket, which is set for CTAP_PIN_RIGHT, is good for `seconds`.
+         * Asks the device if this is the PIN (NULL: if none is set); it counts the wrong tries itself,
+         * and a right one gives them back. The ticket, which is set for CTAP_PIN_RIGHT, is good for
+         * `seconds`.
          */
         _must_check_ int (*pin_verify)(struct ctap_keys *k, const struct ctap_pin_hash *pin,
                                        uint32_t seconds, enum ctap_pin_verdict *ret,

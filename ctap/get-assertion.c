@@ -3,11 +3,15 @@
 /*
  * authenticatorGetAssertion and authenticatorGetNextAssertion (CTAP 2.3 §6.2, §6.3). Both end in
  * the same few steps, on a struct assertion: open the record, load the key, raise the counter,
- * sign. The next ones are found by what a walk remembers of the first.
+ * sign. What they have in common is a struct ctap_assertions_walk from the beginning; with one
+ * credential the walk is over at once.
  *
  * A silent request (up false) asks nobody and changes nothing: it signs the counter as it stands. A
  * request that matches nothing is not answered at once, for another key may be plugged in beside
  * this one, and clients take the answer for a touch of this one (GA9).
+ *
+ * hmac-secret is computed while the person reads the question, so that after the yes nothing is left
+ * but the signature; a no throws it away.
  */
 
 #include <errno.h>
@@ -25,18 +29,19 @@
 struct ga_request {
         struct cbor_value rp_id, client_data_hash, allow_list, extensions, options;
         struct ctap_authorization authorization;
-        struct sha256 rp_id_hash;
         bool up;
 };
 
 /* One assertion in the making. */
 struct assertion {
         struct ctap *ctap;
+        const struct ctap_assertions_walk *walk;
         struct ctap_row row;
         struct ctap_record record;
         uint8_t record_storage[sizeof(((struct ctap_row *)NULL)->sealed)];
-        struct ctap_loaded_key *key;
-        bool up;
+        struct ctap_loaded_key *key; /* NULL: it wants the PIN, and nobody gave it */
+        struct buf hmac;             /* what hmac-secret answers */
+        uint8_t hmac_storage[CTAP_HMAC_OUTPUT_MAX];
         struct buf auth_data;
         uint8_t auth_data_storage[CTAP_AUTH_DATA_MAX];
         struct ctap_signature signature;
@@ -50,11 +55,35 @@ static void assertion_done(struct assertion *a) {
 
 /* ---- what both commands do ---- */
 
-static int open_record(struct assertion *a, const struct sha256 *rp_id_hash) {
+static void walk_wipe(struct ctap_assertions_walk *w) {
+        OPENSSL_cleanse(w, sizeof(*w));
+}
+
+static int open_record(struct assertion *a) {
         struct buf storage = BUF_ON(a->record_storage);
 
-        return ctap_record_open(&a->ctap->credential_keys, rp_id_hash, &a->row, &storage,
+        return ctap_record_open(&a->ctap->credential_keys, &a->walk->rp_id_hash, &a->row, &storage,
                                 &a->record);
+}
+
+/* The key device would not sign: the PIN was not given. */
+static bool lacks_pin(const struct assertion *a) {
+        return a->row.class == CTAP_CLASS_B && !a->walk->verification.verified;
+}
+
+static int prepare_hmac(struct assertion *a) {
+        const struct ctap_salts *salts = &a->walk->extensions.salts;
+        const struct ctap_env *env = &a->ctap->env;
+        int r;
+
+        a->hmac = BUF_ON(a->hmac_storage);
+        if (salts->len == 0)
+                return 0;
+        r = ctap_cred_random_need(env, &a->row);
+        if (r < 0)
+                return r;
+        return ctap_hmac_secret(env, salts, &a->row, ctap_ticket_of(&a->walk->verification),
+                                &a->hmac);
 }
 
 /* While the person reads the question. */
@@ -63,41 +92,79 @@ static int assertion_prepare(void *userdata) {
         const struct ctap_env *env = &a->ctap->env;
         int r;
 
-        if (a->up) {
+        if (a->walk->up) {
                 r = env->store->ops->prepare_use(env->store);
                 if (r < 0)
                         return r;
         }
-        return env->keys->ops->load(env->keys, BYTES(a->row.key.data, a->row.key.len), NULL,
-                                    &a->key);
+        r = prepare_hmac(a);
+        if (r < 0 || lacks_pin(a))
+                return r;
+        return env->keys->ops->load(env->keys, BYTES(a->row.key.data, a->row.key.len),
+                                    ctap_ticket_of(&a->walk->verification), &a->key);
+}
+
+static int put_auth_data(struct assertion *a, uint32_t count) {
+        const struct ctap_assertions_walk *w = a->walk;
+        uint8_t storage[CTAP_EXTENSIONS_MAX];
+        struct buf outputs = BUF_ON(storage);
+        struct ctap_auth_data d = { .rp_id_hash = w->rp_id_hash, .count = count };
+        int r;
+
+        ctap_extensions_put(&w->extensions, buf_bytes(&a->hmac), &outputs);
+        r = buf_error(&outputs);
+        if (r < 0)
+                return r;
+        d.flags = (uint8_t)((w->up ? CTAP_FLAG_UP : 0) |
+                            (w->verification.verified ? CTAP_FLAG_UV : 0));
+        d.extensions = buf_bytes(&outputs);
+        a->auth_data = BUF_ON(a->auth_data_storage);
+        ctap_auth_data_put(&d, &a->auth_data);
+        return buf_error(&a->auth_data);
 }
 
 /* The counter is durable before the signature over it exists (F5). */
-static int assertion_sign(struct assertion *a, const struct sha256 *rp_id_hash,
-                          struct bytes client_data_hash) {
+static int assertion_sign(struct assertion *a) {
+        const struct bytes client_data_hash = BYTES_OF(a->walk->client_data_hash);
         const struct ctap_cose *alg = ctap_cose_find(a->row.alg, ~0u);
         const struct ctap_env *env = &a->ctap->env;
-        struct ctap_auth_data d = {
-                .rp_id_hash = *rp_id_hash,
-                .flags = a->up ? CTAP_FLAG_UP : 0,
-                .count = a->row.count,
-        };
+        uint32_t count = a->row.count;
         int r;
 
         if (!alg)
                 return -EBADMSG; /* not what was kept */
-        if (a->up) {
-                r = env->store->ops->use(env->store, &a->row.id, &d.count);
+        if (a->walk->up) {
+                r = env->store->ops->use(env->store, &a->row.id, &count);
                 if (r < 0)
                         return r;
         }
-        a->auth_data = BUF_ON(a->auth_data_storage);
-        ctap_auth_data_put(&d, &a->auth_data);
-        r = buf_error(&a->auth_data);
+        r = put_auth_data(a, count);
         if (r < 0)
                 return r;
+        if (!a->key)
+                return ctap_sign_by_nobody(alg, buf_bytes(&a->auth_data), client_data_hash,
+                                           &a->signature);
         return ctap_sign(env->keys, a->key, alg, buf_bytes(&a->auth_data), client_data_hash,
                          &a->signature);
+}
+
+/* GA12: who else has an account here is for a verified person to see, and only to choose by. */
+static void put_user(const struct assertion *a, struct cbor_writer *out) {
+        const bool named = a->walk->verification.verified && a->walk->n > 1;
+        const bool name = named && a->record.has_user_name;
+        const bool display_name = named && a->record.has_display_name;
+
+        cbor_put_map(out, 1u + name + display_name);
+        cbor_put_string(out, "id");
+        cbor_put_bytes(out, a->record.user_id);
+        if (name) {
+                cbor_put_string(out, "name");
+                cbor_put_text(out, a->record.user_name);
+        }
+        if (display_name) {
+                cbor_put_string(out, "displayName");
+                cbor_put_text(out, a->record.user_display_name);
+        }
 }
 
 /* n_credentials: 0 to leave the member out (GA7, GA11, GN7). */
@@ -116,11 +183,9 @@ static void assertion_encode(const struct assertion *a, uint32_t n_credentials,
         cbor_put_bytes(out, buf_bytes(&a->auth_data));
         cbor_put_int(out, 0x03);
         cbor_put_bytes(out, BYTES(a->signature.data, a->signature.len));
-        if (has_user) { /* GA12: no more than the id, for nobody was verified */
+        if (has_user) {
                 cbor_put_int(out, 0x04);
-                cbor_put_map(out, 1);
-                cbor_put_string(out, "id");
-                cbor_put_bytes(out, a->record.user_id);
+                put_user(a, out);
         }
         if (n_credentials > 0) {
                 cbor_put_int(out, 0x05);
@@ -166,18 +231,46 @@ static enum ctap_status ga_decode(const struct cbor_value *params, struct ga_req
 
 /* ---- getAssertion: authorize ---- */
 
-static enum ctap_status ga_authorize(struct ctap *c, struct ga_request *rq) {
+static enum ctap_status check_options(struct ctap *c, const struct ga_request *rq) {
         enum ctap_status s;
 
-        s = ctap_authorize(c, &rq->authorization, rq->rp_id.string);
-        if (s != CTAP_OK)
-                return s;
         s = ctap_authorize_uv(&rq->authorization);
         if (s != CTAP_OK)
                 return s;
         if (rq->authorization.rk.kind != CBOR_KIND_ABSENT)
                 return CTAP2_ERR_UNSUPPORTED_OPTION; /* GA3 */
-        return ctap_status_from_errno(ctap_sha256(&rq->rp_id.string, 1, &rq->rp_id_hash));
+        if (!rq->up && ctap_extensions_need_presence(&rq->extensions))
+                return CTAP2_ERR_UNSUPPORTED_OPTION; /* GA6 */
+        if (c->options.always_uv && rq->up)
+                return ctap_demand_verification(c, &rq->authorization, true); /* GA4 */
+        return CTAP_OK;
+}
+
+/* Begins the walk with what does not depend on the credential. */
+static enum ctap_status ga_authorize(struct ctap *c, const struct ga_request *rq,
+                                     struct ctap_assertions_walk *walk) {
+        const struct bytes hash = rq->client_data_hash.string;
+        enum ctap_status s;
+        int r;
+
+        s = ctap_authorize(c, &rq->authorization, rq->rp_id.string);
+        if (s != CTAP_OK)
+                return s;
+        s = check_options(c, rq);
+        if (s != CTAP_OK)
+                return s;
+
+        r = ctap_sha256(&rq->rp_id.string, 1, &walk->rp_id_hash);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+        memcpy(&walk->client_data_hash, hash.data, sizeof(walk->client_data_hash));
+        walk->up = rq->up;
+        s = ctap_verify(c, &rq->authorization, hash, CTAP_PERMISSION_GA, &walk->rp_id_hash,
+                        &walk->verification);
+        if (s != CTAP_OK)
+                return s;
+        return ctap_extensions_read(&c->agreement, CTAP_CEREMONY_USE, &rq->extensions,
+                                    &walk->extensions);
 }
 
 /*
@@ -189,17 +282,17 @@ static int ga_select(struct ctap *c, const struct ga_request *rq, struct asserti
                      struct ctap_assertions_walk *walk) {
         const bool named = rq->allow_list.n > 0;
         struct ctap_store *s = c->env.store;
-        uint32_t n = 1;
         int r;
 
-        walk->max_protect = ctap_max_protect(named, false);
+        walk->max_protect = ctap_max_protect(named, walk->verification.verified);
+        walk->n = 1;
         if (named) {
-                r = ctap_find_listed(c, &rq->allow_list, &rq->rp_id_hash, walk->max_protect,
+                r = ctap_find_listed(c, &rq->allow_list, &walk->rp_id_hash, walk->max_protect,
                                      &a->row);
         } else {
-                r = ctap_rp_tag(&c->credential_keys, &rq->rp_id_hash, &walk->rp_tag);
+                r = ctap_rp_tag(&c->credential_keys, &walk->rp_id_hash, &walk->rp_tag);
                 if (r == 0)
-                        r = s->ops->count(s, &walk->rp_tag, walk->max_protect, &n);
+                        r = s->ops->count(s, &walk->rp_tag, walk->max_protect, &walk->n);
                 if (r == 0)
                         r = s->ops->newest(s, &walk->rp_tag, walk->max_protect, UINT64_MAX,
                                            &a->row);
@@ -207,13 +300,9 @@ static int ga_select(struct ctap *c, const struct ga_request *rq, struct asserti
         if (r < 0)
                 return r;
 
-        walk->remaining = n - 1;
+        walk->remaining = walk->n - 1;
         walk->before = a->row.sequence;
-        walk->up = rq->up;
-        walk->rp_id_hash = rq->rp_id_hash;
-        memcpy(&walk->client_data_hash, rq->client_data_hash.string.data,
-               sizeof(walk->client_data_hash));
-        return open_record(a, &rq->rp_id_hash);
+        return open_record(a);
 }
 
 /* ---- getAssertion: confirm ---- */
@@ -232,19 +321,24 @@ static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_reque
         return s == CTAP_OK ? CTAP2_ERR_NO_CREDENTIALS : s;
 }
 
-static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, struct assertion *a,
-                                   uint32_t n_accounts) {
+static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq,
+                                   struct assertion *a) {
         const struct ctap_prompt prompt = {
                 .ask = CTAP_ASK_USE,
                 .rp_id = rq->rp_id.string,
                 .account = ctap_record_account(&a->record),
-                .n_accounts = n_accounts,
+                .n_accounts = a->walk->n,
         };
+        enum ctap_status s;
 
-        a->up = rq->up;
-        if (!a->up)
-                return ctap_status_from_errno(assertion_prepare(a));
-        return ctap_confirm(c, &prompt, assertion_prepare, a, CTAP2_ERR_OPERATION_DENIED);
+        if (!rq->up)
+                return ctap_status_from_keys(c, assertion_prepare(a));
+        if (lacks_pin(a))
+                return CTAP2_ERR_PUAT_REQUIRED;
+        s = ctap_confirm(c, &prompt, assertion_prepare, a, CTAP2_ERR_OPERATION_DENIED);
+        if (s == CTAP_OK)
+                ctap_token_consume(&c->token); /* GA10 */
+        return s;
 }
 
 /* ---- getAssertion ---- */
@@ -258,16 +352,15 @@ static void begin_walk(struct ctap *c, uint32_t channel, const struct ctap_asser
 
 enum ctap_status ctap_get_assertion(struct ctap *c, const struct ctap_call *call,
                                     struct cbor_writer *out) {
-        _cleanup_(assertion_done) struct assertion a = { .ctap = c };
-        struct ctap_assertions_walk walk = { 0 };
+        _cleanup_(walk_wipe) struct ctap_assertions_walk walk = { 0 };
+        _cleanup_(assertion_done) struct assertion a = { .ctap = c, .walk = &walk };
         struct ga_request rq = { 0 };
-        uint32_t n;
         enum ctap_status s;
         int r;
 
         s = ga_decode(&call->params, &rq);
         if (s == CTAP_OK)
-                s = ga_authorize(c, &rq);
+                s = ga_authorize(c, &rq, &walk);
         if (s != CTAP_OK)
                 return s;
 
@@ -276,64 +369,96 @@ enum ctap_status ctap_get_assertion(struct ctap *c, const struct ctap_call *call
                 return ga_nothing_matches(c, &rq);
         if (r < 0)
                 return ctap_status_from_errno(r);
-        n = walk.remaining + 1;
 
-        s = ga_confirm(c, &rq, &a, n);
+        s = ga_confirm(c, &rq, &a);
         if (s != CTAP_OK)
                 return s;
-        r = assertion_sign(&a, &rq.rp_id_hash, rq.client_data_hash.string);
+        r = assertion_sign(&a);
         if (r < 0)
-                return ctap_status_from_errno(r);
+                return ctap_status_from_keys(c, r);
 
-        assertion_encode(&a, n > 1 ? n : 0, out);
-        if (n > 1)
+        assertion_encode(&a, walk.n > 1 ? walk.n : 0, out);
+        if (walk.n > 1)
                 begin_walk(c, call->channel, &walk);
         return CTAP_OK;
 }
 
 /* ---- getNextAssertion ---- */
 
-/* What one step of the walk has left to give; NULL once it is over (GN1 to GN3). */
-static struct ctap_assertions_walk *current_walk(struct ctap *c, uint32_t channel) {
-        struct ctap_walk *w = &c->walk;
+static bool is_over(const struct ctap *c, const struct ctap_assertions_walk *w) {
+        const uint64_t now = ctap_now_ms(c);
 
-        if (w->kind != CTAP_WALK_ASSERTIONS || w->channel != channel)
-                return NULL;
-        if (w->assertions.remaining == 0 || ctap_now_ms(c) >= w->expires_ms) {
+        return w->remaining == 0 || now >= c->walk.expires_ms ||
+               (w->verification.verified && now >= w->verification.ends_ms);
+}
+
+/*
+ * What the next step needs, as a copy: the step may end the walk. False once it is over (GN1 to
+ * GN4).
+ */
+static bool copy_walk(struct ctap *c, uint32_t channel, struct ctap_assertions_walk *ret) {
+        if (c->walk.kind != CTAP_WALK_ASSERTIONS || c->walk.channel != channel)
+                return false;
+        if (is_over(c, &c->walk.assertions)) {
                 ctap_forget_walk(c);
-                return NULL;
+                return false;
         }
-        return &w->assertions;
+        *ret = c->walk.assertions;
+        return true;
+}
+
+/* -ENOENT: what was left was deleted since it was counted. */
+static int find_next(struct assertion *a) {
+        const struct ctap_assertions_walk *w = a->walk;
+        struct ctap_keys *k = a->ctap->env.keys;
+        struct ctap_store *s = a->ctap->env.store;
+        int r;
+
+        if (w->verification.verified) {
+                r = k->ops->ticket_check(k, &w->verification.ticket);
+                if (r < 0)
+                        return r;
+        }
+        return s->ops->newest(s, &w->rp_tag, w->max_protect, w->before, &a->row);
+}
+
+static int give_next(struct assertion *a) {
+        int r;
+
+        r = open_record(a);
+        if (r == 0)
+                r = assertion_prepare(a);
+        if (r == 0)
+                r = assertion_sign(a);
+        return r;
 }
 
 enum ctap_status ctap_get_next_assertion(struct ctap *c, const struct ctap_call *call,
                                          struct cbor_writer *out) {
-        struct ctap_assertions_walk *walk = current_walk(c, call->channel);
-        _cleanup_(assertion_done) struct assertion a = { .ctap = c };
-        struct ctap_store *s = c->env.store;
+        _cleanup_(walk_wipe) struct ctap_assertions_walk walk = { 0 };
+        _cleanup_(assertion_done) struct assertion a = { .ctap = c, .walk = &walk };
         int r;
 
-        if (!walk)
+        if (!copy_walk(c, call->channel, &walk))
                 return CTAP2_ERR_NOT_ALLOWED;
 
-        r = s->ops->newest(s, &walk->rp_tag, walk->max_protect, walk->before, &a.row);
-        if (r == -ENOENT) { /* deleted since they were counted */
+        r = find_next(&a);
+        if (r == -ENOENT) {
                 ctap_forget_walk(c);
                 return CTAP2_ERR_NOT_ALLOWED;
         }
-        a.up = walk->up;
+        if (r == 0 && walk.up && lacks_pin(&a)) {
+                ctap_forget_walk(c);
+                return CTAP2_ERR_PUAT_REQUIRED;
+        }
         if (r == 0)
-                r = open_record(&a, &walk->rp_id_hash);
-        if (r == 0)
-                r = assertion_prepare(&a);
-        if (r == 0)
-                r = assertion_sign(&a, &walk->rp_id_hash, BYTES_OF(walk->client_data_hash));
+                r = give_next(&a);
         if (r < 0)
-                return ctap_status_from_errno(r);
+                return ctap_status_from_keys(c, r);
 
         assertion_encode(&a, 0, out);
-        walk->before = a.row.sequence;
-        walk->remaining--;
+        c->walk.assertions.before = a.row.sequence;
+        c->walk.assertions.remaining--;
         c->walk.expires_ms = ctap_now_ms(c) + CTAP_WALK_MS;
         return CTAP_OK;
 }

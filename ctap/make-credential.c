@@ -4,6 +4,9 @@
  * authenticatorMakeCredential (CTAP 2.3 §6.1). The key is made, and loaded if it has to attest to
  * itself, while the person reads the question; a no throws it away. After a yes it signs before the
  * credential is kept, so that whatever fails leaves no credential behind that nobody was told of.
+ *
+ * A credential of credProtect level 3, and any one under alwaysUv, has a key that the device itself
+ * keeps behind the PIN (class B).
  */
 
 #include <errno.h>
@@ -37,14 +40,22 @@ struct mc_request {
         const struct ctap_cose *alg; /* NULL: none that was offered is supported */
         enum ctap_attestation format;
         struct sha256 rp_id_hash;
+        struct ctap_verification verification;
+        struct ctap_extensions asked;
         bool dummy; /* a client asks which key is meant; nobody will use the credential */
 };
+
+static void mc_request_wipe(struct mc_request *rq) {
+        ctap_verification_wipe(&rq->verification);
+        ctap_extensions_wipe(&rq->asked);
+}
 
 /* A credential in the making. */
 struct mc_credential {
         struct ctap *ctap;
         const struct mc_request *rq;
         struct ctap_row row;
+        enum ctap_attestation format;
         struct ctap_loaded_key *key; /* NULL if it need not sign */
         struct buf auth_data;
         uint8_t auth_data_storage[CTAP_AUTH_DATA_MAX];
@@ -184,7 +195,28 @@ static int is_dummy(const struct mc_request *rq, bool *ret) {
         return 0;
 }
 
-/* The order of CTAP 2.3 §6.1.2 steps 1 to 6. */
+/* The steps that the two halves of mc_authorize() have between them: 7 to 9. */
+static enum ctap_status check_options(struct ctap *c, const struct mc_request *rq) {
+        const struct ctap_authorization *a = &rq->authorization;
+        enum ctap_status s;
+
+        s = ctap_authorize_uv(a);
+        if (s != CTAP_OK)
+                return s;
+        if (a->up.kind != CBOR_KIND_ABSENT && !a->up.boolean)
+                return CTAP2_ERR_INVALID_OPTION; /* MC5c */
+        /* MC7: makeCredUvNotRqd, but what is discoverable is not made behind the PIN's back. */
+        if (c->options.always_uv || a->rk.boolean) {
+                s = ctap_demand_verification(c, a, c->options.always_uv);
+                if (s != CTAP_OK)
+                        return s;
+        }
+        if (rq->enterprise.kind != CBOR_KIND_ABSENT)
+                return CTAP1_ERR_INVALID_PARAMETER; /* MC9: not capable of it */
+        return CTAP_OK;
+}
+
+/* The order of CTAP 2.3 §6.1.2 steps 1 to 11. */
 static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
         const struct ctap_authorization *a = &rq->authorization;
         enum ctap_status s;
@@ -201,17 +233,22 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
                 return s;
         if (!rq->alg)
                 return CTAP2_ERR_UNSUPPORTED_ALGORITHM;
-        s = ctap_authorize_uv(a);
+        s = check_options(c, rq);
         if (s != CTAP_OK)
                 return s;
-        if (a->up.kind != CBOR_KIND_ABSENT && !a->up.boolean)
-                return CTAP2_ERR_INVALID_OPTION; /* MC5c */
-        if (rq->enterprise.kind != CBOR_KIND_ABSENT)
-                return CTAP1_ERR_INVALID_PARAMETER; /* MC9: not capable of it */
-        return CTAP_OK;
+        s = ctap_verify(c, a, rq->client_data_hash.string, CTAP_PERMISSION_MC, &rq->rp_id_hash,
+                        &rq->verification);
+        if (s != CTAP_OK)
+                return s;
+        return ctap_extensions_read(&c->agreement, CTAP_CEREMONY_CREATE, &rq->extensions,
+                                    &rq->asked);
 }
 
 /* ---- confirm ---- */
+
+static enum ctap_key_class class_of(const struct ctap *c, const struct mc_request *rq) {
+        return c->options.always_uv || rq->asked.cred_protect == 3 ? CTAP_CLASS_B : CTAP_CLASS_A;
+}
 
 /* Everything of the row but the key. */
 static int prepare_row(struct mc_credential *m) {
@@ -229,8 +266,8 @@ static int prepare_row(struct mc_credential *m) {
         int r;
 
         row->alg = rq->alg->id;
-        row->class = CTAP_CLASS_A;
-        row->cred_protect = 1;
+        row->class = (uint8_t)class_of(m->ctap, rq);
+        row->cred_protect = rq->asked.cred_protect > 0 ? rq->asked.cred_protect : 1; /* D1 */
 
         r = ctap_credential_id_make(k, m->ctap->env.rng, &rq->rp_id_hash, &row->id);
         if (r < 0)
@@ -247,37 +284,74 @@ static int prepare_row(struct mc_credential *m) {
         return ctap_record_seal(k, m->ctap->env.rng, &rq->rp_id_hash, &record, row);
 }
 
-static void put_auth_data(struct mc_credential *m, const struct ctap_public_key *key) {
+/* Both keys of hmac-secret, and what hmac-secret-mc wants to have computed by one of them. */
+static int prepare_extensions(struct mc_credential *m, struct buf *outputs) {
+        uint8_t storage[CTAP_HMAC_OUTPUT_MAX];
+        const struct ctap_extensions *asked = &m->rq->asked;
+        const struct ctap_env *env = &m->ctap->env;
+        struct buf hmac = BUF_ON(storage);
+        int r = 0;
+
+        if (asked->cred_random)
+                r = ctap_cred_random_make(env->keys, &m->row);
+        if (r == 0 && asked->salts.len > 0)
+                r = ctap_hmac_secret(env, &asked->salts, &m->row,
+                                     ctap_ticket_of(&m->rq->verification), &hmac);
+        if (r < 0)
+                return r;
+        ctap_extensions_put(asked, buf_bytes(&hmac), outputs);
+        return buf_error(outputs);
+}
+
+static int put_auth_data(struct mc_credential *m, const struct ctap_public_key *key,
+                         struct bytes outputs) {
         struct ctap_attested attested = { .id = m->row.id, .alg = m->rq->alg, .key = *key };
         const struct ctap_auth_data d = {
                 .rp_id_hash = m->rq->rp_id_hash,
-                .flags = CTAP_FLAG_UP,
+                .flags = CTAP_FLAG_UP | (m->rq->verification.verified ? CTAP_FLAG_UV : 0),
                 .attested = &attested,
+                .extensions = outputs,
         };
 
         memcpy(attested.aaguid, m->ctap->options.aaguid, sizeof(attested.aaguid));
+        m->auth_data = BUF_ON(m->auth_data_storage);
         ctap_auth_data_put(&d, &m->auth_data);
+        return buf_error(&m->auth_data);
+}
+
+/* A key that signs for nobody without the PIN cannot attest to itself without it. */
+static enum ctap_attestation choose_format(const struct mc_credential *m) {
+        if (m->row.class == CTAP_CLASS_B && !m->rq->verification.verified)
+                return CTAP_ATTESTATION_NONE;
+        return m->rq->format;
 }
 
 static int mc_prepare(void *userdata) {
         struct mc_credential *m = userdata;
         struct ctap_keys *k = m->ctap->env.keys;
+        uint8_t storage[CTAP_EXTENSIONS_MAX];
+        struct buf outputs = BUF_ON(storage);
         struct ctap_public_key public;
         int r;
 
         r = prepare_row(m);
         if (r < 0)
                 return r;
-        r = k->ops->create(k, m->rq->alg->type, CTAP_CLASS_A, &m->row.key, &public);
+        r = k->ops->create(k, m->rq->alg->type, m->row.class, &m->row.key, &public);
+        if (r < 0)
+                return r;
+        r = prepare_extensions(m, &outputs);
+        if (r < 0)
+                return r;
+        r = put_auth_data(m, &public, buf_bytes(&outputs));
         if (r < 0)
                 return r;
 
-        m->auth_data = BUF_ON(m->auth_data_storage);
-        put_auth_data(m, &public);
-        r = buf_error(&m->auth_data);
-        if (r < 0 || m->rq->format == CTAP_ATTESTATION_NONE)
-                return r;
-        return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len), NULL, &m->key);
+        m->format = choose_format(m);
+        if (m->format == CTAP_ATTESTATION_NONE)
+                return 0;
+        return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len),
+                            ctap_ticket_of(&m->rq->verification), &m->key);
 }
 
 static struct ctap_prompt mc_prompt(const struct mc_request *rq) {
@@ -308,15 +382,19 @@ static enum ctap_status report_excluded(struct ctap *c, const struct ctap_prompt
 static enum ctap_status mc_confirm(struct ctap *c, const struct mc_request *rq,
                                    struct mc_credential *m) {
         const struct ctap_prompt prompt = mc_prompt(rq);
+        enum ctap_status s;
         int r;
 
-        r = ctap_find_listed(c, &rq->exclude_list, &rq->rp_id_hash, ctap_max_protect(true, false),
-                             &m->row);
+        r = ctap_find_listed(c, &rq->exclude_list, &rq->rp_id_hash,
+                             ctap_max_protect(true, rq->verification.verified), &m->row);
         if (r == 0)
                 return report_excluded(c, &prompt);
         if (r != -ENOENT)
                 return ctap_status_from_errno(r);
-        return ctap_confirm(c, &prompt, mc_prepare, m, CTAP2_ERR_OPERATION_DENIED);
+        s = ctap_confirm(c, &prompt, mc_prepare, m, CTAP2_ERR_OPERATION_DENIED);
+        if (s == CTAP_OK)
+                ctap_token_consume(&c->token); /* MC14 */
+        return s;
 }
 
 /* ---- act ---- */
@@ -328,7 +406,7 @@ static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
                 r = ctap_sign(c->env.keys, m->key, m->rq->alg, buf_bytes(&m->auth_data),
                               m->rq->client_data_hash.string, &m->signature);
                 if (r < 0)
-                        return ctap_status_from_errno(r);
+                        return ctap_status_from_keys(c, r);
         }
         /* H5: a row for every time that a browser asks which key is meant would fill the store. */
         if (m->rq->dummy)
@@ -342,13 +420,12 @@ static void mc_encode(const struct mc_credential *m, struct cbor_writer *out) {
         const struct bytes signature = BYTES(m->signature.data, m->signature.len);
 
         cbor_put_map(out, 3);
-        ctap_attestation_put(out, m->rq->format, buf_bytes(&m->auth_data), m->rq->alg->id,
-                             signature);
+        ctap_attestation_put(out, m->format, buf_bytes(&m->auth_data), m->rq->alg->id, signature);
 }
 
 enum ctap_status ctap_make_credential(struct ctap *c, const struct ctap_call *call,
                                       struct cbor_writer *out) {
-        struct mc_request rq = { 0 };
+        _cleanup_(mc_request_wipe) struct mc_request rq = { 0 };
         _cleanup_(mc_credential_done) struct mc_credential made = { .ctap = c, .rq = &rq };
         enum ctap_status s;
 

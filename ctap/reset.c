@@ -24,7 +24,11 @@ static int erase(struct ctap *c) {
         /* Also if it failed: half way through it may have changed the store key. */
         ctap_forget_credential_keys(c);
         ctap_forget_answers(c);
-        return r < 0 ? -EIO : 0; /* "key store full" is no answer to a reset */
+        ctap_forget_verification(c);
+        if (r < 0)
+                return -EIO; /* "key store full" is no answer to a reset */
+        c->pin_mismatches = 0;
+        return 0;
 }
 
 enum ctap_status ctap_reset(struct ctap *c, const struct ctap_call *call _unused_,

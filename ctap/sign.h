@@ -11,6 +11,16 @@
 #include "ctap/env.h"
 #include "ctap/macro.h"
 
+/* By a loaded key. */
 _must_check_ int ctap_sign(struct ctap_keys *keys, struct ctap_loaded_key *key,
                            const struct ctap_cose *alg, struct bytes auth_data,
                            struct bytes client_data_hash, struct ctap_signature *ret);
+
+/*
+ * By a key in software that is made for this one signature and forgotten: it is well-formed and
+ * proves nothing. Platforms find out by a silent assertion which credentials there are, without a
+ * PIN (GA4, H31), and look at everything but the signature; a key that signs for nobody without its
+ * PIN cannot give another one. -EIO if OpenSSL refused.
+ */
+_must_check_ int ctap_sign_by_nobody(const struct ctap_cose *alg, struct bytes auth_data,
+                                     struct bytes client_data_hash, struct ctap_signature *ret);

@@ -43,6 +43,7 @@ struct call {
         struct u2f *u2f;
         const struct ctap_env *env;
         const struct ctap_credential_keys *keys;
+        bool always_uv;
         uint32_t channel;
         uint8_t ins, p1;
         struct bytes data;
@@ -324,6 +325,8 @@ static enum status_word run_register(const struct call *c) {
 
         if (!register_decode(c->data, &rq))
                 return SW_WRONG_LENGTH;
+        if (c->always_uv)
+                return SW_CONDITIONS_NOT_SATISFIED;
         if (register_confirm(c, &rq, &granted) < 0)
                 return SW_FAILED;
         if (!granted)
@@ -348,7 +351,7 @@ static bool authenticate_decode(struct bytes data, struct authenticate_request *
         return cursor_end(&in) == 0;
 }
 
-/* U2F has P-256 alone, and neither a PIN nor anything else that credProtect 3 could ask for (U10). */
+/* U2F has P-256 alone, and no way to give the PIN that credProtect 3 or the key asks for (U10). */
 static bool serves_u2f(const struct ctap_row *row) {
         return ctap_cose_find(row->alg, 1u << CTAP_KEY_P256) && row->class == CTAP_CLASS_A &&
                row->cred_protect < 3;
@@ -462,6 +465,8 @@ static enum status_word run_authenticate(const struct call *c) {
                 return SW_WRONG_LENGTH;
         if (c->p1 != P1_ENFORCE && c->p1 != P1_CHECK_ONLY && c->p1 != P1_DONT_ENFORCE)
                 return SW_WRONG_P1;
+        if (c->always_uv)
+                return SW_CONDITIONS_NOT_SATISFIED;
 
         r = resolve(c, &rq, &row);
         if (r < 0)
@@ -541,8 +546,15 @@ static enum status_word run(struct call *c, struct bytes apdu) {
 }
 
 void u2f_message(struct u2f *u, const struct ctap_env *env, const struct ctap_credential_keys *keys,
-                 uint32_t channel, struct bytes apdu, struct buf *reply) {
-        struct call c = { .u2f = u, .env = env, .keys = keys, .channel = channel, .reply = reply };
+                 bool always_uv, uint32_t channel, struct bytes apdu, struct buf *reply) {
+        struct call c = {
+                .u2f = u,
+                .env = env,
+                .keys = keys,
+                .always_uv = always_uv,
+                .channel = channel,
+                .reply = reply,
+        };
         size_t start = reply->len;
         enum status_word sw;
 

@@ -118,22 +118,17 @@ static ESYS_TR session_of(const struct asking *a) {
         return is_salted(a) ? a->session.tr : ESYS_TR_PASSWORD;
 }
 
-/* What it means that the TPM refused a PIN. The tries are as yet unknown. */
-static int read_refusal(struct tpm *t, TSS2_RC rc, enum ctap_pin_verdict *ret) {
+/* An answer, but none about the PIN. */
+static int read_no_answer(struct tpm *t, TSS2_RC rc, enum ctap_pin_verdict *ret) {
         uint8_t left;
         int r;
 
+        tpm_tries_give_back(t);
         switch (tpm_rc_base(rc)) {
-        case TPM2_RC_BAD_AUTH:
-        case TPM2_RC_AUTH_FAIL:
-                tpm_tries_learn(t);
-                *ret = CTAP_PIN_WRONG;
-                return 0;
         case TPM2_RC_LOCKOUT:
                 tpm_log(t, LOG_WARNING,
                         "TPM: it is locked out by its dictionary attack protection, and looks at "
                         "no PIN for some time");
-                tpm_tries_give_back(t);
                 *ret = CTAP_PIN_LATER;
                 return 0;
         case TPM2_RC_AUTH_UNAVAILABLE:
@@ -148,19 +143,23 @@ static int read_refusal(struct tpm *t, TSS2_RC rc, enum ctap_pin_verdict *ret) {
         }
 }
 
-/* Notes a failure after which it is not known if the TPM did what it was told. */
-static int lose(struct question *q, TSS2_RC rc, int r) {
-        if (!tpm_rc_is_answer(rc) && r < 0)
-                q->lost = r;
-        return r;
-}
-
 static int read_answer(struct tpm *t, struct question *q, TSS2_RC rc) {
-        if (rc != TSS2_RC_SUCCESS)
-                return lose(q, rc, read_refusal(t, rc, &q->verdict));
-        tpm_tries_renew(t);
-        q->verdict = CTAP_PIN_RIGHT;
-        return 0;
+        TSS2_RC base = tpm_rc_base(rc);
+
+        if (!tpm_rc_is_answer(rc))
+                return q->lost = tpm_fail(t, "TPM2_PolicySecret on the PIN", rc);
+        q->taken = false; /* whatever the answer, it is settled */
+        if (base == TPM2_RC_SUCCESS) {
+                tpm_tries_renew(t);
+                q->verdict = CTAP_PIN_RIGHT;
+                return 0;
+        }
+        if (base == TPM2_RC_BAD_AUTH || base == TPM2_RC_AUTH_FAIL) {
+                tpm_tries_learn(t);
+                q->verdict = CTAP_PIN_WRONG;
+                return 0;
+        }
+        return read_no_answer(t, rc, &q->verdict);
 }
 
 static int verify(struct tpm *t, struct question *q, struct asking *a) {
@@ -213,8 +212,12 @@ static int put_new(struct tpm *t, struct question *q, struct asking *a) {
 
         rc = Esys_NV_ChangeAuth(t->esys, a->index.tr, a->policy.tr,
                                 is_salted(a) ? a->session.tr : ESYS_TR_NONE, ESYS_TR_NONE, &auth);
-        if (rc != TSS2_RC_SUCCESS)
-                return lose(q, rc, tpm_fail_stale(t, "TPM2_NV_ChangeAuth of the PIN", rc));
+        if (rc != TSS2_RC_SUCCESS) {
+                r = tpm_fail_stale(t, "TPM2_NV_ChangeAuth of the PIN", rc);
+                if (!tpm_rc_is_answer(rc))
+                        q->lost = r;
+                return r;
+        }
 
         tpm_handle_close(&a->policy);
         tpm_handle_close(&a->session);
@@ -229,16 +232,13 @@ static int change(struct tpm *t, struct question *q, struct asking *a) {
         return r < 0 || q->verdict != CTAP_PIN_RIGHT ? r : put_new(t, q, a);
 }
 
+/* Once for each question, however often its step is taken. */
 static int take(struct tpm *t, struct question *q) {
-        bool left = true;
-        int r = 0;
+        int r = q->taken ? 0 : tpm_tries_take(t);
 
-        if (!q->taken)
-                r = tpm_tries_take(t, &left);
-        if (r < 0)
-                return r;
-        q->taken = left;
-        return 0;
+        if (r >= 0)
+                q->taken = true;
+        return r;
 }
 
 static int check_pin(struct tpm *t) {
@@ -251,20 +251,23 @@ static int check_pin(struct tpm *t) {
 static int ask_step(struct tpm *t, void *userdata) {
         _cleanup_(end) struct asking a = ASKING_NONE;
         struct question *q = userdata;
+        bool up = false;
         int r;
 
         if (q->lost < 0)
                 return q->lost;
         r = check_pin(t);
         if (r >= 0)
-                r = take(t, q);
+                r = tpm_tries_are_up(t, &up);
         if (r < 0)
                 return r;
-        if (!q->taken) {
+        if (up) {
                 q->verdict = CTAP_PIN_BLOCKED;
                 return 0;
         }
         r = begin(t, q->pin, &a);
+        if (r >= 0)
+                r = take(t, q);
         if (r < 0)
                 return r;
         return q->new ? change(t, q, &a) : verify(t, q, &a);
@@ -284,7 +287,7 @@ int tpm_pin_verify(struct ctap_keys *k, const struct ctap_pin_hash *pin, uint32_
         struct question q = { .pin = pin, .seconds = seconds };
         int r;
 
-        if (!pin || seconds == 0 || seconds > INT32_MAX)
+        if (seconds == 0 || seconds > INT32_MAX)
                 return -EINVAL;
         r = ask(k, &q, ret);
         if (r >= 0)

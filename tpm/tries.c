@@ -66,26 +66,19 @@ static int learn_value(struct tpm *t) {
         return r;
 }
 
-static int take_ordinary(struct tpm *t, bool *ret) {
+static int take_ordinary(struct tpm *t) {
         uint64_t value;
         int r;
 
         r = learn_value(t);
         if (r < 0)
                 return r;
-        if (t->tries.left == 0) {
-                *ret = false;
-                return 0;
-        }
-
         value = t->tries.value + 1;
         tpm_tries_forget(t);
         r = tpm_counter_increment(t, &t->record->tries);
-        if (r < 0)
-                return r;
-        note_value(t, value);
-        *ret = true;
-        return 0;
+        if (r >= 0)
+                note_value(t, value);
+        return r;
 }
 
 static int begin_ordinary(struct tpm *t) {
@@ -129,11 +122,18 @@ int tpm_tries_left(struct tpm *t, uint8_t *ret) {
         return r;
 }
 
-int tpm_tries_take(struct tpm *t, bool *ret) {
+int tpm_tries_are_up(struct tpm *t, bool *ret) {
+        int r = is_ordinary(t) ? learn_value(t) : 0;
+
+        if (r >= 0)
+                *ret = is_ordinary(t) && t->tries.left == 0;
+        return r;
+}
+
+int tpm_tries_take(struct tpm *t) {
         if (is_ordinary(t))
-                return take_ordinary(t, ret);
+                return take_ordinary(t);
         tpm_tries_forget(t);
-        *ret = true;
         return 0;
 }
 

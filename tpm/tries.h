@@ -10,14 +10,16 @@
 
 /* Asks only if it is unknown. */
 _must_check_ int tpm_tries_left(struct tpm *t, uint8_t *ret);
+/* There are none left, and the TPM will not say so itself when it is asked for a PIN. */
+_must_check_ int tpm_tries_are_up(struct tpm *t, bool *ret);
 /*
- * Before the PIN is compared. An ordinary index counts nothing by itself: the try is counted here,
- * so that nothing that happens later gives it back. False: there are none left, do not ask.
+ * Right before the PIN is compared. An ordinary index counts nothing by itself: the try is counted
+ * here, so that no crash gives it back.
  */
-_must_check_ int tpm_tries_take(struct tpm *t, bool *ret);
+_must_check_ int tpm_tries_take(struct tpm *t);
 /* The PIN was right. */
 void tpm_tries_renew(struct tpm *t);
-/* The TPM did not look at the PIN that a try was taken for. */
+/* For certain the TPM did not look at the PIN that a try was taken for. */
 void tpm_tries_give_back(struct tpm *t);
 /* They changed, or may have. */
 void tpm_tries_forget(struct tpm *t);

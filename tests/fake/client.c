@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <stdarg.h>
@@ -11,14 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctap/command.h"
 #include "tests/fake/client.h"
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
 
 static const uint8_t aaguid[16] = "\xd0\x0d model of ne";
 
-int client_setup(void **state) {
-        struct ctap_options options = { .firmware_version = 7, .max_message = CLIENT_MESSAGE };
+static int setup(void **state, bool always_uv) {
+        struct ctap_options options = {
+                .firmware_version = 7,
+                .max_message = CLIENT_MESSAGE,
+                .always_uv = always_uv,
+        };
         struct client *c = calloc(1, sizeof(*c));
 
         assert_non_null(c);
@@ -30,6 +36,14 @@ int client_setup(void **state) {
         ctap_power_up(c->ctap);
         *state = c;
         return 0;
+}
+
+int client_setup(void **state) {
+        return setup(state, false);
+}
+
+int client_setup_always_uv(void **state) {
+        return setup(state, true);
 }
 
 int client_teardown(void **state) {
@@ -197,6 +211,16 @@ static void verify(struct client *c, const struct made *made, struct bytes auth_
         EVP_PKEY_free(pkey);
 }
 
+/* Two INTEGERs in a SEQUENCE, and no more. */
+static void assert_well_formed(struct bytes signature) {
+        const uint8_t *at = signature.data;
+        ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)signature.len);
+
+        assert_non_null(sig);
+        assert_ptr_equal(at, signature.data + signature.len);
+        ECDSA_SIG_free(sig);
+}
+
 /* The map of the last reply, on a copy that the caller keeps. */
 static struct cbor_value copy_of_reply(struct client *c, uint8_t *storage) {
         struct bytes copy = BYTES(storage, c->body.len);
@@ -230,13 +254,24 @@ static struct cursor read_auth_data(struct bytes auth_data, uint8_t *ret_flags,
         return at;
 }
 
-/* F7: exactly kty, alg, crv, x, y. */
-static void read_cose_key(struct bytes key, struct made *ret) {
+/* What is left of it: a map of outputs if the flags say so (ED), else nothing. */
+static struct bytes read_extensions(struct bytes left, uint8_t flags) {
+        if (!(flags & 0x80)) {
+                assert_int_equal(left.len, 0);
+                return BYTES_NULL;
+        }
+        assert_int_equal(cbor_check(left), CTAP_OK);
+        assert_true((left.data[0] & 0xe0) == 0xa0 && left.data[0] > 0xa0);
+        return left;
+}
+
+/* F7: exactly kty, alg, crv, x, y. Returns what follows. */
+static struct bytes read_cose_key(struct bytes left, struct made *ret) {
         struct cbor_value map, x, y;
         int64_t crv;
 
-        assert_int_equal(cbor_check(key), CTAP_OK);
-        map = cbor_next(&key);
+        map = cbor_next(&left);
+        assert_int_equal(cbor_check(map.raw), CTAP_OK);
         assert_int_equal(map.n, 5);
         assert_int_equal(next_of(&map.elements, 1, CBOR_KIND_INT).integer, 2);
         ret->alg = next_of(&map.elements, 3, CBOR_KIND_INT).integer;
@@ -249,6 +284,7 @@ static void read_cose_key(struct bytes key, struct made *ret) {
         assert_int_equal(y.string.len, ret->field);
         memcpy(ret->x, x.string.data, ret->field);
         memcpy(ret->y, y.string.data, ret->field);
+        return left;
 }
 
 void client_read_made(struct client *c, struct made *ret) {
@@ -264,7 +300,7 @@ void client_read_made(struct client *c, struct made *ret) {
         at = read_auth_data(ret->auth_data, &ret->flags, &ret->count);
         assert_bytes_equal(cursor_take(&at, 16), BYTES_OF(aaguid)); /* F4 */
         ret->id = cursor_string16(&at);
-        read_cose_key(at.left, ret);
+        ret->extensions = read_extensions(read_cose_key(at.left, ret), ret->flags);
 
         if (bytes_equal(ret->fmt, BYTES_TEXT("none"))) {
                 assert_int_equal(statement.n, 0);
@@ -276,9 +312,19 @@ void client_read_made(struct client *c, struct made *ret) {
         verify(c, ret, ret->auth_data, cbor_find_text(&statement, "sig").string);
 }
 
-void client_read_given(struct client *c, const struct made *made, struct given *ret) {
+static void read_user(struct bytes *members, struct given *ret) {
+        struct cbor_value user = next_of(members, 4, CBOR_KIND_MAP);
+
+        ret->n_user_members = user.n;
+        ret->user_id = cbor_find_text(&user, "id").string;
+        ret->user_name = cbor_find_text(&user, "name").string;
+        ret->user_display_name = cbor_find_text(&user, "displayName").string;
+}
+
+static void read_given(struct client *c, const struct made *made, bool by_nobody,
+                       struct given *ret) {
         struct cbor_value map = copy_of_reply(c, ret->reply);
-        struct cbor_value credential, user;
+        struct cbor_value credential, signature;
         struct cursor at;
 
         credential = next_of(&map.elements, 1, CBOR_KIND_MAP);
@@ -287,17 +333,19 @@ void client_read_given(struct client *c, const struct made *made, struct given *
         ret->id = cbor_find_text(&credential, "id").string;
         assert_bytes_equal(ret->id, made->id);
         ret->auth_data = next_of(&map.elements, 2, CBOR_KIND_BYTES).string;
-        verify(c, made, ret->auth_data, next_of(&map.elements, 3, CBOR_KIND_BYTES).string);
+        signature = next_of(&map.elements, 3, CBOR_KIND_BYTES);
+        if (by_nobody)
+                assert_well_formed(signature.string);
+        else
+                verify(c, made, ret->auth_data, signature.string);
 
         at = read_auth_data(ret->auth_data, &ret->flags, &ret->count);
-        assert_int_equal(at.left.len, 0); /* GA14 */
+        ret->extensions = read_extensions(at.left, ret->flags);
+        assert_false(ret->flags & 0x40); /* GA14 */
 
         ret->has_user = map.elements.len > 0 && map.elements.data[0] == 0x04;
-        if (ret->has_user) {
-                user = next_of(&map.elements, 4, CBOR_KIND_MAP);
-                ret->n_user_members = user.n;
-                ret->user_id = cbor_find_text(&user, "id").string;
-        }
+        if (ret->has_user)
+                read_user(&map.elements, ret);
         ret->n_credentials = 0;
         if (map.elements.len > 0) {
                 ret->n_credentials = (uint32_t)next_of(&map.elements, 5, CBOR_KIND_INT).integer;
@@ -306,12 +354,27 @@ void client_read_given(struct client *c, const struct made *made, struct given *
         assert_int_equal(map.elements.len, 0);
 }
 
+void client_read_given(struct client *c, const struct made *made, struct given *ret) {
+        read_given(c, made, false, ret);
+}
+
+void client_read_probe(struct client *c, const struct made *made, struct given *ret) {
+        read_given(c, made, true, ret);
+}
+
 void client_register(struct client *c, bool discoverable, const char *user, struct made *ret) {
+        const struct ctap_token token = c->ctap->token;
+        const struct platform platform = c->platform;
+
         client_make_credential(c);
         client_set(c, 3, "{'id': h'%s', 'name': '%s'}", client_hex(c, BYTES_TEXT(user)), user);
         client_set(c, 7, "{'rk': %s}", discoverable ? "true" : "false");
+        if (discoverable && c->fake->settings.pin_length > 0)
+                client_verify(c); /* MC7 */
         assert_int_equal(client_send(c), CTAP_OK);
         client_read_made(c, ret);
+        c->ctap->token = token;
+        c->platform = platform;
         fake_forget_trace(c->fake);
 }
 
@@ -341,7 +404,148 @@ void client_u2f_register(struct client *c, struct made *ret) {
         fake_forget_trace(c->fake);
 }
 
-/* Counters apart: a value that was made durable is never taken back. */
+/* ---- the PIN, and what it gives ---- */
+
+void client_set_pin(struct client *c) {
+        struct buf hash = BUF_ON(c->fake->pin.b);
+
+        platform_put_pin_hash(CLIENT_PIN, &hash);
+        c->fake->has_pin = true;
+        c->fake->settings.pin_length = (uint8_t)strlen(CLIENT_PIN);
+}
+
+void client_agree(struct client *c, unsigned protocol) {
+        uint8_t storage[128];
+        struct buf key = BUF_ON(storage);
+        struct cbor_writer w = { &key };
+
+        assert_int_equal(ctap_key_agreement_put(&c->ctap->agreement, protocol, &w), 0);
+        platform_agree(&c->platform, protocol, buf_bytes(&key));
+}
+
+void client_get_token(struct client *c, unsigned protocol, uint8_t permissions, const char *rp_id) {
+        struct ctap_keys *keys = &c->fake->keys;
+        enum ctap_pin_verdict verdict = CTAP_PIN_WRONG;
+        struct ctap_ticket ticket = { 0 };
+        struct sha256 rp_id_hash;
+
+        client_set_pin(c);
+        client_agree(c, protocol);
+        assert_int_equal(keys->ops->pin_verify(keys, &c->fake->pin, CTAP_TOKEN_SECONDS, &verdict,
+                                               &ticket),
+                         0);
+        assert_int_equal(verdict, CTAP_PIN_RIGHT);
+        if (rp_id)
+                assert_int_equal(EVP_Digest(rp_id, strlen(rp_id), rp_id_hash.b, NULL, EVP_sha256(),
+                                            NULL),
+                                 1);
+        assert_int_equal(ctap_token_issue(&c->ctap->token, &c->fake->rng, protocol, permissions,
+                                          rp_id ? &rp_id_hash : NULL, &ticket, c->fake->now_ms),
+                         0);
+        memcpy(c->platform.token, c->ctap->token.value.b, sizeof(c->platform.token));
+        fake_forget_trace(c->fake);
+}
+
+static unsigned param_member(const struct client *c) {
+        return c->command == 0x01 ? 8 : 6;
+}
+
+static uint8_t permission(const struct client *c) {
+        return c->command == 0x01 ? CTAP_PERMISSION_MC : CTAP_PERMISSION_GA;
+}
+
+void client_authorize(struct client *c) {
+        const unsigned member = param_member(c);
+        uint8_t storage[32];
+        struct buf param = BUF_ON(storage);
+
+        platform_token_param(&c->platform, BYTES_OF(c->client_data_hash), &param);
+        client_set(c, member, "h'%s'", client_hex(c, buf_bytes(&param)));
+        client_set(c, member + 1, "%u", c->platform.protocol);
+}
+
+void client_verify(struct client *c) {
+        client_get_token(c, 2, permission(c), CLIENT_RP);
+        client_authorize(c);
+}
+
+/* What can be wrong with a token before it is used. */
+static void get_bad_token(struct client *c, enum client_flaw flaw) {
+        const uint8_t wrong = permission(c) ^ (CTAP_PERMISSION_MC | CTAP_PERMISSION_GA);
+
+        client_get_token(c, 2, flaw == CLIENT_FLAW_NO_PERMISSION ? wrong : permission(c),
+                         flaw == CLIENT_FLAW_OTHER_SITE ? "other.example" : CLIENT_RP);
+        if (flaw == CLIENT_FLAW_OTHER_VALUE)
+                c->platform.token[31] ^= 1;
+        if (flaw == CLIENT_FLAW_OTHER_MESSAGE)
+                c->client_data_hash[0] ^= 1;
+        if (flaw == CLIENT_FLAW_OTHER_PROTOCOL)
+                c->platform.protocol = 1;
+}
+
+void client_verify_badly(struct client *c, enum client_flaw flaw) {
+        const unsigned member = param_member(c);
+        struct platform old;
+
+        get_bad_token(c, flaw);
+        client_authorize(c);
+        if (flaw == CLIENT_FLAW_OTHER_MESSAGE)
+                c->client_data_hash[0] ^= 1;
+        if (flaw == CLIENT_FLAW_SHORT)
+                client_set(c, member, "h'0011'");
+        if (flaw == CLIENT_FLAW_NO_TOKEN)
+                ctap_end_token(c->ctap);
+        if (flaw == CLIENT_FLAW_REPLACED) {
+                old = c->platform;
+                client_get_token(c, 2, permission(c), CLIENT_RP);
+                c->platform = old;
+        }
+        if (flaw == CLIENT_FLAW_LATE)
+                c->fake->now_ms += CTAP_TOKEN_FIRST_USE_MS;
+        if (flaw == CLIENT_FLAW_OLD) {
+                c->ctap->token.was_used = true;
+                c->fake->now_ms += 1000 * CTAP_TOKEN_SECONDS;
+        }
+        if (flaw == CLIENT_FLAW_RESTART)
+                c->fake->epoch++;
+        if (flaw == CLIENT_FLAW_POWER_CYCLE)
+                ctap_power_up(c->ctap);
+}
+
+/* ---- hmac-secret ---- */
+
+const char *client_hmac_input(struct client *c, struct bytes salts) {
+        const struct platform *p = &c->platform;
+        uint8_t cipher[64 + 16], mac[32];
+        struct buf salt_enc = BUF_ON(cipher), salt_auth = BUF_ON(mac);
+        int n;
+
+        platform_encrypt(p, salts, &salt_enc);
+        platform_authenticate(p, buf_bytes(&salt_enc), &salt_auth);
+        n = snprintf(c->hmac_input, sizeof(c->hmac_input),
+                     "{1: {1: 2, 3: -25, -1: 1, -2: h'%s', -3: h'%s'}, 2: h'%s', 3: h'%s', 4: %u}",
+                     client_hex(c, BYTES_OF(p->x)), client_hex(c, BYTES_OF(p->y)),
+                     client_hex(c, buf_bytes(&salt_enc)), client_hex(c, buf_bytes(&salt_auth)),
+                     p->protocol);
+        assert_true(n > 0 && (size_t)n < sizeof(c->hmac_input));
+        return c->hmac_input;
+}
+
+void client_hmac_output(struct client *c, struct bytes extensions, const char *name,
+                        struct buf *ret) {
+        const struct cbor_value map = cbor_next(&extensions);
+        const struct cbor_value output = cbor_find_text(&map, name);
+
+        assert_int_equal(output.kind, CBOR_KIND_BYTES);
+        platform_decrypt(&c->platform, output.string, ret);
+}
+
+/* ---- failures ---- */
+
+/*
+ * Counters apart, for a value that was made durable is never taken back, and CredRandom, which is
+ * made once and then stays.
+ */
 static void assert_same_rows(const struct fake *now, const struct ctap_row *before, uint32_t n) {
         assert_int_equal(now->n_rows, n);
         for (uint32_t i = 0; i < n; i++) {
@@ -349,11 +553,20 @@ static void assert_same_rows(const struct fake *now, const struct ctap_row *befo
 
                 assert_true(row.count >= before[i].count);
                 row.count = before[i].count;
+                assert_int_equal(row.cred_random.len > 0, row.cred_random_uv.len > 0);
+                if (before[i].cred_random.len == 0) {
+                        row.cred_random = before[i].cred_random;
+                        row.cred_random_uv = before[i].cred_random_uv;
+                }
                 assert_memory_equal(&row, &before[i], sizeof(row));
         }
 }
 
 unsigned client_fail_everywhere(struct client *c) {
+        return client_fail_everywhere_after(c, NULL);
+}
+
+unsigned client_fail_everywhere_after(struct client *c, void (*before_each)(struct client *c)) {
         struct ctap_row *before = malloc(sizeof(c->fake->rows));
         const uint32_t n_rows = c->fake->n_rows;
 
@@ -362,6 +575,8 @@ unsigned client_fail_everywhere(struct client *c) {
         for (unsigned n = 1;; n++) {
                 uint8_t status;
 
+                if (before_each)
+                        before_each(c);
                 fake_forget_trace(c->fake);
                 fake_fail(c->fake, NULL, n, -EIO);
                 status = client_send(c);

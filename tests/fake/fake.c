@@ -243,6 +243,8 @@ static bool is_pin(const struct fake *f, const struct ctap_pin_hash *pin) {
 }
 
 static enum ctap_pin_verdict judge(struct fake *f, const struct ctap_pin_hash *pin) {
+        if (f->pin_later)
+                return CTAP_PIN_LATER;
         if (f->pin_count >= CTAP_PIN_TRIES_MAX)
                 return CTAP_PIN_BLOCKED;
         if (!is_pin(f, pin)) {
@@ -286,6 +288,10 @@ static int keys_pin_change(struct ctap_keys *k, const struct ctap_pin_hash *old,
                 return 0;
         f->pin = *new;
         f->has_pin = true;
+        if (f->pin_unheard) {
+                f->pin_unheard = false;
+                return -EIO;
+        }
         return 0;
 }
 

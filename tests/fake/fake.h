@@ -31,6 +31,8 @@ struct fake {
         struct ctap_pin_hash pin; /* keys: meaningless without has_pin */
         bool has_pin;
         uint8_t pin_count;    /* wrong tries */
+        bool pin_later;       /* the device looks at no PIN for now */
+        bool pin_unheard;     /* the next pin_change comes about, and then says -EIO */
         unsigned secret_seed; /* of the random keys that are made */
         uint32_t epoch;       /* counts restarts: tickets of an older one are no good */
 

@@ -25,6 +25,7 @@ struct tpm {
         struct names names;
         bool unlocked;
         struct secret32 key;
+        char owner_auth[65];
 };
 
 static void encode(struct tpm_state *s, enum tpm_phase phase, const struct names *n) {
@@ -241,10 +242,35 @@ static int make(struct tpm *t, struct names *n) {
         return r;
 }
 
+/* This part never has a PIN. */
+int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
+                 _unused_ void *userdata) {
+        if (!t->unlocked)
+                return -EINVAL;
+        t->part->n_completed++;
+        return 0;
+}
+
+int tpm_set_owner_auth(struct tpm *t, struct bytes auth) {
+        if (auth.len >= sizeof(t->owner_auth))
+                return -EMSGSIZE;
+        memset(t->owner_auth, 0, sizeof(t->owner_auth));
+        if (auth.len > 0)
+                memcpy(t->owner_auth, auth.data, auth.len);
+        t->part->keeps_auth = auth.len > 0;
+        return 0;
+}
+
+static bool owner_allows(const struct tpm *t) {
+        return !t->part->owner_auth || strcmp(t->owner_auth, t->part->owner_auth) == 0;
+}
+
 int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
         struct names n;
         int r;
 
+        if (!owner_allows(t))
+                return -EACCES;
         decode(state, &n);
         r = undo(t, &n);
         if (r < 0)
@@ -263,21 +289,17 @@ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, voi
                 return r;
         encode(state, TPM_PHASE_READY, &n);
         r = save(userdata, state);
-        if (r < 0)
-                return r;
-        return tpm_unlock(t, state);
-}
-
-/* This part never has a PIN. */
-int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
-                 _unused_ void *userdata) {
-        return t->unlocked ? 0 : -EINVAL;
+        if (r == 0)
+                r = tpm_set_owner_auth(t, BYTES_NULL);
+        return r < 0 ? r : tpm_unlock(t, state);
 }
 
 int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
         struct names n;
         int r;
 
+        if (!owner_allows(t))
+                return -EACCES;
         state->phase = TPM_PHASE_ERASING;
         r = save(userdata, state);
         if (r < 0)
@@ -287,7 +309,7 @@ int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *u
         if (r < 0)
                 return r;
         forget(t);
-        return 0;
+        return tpm_set_owner_auth(t, BYTES_NULL);
 }
 
 struct ctap_keys *tpm_keys(struct tpm *t) {

@@ -23,8 +23,11 @@ struct fake_tpm {
                 uint32_t handle; /* 0: free */
                 uint64_t name;
         } slots[FAKE_TPM_HANDLES];
-        uint64_t counter;     /* never goes back, also not when the index is made anew */
-        unsigned n_connected; /* struct tpm that are not freed */
+        uint64_t counter;       /* never goes back, also not when the index is made anew */
+        unsigned n_connected;   /* struct tpm that are not freed */
+        const char *owner_auth; /* of the owner hierarchy; NULL: none */
+        unsigned n_completed;   /* calls of tpm_complete() */
+        bool keeps_auth;        /* some struct tpm was given a password and has not wiped it */
 };
 
 struct tpm *fake_tpm_connect(struct fake_tpm *part);

@@ -2,8 +2,8 @@
 
 /*
  * authenticator/config.c on any file. Either the file is taken without a word, and then what is
- * printed of it is taken again and prints the same, but for a few texts; or something is said about
- * it. The first line is also tried as an assignment of the command line.
+ * printed of it is taken again and prints the same; or something is said about it. The first line is
+ * also tried as an assignment of the command line.
  */
 
 #include <stdio.h>
@@ -61,33 +61,16 @@ static void print_config(const struct config *c, struct text *ret) {
         text_close(ret);
 }
 
-/* A text that begins like a comment, or that nearly fills a line, cannot be written with " = ". */
-static bool has_printed_form(const struct config *c) {
-        const char *const texts[] = { c->state_directory, c->runtime_directory, c->device, c->name,
-                                      c->tpm };
-
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                if (texts[i][0] == ';' || strlen(texts[i]) > 150)
-                        return false;
-        return true;
-}
-
 static void try_file(const void *data, size_t n) {
         struct text complaints, printed, again;
         struct config c, d;
         int r = read_config(&c, data, n, &complaints);
-        bool printable;
 
         require((r < 0) == (complaints.size > 0));
         free(complaints.data);
         check_values(&c); /* also of a file that is wrong in places */
         print_config(&c, &printed);
-        printable = has_printed_form(&c);
         config_done(&c);
-        if (!printable) {
-                free(printed.data);
-                return;
-        }
 
         r = read_config(&d, printed.data, printed.size, &complaints);
         require(r == 0 && complaints.size == 0);

@@ -6,7 +6,11 @@
  * store that fail. The input is a little program. One step is
  *
  *   c CHANNEL RP USER BITS    makeCredential: enum create_bits
+ *   e BITS                    what the next of these two asks of the extensions: enum extension_bits
  *   a CHANNEL RP WHICH BITS   getAssertion: enum assert_bits; WHICH is one of the ids made so far
+ *   T PROTOCOL RP PERMISSIONS a PIN is set, keys are agreed on, and a token is issued for it
+ *   w                         the key device restarts
+ *   V                         alwaysUv goes on or off
  *   g CHANNEL COMMAND         a command without parameters
  *   R CHANNEL RP CHALLENGE    U2F_REGISTER
  *   A CHANNEL RP WHICH CHALLENGE P1   U2F_AUTHENTICATE
@@ -21,9 +25,13 @@
  *   D                         the person does, or no longer does, read the question
  *   o ROW                     the owner deletes a credential
  *
+ * A token is issued as authenticatorClientPIN would, which has a fuzz program of its own.
+ *
  * A missing byte is 0; an unknown step is skipped. Beside it runs a model of what was made and what
  * the person agreed to: nothing may be made, used or erased without a yes to that very question,
- * each yes is good for one act, and no reply may say what the model does not know.
+ * each yes is good for one act, and no reply may say what the model does not know. Nobody is called
+ * verified whose ticket the key device has not just accepted, and without that no key behind the PIN
+ * signs.
  */
 
 #include <errno.h>
@@ -31,11 +39,13 @@
 
 #include "ctap/auth-data.h"
 #include "ctap/cbor.h"
+#include "ctap/command.h"
 #include "ctap/cose.h"
 #include "ctap/crypto.h"
 #include "ctap/ctap.h"
 #include "ctap/status.h"
 #include "tests/fake/fake.h"
+#include "tests/fake/platform.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAX_MESSAGE 1536
@@ -51,6 +61,7 @@ enum create_bits {
         CREATE_SELECT = 1 << 4, /* an empty pinUvAuthParam */
         CREATE_UV = 1 << 5,
         CREATE_NAMELESS = 1 << 6,
+        CREATE_VERIFIED = 1 << 7, /* a pinUvAuthParam by the token */
 };
 
 enum assert_bits {
@@ -59,6 +70,15 @@ enum assert_bits {
         ASSERT_ALL = 1 << 2,   /* an allowList of all ids made so far */
         ASSERT_RK = 1 << 3,
         ASSERT_SELECT = 1 << 4,
+        ASSERT_VERIFIED = 1 << 5,
+};
+
+enum extension_bits {
+        EXTENSION_LEVEL = 7, /* credProtect; 0: not asked for */
+        EXTENSION_SECRET = 1 << 3,
+        EXTENSION_SALTS = 1 << 4, /* hmac-secret of getAssertion, hmac-secret-mc */
+        EXTENSION_TWO_SALTS = 1 << 5,
+        EXTENSION_BAD_MAC = 1 << 6,
 };
 
 /* A credential that a reply has told of. */
@@ -68,7 +88,15 @@ struct made {
         uint32_t count;
 };
 
+/* What hmac-secret was asked to compute, and who can read the answer. */
+struct wanted {
+        struct platform platform;
+        uint8_t salts[64];
+        size_t len; /* 0: nothing */
+};
+
 struct walk {
+        struct wanted wanted;
         uint32_t channel;
         uint32_t remaining;
         uint64_t ends_ms;
@@ -83,6 +111,11 @@ struct model {
         struct walk walk;
         unsigned yes[4];  /* by enum ctap_ask */
         unsigned acts[4]; /* what was done on the strength of them */
+
+        struct platform platform;
+        bool has_platform;
+        uint8_t extensions; /* enum extension_bits, for the next request */
+        struct wanted wanted;
 
         uint16_t flip_at;
         uint8_t flip;
@@ -110,11 +143,15 @@ static struct sha256 rp_hash(uint8_t rp) {
 
 /* ---- what holds after every exchange ---- */
 
-static bool in_store(const struct fake *f, const struct ctap_credential_id *id) {
+static const struct ctap_row *row_of(const struct fake *f, struct bytes id) {
         for (uint32_t i = 0; i < f->n_rows; i++)
-                if (bytes_equal(BYTES_OF(f->rows[i].id), BYTES_OF(*id)))
-                        return true;
-        return false;
+                if (bytes_equal(BYTES_OF(f->rows[i].id), id))
+                        return &f->rows[i];
+        return NULL;
+}
+
+static bool in_store(const struct fake *f, const struct ctap_credential_id *id) {
+        return row_of(f, BYTES_OF(*id));
 }
 
 static struct made *find_made(struct model *m, struct bytes id) {
@@ -170,14 +207,14 @@ static void check_signature(struct model *m, struct bytes id, const struct sha25
                             uint8_t flags, uint32_t count) {
         struct made *made = find_made(m, id);
 
-        require((flags & ~CTAP_FLAG_UP) == 0);
+        require((flags & ~(CTAP_FLAG_UP | CTAP_FLAG_UV | CTAP_FLAG_ED)) == 0);
         if (!made) {
                 require(m->n_made == IDS_MAX);
                 return;
         }
         require(in_store(m->f, &made->id));
         require(bytes_equal(BYTES_OF(made->rp_id_hash), BYTES_OF(*rp_id_hash)));
-        require(flags ? count > made->count : count >= made->count);
+        require(flags & CTAP_FLAG_UP ? count > made->count : count >= made->count);
         made->count = count;
 }
 
@@ -199,6 +236,73 @@ static void read_head(struct bytes auth_data, struct ctap_auth_data *ret, struct
         *ret_rest = in;
 }
 
+/* What is left of the authenticator data is a map, if the flags say so, or nothing. */
+static void check_outputs(uint8_t flags, struct bytes outputs) {
+        if (flags & CTAP_FLAG_ED)
+                require(cbor_check(outputs) == CTAP_OK && outputs.data[0] > 0xa0);
+        else
+                require(outputs.len == 0);
+}
+
+/* Nobody is verified without a PIN, nor without the key device's word in this very exchange. */
+static void check_uv(const struct model *m, uint8_t flags) {
+        require(!(flags & CTAP_FLAG_UV) ||
+                (m->f->settings.pin_length > 0 && fake_calls(m->f, "ticket_check") > 0));
+}
+
+/* The answer is what the right one of the credential's two keys makes of the salts. */
+static void check_hmac(const struct model *m, const struct wanted *w,
+                       const struct ctap_credential_id *id, uint8_t flags, struct bytes outputs,
+                       const char *name) {
+        const struct cbor_value map = cbor_next(&outputs);
+        const struct cbor_value output = cbor_find_text(&map, name);
+        const struct ctap_row *row = row_of(m->f, BYTES_OF(*id));
+        uint8_t storage[64];
+        struct buf plain = BUF_ON(storage);
+
+        if (output.kind == CBOR_KIND_ABSENT)
+                return;
+        require(w->len > 0);
+        platform_decrypt(&w->platform, output.string, &plain);
+        require(plain.len == w->len);
+        if (!row) /* of a dummy nothing is kept */
+                return;
+        for (size_t i = 0; i < w->len; i += 32) {
+                const struct ctap_secret_blob *blob =
+                        flags & CTAP_FLAG_UV ? &row->cred_random_uv : &row->cred_random;
+                struct secret32 key;
+                struct sha256 hmac;
+
+                memcpy(key.b, blob->data + 3, sizeof(key.b));
+                require(ctap_hmac_sha256(&key, BYTES(w->salts + i, 32), &hmac) == 0);
+                require(bytes_equal(BYTES_OF(hmac), BYTES(storage + i, 32)));
+        }
+}
+
+/* What must not be made without the PIN. */
+static void check_creation(const struct model *m, const struct ctap_credential_id *id,
+                           uint8_t flags) {
+        const struct ctap_row *row = row_of(m->f, BYTES_OF(*id));
+        const bool always_uv = m->ctap->options.always_uv;
+
+        require((flags & CTAP_FLAG_UV) || !always_uv);
+        if (!row)
+                return;
+        require((flags & CTAP_FLAG_UV) || m->f->settings.pin_length == 0 ||
+                !(row->flags & CTAP_ROW_DISCOVERABLE));
+        require(row->class == (row->cred_protect == 3 || always_uv ? CTAP_CLASS_B : CTAP_CLASS_A));
+}
+
+static bool is_named(const struct exchange *e) {
+        struct bytes params = BYTES(e->message.data + 1, e->message.len - 1);
+        struct cbor_value map;
+
+        if (e->message.data[0] != 0x02)
+                return false;
+        map = cbor_next(&params);
+        return member(&map, 3).n > 0;
+}
+
 static void check_created(struct model *m, const struct cbor_value *reply) {
         const struct cbor_value data = member(reply, 2);
         struct ctap_auth_data d = { 0 };
@@ -207,24 +311,45 @@ static void check_created(struct model *m, const struct cbor_value *reply) {
         struct bytes known;
 
         read_head(data.string, &d, &in);
-        require(d.flags == (CTAP_FLAG_UP | CTAP_FLAG_AT) && d.count == 0);
+        require((d.flags & ~(CTAP_FLAG_UV | CTAP_FLAG_ED)) == (CTAP_FLAG_UP | CTAP_FLAG_AT));
+        require(d.count == 0);
         (void)cursor_take(&in, 16);
         known = cursor_string16(&in);
         require(known.len == sizeof(id.b));
         memcpy(id.b, known.data, sizeof(id.b));
-        require(cbor_check(in.left) == CTAP_OK);
+        require(cbor_next(&in.left).kind == CBOR_KIND_MAP);
+        check_outputs(d.flags, in.left);
+        check_uv(m, d.flags);
+        check_hmac(m, &m->wanted, &id, d.flags, in.left, "hmac-secret-mc");
         remember(m, &id, &d.rp_id_hash);
+        check_creation(m, &id, d.flags);
 }
 
-static void check_assertion(struct model *m, const struct cbor_value *reply) {
+/* Levels of credProtect, and keys behind the PIN. `named`: by an allowList. */
+static void check_protection(const struct model *m, struct bytes id, uint8_t flags, bool named) {
+        const bool verified = flags & CTAP_FLAG_UV;
+        const struct ctap_row *row = row_of(m->f, id);
+
+        require(row);
+        require(verified || row->cred_protect < (named ? 3 : 2));
+        require(verified || !(flags & CTAP_FLAG_UP) ||
+                (row->class == CTAP_CLASS_A && !m->ctap->options.always_uv));
+}
+
+static void check_assertion(struct model *m, const struct exchange *e, struct wanted *wanted,
+                            const struct cbor_value *reply) {
         const struct cbor_value credential = member(reply, 1), data = member(reply, 2);
         const struct cbor_value id = cbor_find_text(&credential, "id");
         struct ctap_auth_data d = { 0 };
         struct cursor in;
 
         read_head(data.string, &d, &in);
-        require(in.left.len == 0);
+        check_outputs(d.flags, in.left);
+        check_uv(m, d.flags);
         check_signature(m, id.string, &d.rp_id_hash, d.flags, d.count);
+        check_protection(m, id.string, d.flags, is_named(e));
+        check_hmac(m, wanted, (const struct ctap_credential_id *)(const void *)id.string.data,
+                   d.flags, in.left, "hmac-secret");
         require((d.flags & CTAP_FLAG_UP) == (fake_calls(m->f, "use") > 0));
 }
 
@@ -239,6 +364,7 @@ static void check_begun(struct model *m, const struct exchange *e, const struct 
                 .remaining = (uint32_t)(n.integer - 1),
                 .ends_ms = m->f->now_ms + WALK_MS,
                 .up = fake_calls(m->f, "use") > 0,
+                .wanted = m->wanted,
         };
 }
 
@@ -258,14 +384,15 @@ static void check_success(struct model *m, const struct exchange *e,
                 check_created(m, reply);
                 return;
         case 0x02:
-                check_assertion(m, reply);
+                check_assertion(m, e, &m->wanted, reply);
                 check_begun(m, e, reply);
                 return;
         case 0x08:
-                check_assertion(m, reply);
+                check_assertion(m, e, &m->walk.wanted, reply);
                 check_continued(m, e, reply);
                 return;
         case 0x04:
+        case 0x06:
                 return;
         default:
                 require(false); /* no other command has something to say */
@@ -345,6 +472,7 @@ static void check_u2f_reply(struct model *m, const struct exchange *e) {
         struct cursor body;
 
         require(buf_error(&e->reply) == 0 && e->reply.len >= 2);
+        require(end[-2] != 0x90 || !m->ctap->options.always_uv || e->message.data[1] == 0x03);
         if (end[-2] != 0x90) {
                 require(e->reply.len == 2);
                 return;
@@ -395,6 +523,7 @@ static void send_request(struct model *m, uint32_t channel, struct bytes message
         e.reply = BUF_ON(e.storage);
         ctap_request(m->ctap, channel, e.message, &e.reply);
         m->f->answer = answer;
+        m->extensions = 0;
 
         continues = e.message.len > 0 && e.message.data[0] == 0x08;
         check_reply(m, &e);
@@ -457,7 +586,7 @@ static void put_user(struct cbor_writer *w, uint8_t user, uint8_t bits) {
         }
 }
 
-static void put_param(struct cbor_writer *w, int32_t alg) {
+static void put_alg(struct cbor_writer *w, int32_t alg) {
         cbor_put_map(w, 2);
         cbor_put_string(w, "alg");
         cbor_put_int(w, alg);
@@ -465,17 +594,80 @@ static void put_param(struct cbor_writer *w, int32_t alg) {
         cbor_put_string(w, "public-key");
 }
 
+/* By the token that was issued last, which may be at its end by now. */
+static void put_param(struct cbor_writer *w, const struct model *m, unsigned key, uint8_t hash) {
+        uint8_t storage[32], message[32];
+        struct buf param = BUF_ON(storage);
+
+        memset(message, hash, sizeof(message));
+        if (m->has_platform)
+                platform_token_param(&m->platform, BYTES_OF(message), &param);
+        else
+                buf_put_u8(&param, 0);
+        cbor_put_int(w, key);
+        cbor_put_bytes(w, buf_bytes(&param));
+        cbor_put_int(w, key + 1);
+        cbor_put_int(w, m->has_platform ? m->platform.protocol : 2);
+}
+
+static void put_salts(struct cbor_writer *w, struct model *m) {
+        uint8_t storage[80], mac[32];
+        struct buf enc = BUF_ON(storage), auth = BUF_ON(mac);
+
+        m->wanted.platform = m->platform;
+        m->wanted.len = m->extensions & EXTENSION_TWO_SALTS ? 64 : 32;
+        memset(m->wanted.salts, m->extensions, sizeof(m->wanted.salts));
+        platform_encrypt(&m->platform, BYTES(m->wanted.salts, m->wanted.len), &enc);
+        platform_authenticate(&m->platform, buf_bytes(&enc), &auth);
+        mac[0] ^= (m->extensions & EXTENSION_BAD_MAC) != 0;
+
+        cbor_put_map(w, 4);
+        cbor_put_int(w, 1);
+        platform_put_key(&m->platform, w->out);
+        cbor_put_int(w, 2);
+        cbor_put_bytes(w, buf_bytes(&enc));
+        cbor_put_int(w, 3);
+        cbor_put_bytes(w, buf_bytes(&auth));
+        cbor_put_int(w, 4);
+        cbor_put_int(w, m->platform.protocol);
+}
+
+static bool wants_salts(const struct model *m) {
+        return m->has_platform && (m->extensions & EXTENSION_SALTS);
+}
+
+static void put_creation_extensions(struct cbor_writer *w, struct model *m) {
+        const uint8_t level = m->extensions & EXTENSION_LEVEL;
+        const bool secret = m->extensions & EXTENSION_SECRET, salts = wants_salts(m);
+
+        cbor_put_int(w, 6);
+        cbor_put_map(w, 0u + (level > 0) + secret + salts);
+        if (level > 0) {
+                cbor_put_string(w, "credProtect");
+                cbor_put_int(w, level);
+        }
+        if (secret) {
+                cbor_put_string(w, "hmac-secret");
+                cbor_put_bool(w, true);
+        }
+        if (salts) {
+                cbor_put_string(w, "hmac-secret-mc");
+                put_salts(w, m);
+        }
+}
+
 static void step_create(struct model *m, struct cursor *c) {
         uint32_t channel = channel_of(cursor_u8(c));
         uint8_t rp = cursor_u8(c), user = cursor_u8(c), bits = cursor_u8(c);
-        bool exclude = bits & CREATE_EXCLUDE, uv = bits & CREATE_UV;
+        bool exclude = bits & CREATE_EXCLUDE, uv = bits & CREATE_UV, extended = m->extensions > 0;
+        bool select = bits & CREATE_SELECT, verified = !select && (bits & CREATE_VERIFIED);
         uint8_t storage[MAX_MESSAGE];
         struct buf b = BUF_ON(storage);
         struct cbor_writer w = { &b };
 
         buf_put_u8(&b, 0x01);
-        cbor_put_map(&w,
-                     5u + exclude + ((bits & CREATE_SELECT) != 0) + ((bits & CREATE_NONE) != 0));
+        cbor_put_map(&w, 5u + exclude + extended + select + 2u * verified +
+                                 ((bits & CREATE_NONE) != 0));
         cbor_put_int(&w, 1);
         put_hash(&w, user);
         cbor_put_int(&w, 2);
@@ -486,12 +678,14 @@ static void step_create(struct model *m, struct cursor *c) {
         put_user(&w, user, bits);
         cbor_put_int(&w, 4);
         cbor_put_array(&w, 2);
-        put_param(&w, bits & CREATE_P384 ? CTAP_COSE_ES384 : -257);
-        put_param(&w, CTAP_COSE_ES256);
+        put_alg(&w, bits & CREATE_P384 ? CTAP_COSE_ES384 : -257);
+        put_alg(&w, CTAP_COSE_ES256);
         if (exclude) {
                 cbor_put_int(&w, 5);
                 put_descriptors(&w, m);
         }
+        if (extended)
+                put_creation_extensions(&w, m);
         cbor_put_int(&w, 7);
         cbor_put_map(&w, 1u + uv);
         cbor_put_string(&w, "rk");
@@ -500,10 +694,12 @@ static void step_create(struct model *m, struct cursor *c) {
                 cbor_put_string(&w, "uv");
                 cbor_put_bool(&w, true);
         }
-        if (bits & CREATE_SELECT) {
+        if (select) {
                 cbor_put_int(&w, 8);
                 cbor_put_bytes(&w, BYTES_NULL);
         }
+        if (verified)
+                put_param(&w, m, 8, user);
         if (bits & CREATE_NONE) {
                 cbor_put_int(&w, 0x0b);
                 cbor_put_array(&w, 1);
@@ -528,18 +724,26 @@ static void step_assert(struct model *m, struct cursor *c) {
         uint32_t channel = channel_of(cursor_u8(c));
         uint8_t rp = cursor_u8(c), which = cursor_u8(c), bits = cursor_u8(c);
         bool list = bits & (ASSERT_NAMED | ASSERT_ALL), rk = bits & ASSERT_RK;
+        bool select = bits & ASSERT_SELECT, verified = !select && (bits & ASSERT_VERIFIED);
+        bool salts = wants_salts(m);
         uint8_t storage[MAX_MESSAGE];
         struct buf b = BUF_ON(storage);
         struct cbor_writer w = { &b };
 
         buf_put_u8(&b, 0x02);
-        cbor_put_map(&w, 3u + list + ((bits & ASSERT_SELECT) != 0));
+        cbor_put_map(&w, 3u + list + salts + select + 2u * verified);
         cbor_put_int(&w, 1);
         cbor_put_string(&w, rps[rp % ELEMENTSOF(rps)]);
         cbor_put_int(&w, 2);
         put_hash(&w, which);
         if (list)
                 put_allow_list(&w, m, which, bits);
+        if (salts) {
+                cbor_put_int(&w, 4);
+                cbor_put_map(&w, 1);
+                cbor_put_string(&w, "hmac-secret");
+                put_salts(&w, m);
+        }
         cbor_put_int(&w, 5);
         cbor_put_map(&w, 1u + rk);
         if (rk) {
@@ -548,10 +752,12 @@ static void step_assert(struct model *m, struct cursor *c) {
         }
         cbor_put_string(&w, "up");
         cbor_put_bool(&w, !(bits & ASSERT_SILENT));
-        if (bits & ASSERT_SELECT) {
+        if (select) {
                 cbor_put_int(&w, 6);
                 cbor_put_bytes(&w, BYTES_NULL);
         }
+        if (verified)
+                put_param(&w, m, 6, which);
         send_request(m, channel, buf_bytes(&b));
 }
 
@@ -601,10 +807,15 @@ static struct bytes raw(struct cursor *c) {
 /* ---- the world ---- */
 
 static void step_fail(struct model *m, struct cursor *c) {
-        static const char *const calls[] = { NULL,   "create", "load",  "sign", "insert",
-                                             "find", "newest", "count", "use",  "prepare_use",
-                                             "wait", "begin",  "poll",  "fill", "reset" };
-        static const int errors[] = { -EIO, -ENOSPC, -ENOENT, -EKEYREJECTED, -EOVERFLOW };
+        static const char *const calls[] = {
+                NULL,          "create",       "load",           "sign",
+                "insert",      "find",         "newest",         "count",
+                "use",         "prepare_use",  "wait",           "begin",
+                "poll",        "fill",         "reset",          "secret_create",
+                "secret_hmac", "ticket_check", "set_cred_random"
+        };
+        static const int errors[] = { -EIO,          -ENOSPC,    -ENOENT,
+                                      -EKEYREJECTED, -EOVERFLOW, -EKEYEXPIRED };
         const char *call = calls[cursor_u8(c) % ELEMENTSOF(calls)];
         unsigned nth = 1u + cursor_u8(c) % 16u;
 
@@ -627,6 +838,30 @@ static void step_power_up(struct model *m) {
         m->walk.remaining = 0;
 }
 
+/* As authenticatorClientPIN leaves it behind. */
+static void step_token(struct model *m, struct cursor *c) {
+        const unsigned protocol = 1 + cursor_u8(c) % CTAP_PIN_PROTOCOLS;
+        const uint8_t rp = cursor_u8(c), permissions = cursor_u8(c);
+        const struct sha256 hash = rp_hash(rp);
+        struct ctap_ticket ticket = { 0 };
+        struct buf words = BUF_ON(ticket.data);
+        uint8_t storage[128];
+        struct buf key = BUF_ON(storage);
+        struct cbor_writer w = { &key };
+
+        m->f->has_pin = true;
+        m->f->settings.pin_length = 4;
+        require(ctap_key_agreement_put(&m->ctap->agreement, protocol, &w) == 0);
+        platform_agree(&m->platform, protocol, buf_bytes(&key));
+        buf_put_u32(&words, m->f->epoch);
+        buf_put_u64(&words, m->f->now_ms + 1000 * CTAP_TOKEN_SECONDS);
+        ticket.len = (uint16_t)words.len;
+        if (ctap_token_issue(&m->ctap->token, &m->f->rng, protocol, permissions,
+                             rp == 0xff ? NULL : &hash, &ticket, m->f->now_ms) == 0)
+                memcpy(m->platform.token, m->ctap->token.value.b, sizeof(m->platform.token));
+        m->has_platform = true;
+}
+
 static void step(struct model *m, struct cursor *c) {
         uint32_t channel;
 
@@ -636,6 +871,18 @@ static void step(struct model *m, struct cursor *c) {
                 break;
         case 'a':
                 step_assert(m, c);
+                break;
+        case 'e':
+                m->extensions = cursor_u8(c);
+                break;
+        case 'T':
+                step_token(m, c);
+                break;
+        case 'w':
+                m->f->epoch++;
+                break;
+        case 'V':
+                m->ctap->options.always_uv = !m->ctap->options.always_uv;
                 break;
         case 'g':
                 channel = channel_of(cursor_u8(c));

@@ -91,7 +91,7 @@ static int open_parts(struct stack *s, const char *tcti) {
         if (r == 0)
                 r = tpm_new(&tpm, &s->tpm);
         if (r == 0)
-                r = vault_open(s->store, s->tpm, &s->vault);
+                r = vault_open(s->store, s->tpm, BYTES_NULL, &s->vault);
         if (r < 0)
                 return r;
 

@@ -237,13 +237,18 @@ void kit_await_state(const struct daemon_kit *k, const char *want) {
 }
 
 int kit_cli(const struct daemon_kit *k, const char *arguments, char *out, size_t size) {
-        char command[512];
+        return kit_cli_with(k, arguments, "", out, size);
+}
+
+int kit_cli_with(const struct daemon_kit *k, const char *arguments, const char *input, char *out,
+                 size_t size) {
+        char command[1024];
         size_t n;
         int status;
         FILE *f;
 
-        snprintf(command, sizeof(command), "TPMAUTHN_SOCKET=%s " TPMAUTHN " %s 2>&1 </dev/null",
-                 k->control, arguments);
+        snprintf(command, sizeof(command), "printf '%s' | TPMAUTHN_SOCKET=%s " TPMAUTHN " %s 2>&1",
+                 input, k->control, arguments);
         f = popen(command, "r");
         assert_non_null(f);
         n = fread(out, 1, size - 1, f);

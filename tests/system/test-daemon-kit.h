@@ -46,6 +46,9 @@ void kit_await_state(const struct daemon_kit *k, const char *want);
 
 /* Runs tpmauthn with these arguments; its output goes to `out`; gives its exit status. */
 int kit_cli(const struct daemon_kit *k, const char *arguments, char *out, size_t size);
+/* The same with this text, which has no quotes, on its standard input. */
+int kit_cli_with(const struct daemon_kit *k, const char *arguments, const char *input, char *out,
+                 size_t size);
 
 /* Milliseconds of the monotonic clock. */
 uint64_t kit_now(void);

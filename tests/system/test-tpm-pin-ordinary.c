@@ -141,6 +141,22 @@ static void a_tpm_in_lockout_costs_no_try(void **state) {
         assert_nothing_else(f);
 }
 
+static void a_tpm_that_fails_costs_no_try(void **state) {
+        static const unsigned codes[] = { 0x101, 0x904, 0x910, 0x1c4, 0x12f, 0x922 };
+        struct fixture *f = *state;
+
+        f->sessions = TPM_SESSIONS_SALTED;
+        fixture_restart(f);
+        for (size_t i = 0; i < ELEMENTSOF(codes); i++)
+                for (unsigned n = 1; n <= 4; n++) {
+                        watch_plan(f, "answer %u %x\n", n, codes[i]);
+                        (void)pin_verify(f, "1234", NULL);
+                        watch_no_plan(f);
+                        fixture_restart(f);
+                        assert_int_equal(pin_retries(f), 8);
+                }
+}
+
 /* A backup of the disk from when all tries were left. */
 static void a_restored_disk_gives_no_try_back(void **state) {
         struct fixture *f = *state;
@@ -273,7 +289,7 @@ static void counting_costs_one_command_more(void **state) {
         (void)watch_count(f);
         assert_int_equal(pin_verify(f, "1234", NULL), CTAP_PIN_RIGHT);
         watch_log(f, log, sizeof(log));
-        assert_string_equal(log, "NV_Increment StartAuthSession PolicySecret FlushContext");
+        assert_string_equal(log, "StartAuthSession NV_Increment PolicySecret FlushContext");
         assert_int_equal(pin_retries(f), 8);
         assert_int_equal(watch_count(f), 0);
 }
@@ -287,6 +303,7 @@ int main(void) {
                 TEST(after_eight_wrong_ones_the_tpm_is_not_asked_any_more),
                 TEST(keys_of_class_b_work_as_ever),
                 TEST(a_tpm_in_lockout_costs_no_try),
+                TEST(a_tpm_that_fails_costs_no_try),
                 TEST(a_restored_disk_gives_no_try_back),
                 TEST(a_counter_that_does_not_go_with_the_state_leaves_no_try),
                 TEST(a_counter_that_is_gone_is_told_and_never_goes_back),

@@ -132,7 +132,7 @@ static void B11_no_parameters_at_all(void **state) {
 }
 
 static void B13_unknown_commands(void **state) {
-        static const uint8_t known[] = { 0x01, 0x02, 0x04, 0x07, 0x08, 0x0b };
+        static const uint8_t known[] = { 0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0b };
         struct client *c = *state;
 
         for (unsigned code = 0; code <= UINT8_MAX; code++) {

@@ -96,21 +96,28 @@ static void every_key_has_a_default(void **state) {
         assert_int_equal(f->config.persistent.last, 0x810180ff);
         assert_int_equal(f->config.log_level, LOG_INFO);
         assert_false(f->config.persist_srk);
+        assert_int_equal(f->config.sessions, TPM_SESSIONS_AUTO);
+        assert_false(f->config.always_uv);
 }
 
 static void values_are_read(void **state) {
         struct fixture *f = *state;
 
-        assert_int_equal(read_one(f, "# comment\n[device]\n  device = socket:/tmp/x ; why\n"
-                                     "count=2\n[tpm]\ntpm = swtpm\npersist-srk = yes\n"
-                                     "nv-range = 0x01800300-0x0180030f\n"
-                                     "[presence]\npresence = script\ntimeout = 1500ms\n"),
-                         0);
+        assert_int_equal(
+                read_one(
+                        f,
+                        "# comment\n[device]\n  device = socket:/tmp/x ; why\n"
+                        "count=2\n[tpm]\ntpm = swtpm\npersist-srk = yes\n"
+                        "nv-range = 0x01800300-0x0180030f\nsessions = salted\n"
+                        "[policy]\nalways-uv = yes\n[presence]\npresence = script\ntimeout = 1500ms\n"),
+                0);
         assert_string_equal(f->config.device, "socket:/tmp/x");
         assert_int_equal(f->config.count, 2);
         assert_string_equal(f->config.tpm, "swtpm");
         assert_true(f->config.persist_srk);
         assert_int_equal(f->config.nv.last, 0x0180030f);
+        assert_int_equal(f->config.sessions, TPM_SESSIONS_SALTED);
+        assert_true(f->config.always_uv);
         assert_int_equal(f->config.presence, PRESENCE_SCRIPT);
         assert_int_equal(f->config.presence_timeout_ms, 1500);
 }
@@ -282,6 +289,27 @@ static void what_is_printed_can_be_read(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void what_nearly_fills_a_line_or_begins_like_a_comment_is_printed_so(void **state) {
+        _cleanup_(free_pointer) char *printed = NULL, *tcti = NULL;
+        struct fixture *f = *state;
+        char text[400];
+        size_t n;
+        FILE *out;
+
+        assert_true(asprintf(&tcti, "x:%0*d", 192, 0) > 0);
+        snprintf(text, sizeof(text), "[device]\nname=;a name\n[tpm]\ntpm=%s\n", tcti);
+        assert_int_equal(read_one(f, text), 0);
+        out = open_memstream(&printed, &n);
+        config_print(&f->config, out);
+        fclose(out);
+
+        config_done(&f->config);
+        assert_int_equal(config_init(&f->config), 0);
+        assert_int_equal(read_one(f, printed), 0);
+        assert_string_equal(f->config.name, ";a name");
+        assert_string_equal(f->config.tpm, tcti);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(every_key_has_a_default),
@@ -298,6 +326,7 @@ int main(void) {
                 TEST(command_line_overrides),
                 TEST(one_terminal_serves_one_device),
                 TEST(what_is_printed_can_be_read),
+                TEST(what_nearly_fills_a_line_or_begins_like_a_comment_is_printed_so),
         };
 
         return cmocka_run_group_tests_name("config", tests, NULL, NULL);

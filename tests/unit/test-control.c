@@ -105,6 +105,55 @@ static void a_right_request_is_taken(void **state) {
         control_request_done(&rq);
 }
 
+static void secrets_are_texts_and_asked_for_by_name(void **state) {
+        static const char *const right[] = {
+                "{\"v\":1,\"id\":1,\"method\":\"pin-set\",\"params\":{\"pin\":\"1234\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"pin-change\",\"params\":{\"old\":\"1\",\"pin\":\"2\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"reset\",\"params\":{\"owner_auth\":\"x\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"provision\",\"params\":{\"owner_auth\":\"\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"provision\"}",
+        };
+        static const char *const wrong[] = {
+                "{\"v\":1,\"id\":1,\"method\":\"pin-set\"}",
+                "{\"v\":1,\"id\":1,\"method\":\"pin-set\",\"params\":{\"pin\":1234}}",
+                "{\"v\":1,\"id\":1,\"method\":\"pin-set\",\"params\":{\"pin\":\"1\",\"old\":\"2\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"pin-change\",\"params\":{\"pin\":\"1234\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"reset\",\"params\":{\"owner_auth\":null}}",
+                "{\"v\":1,\"id\":1,\"method\":\"tpm\",\"params\":{\"owner_auth\":\"x\"}}",
+        };
+        struct control_request rq;
+        json_t *error;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(right); i++) {
+                assert_true(control_parse(BYTES_TEXT(right[i]), &rq, &error));
+                control_request_done(&rq);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
+                assert_refused(wrong[i], strlen(wrong[i]), PROTOCOL_E_BAD_REQUEST, 1);
+}
+
+/* Nothing of a line is left in what jansson gave back: whoever gets that memory next looks. */
+static void a_secret_is_wiped_with_its_json(void **state) {
+        static const char line[] = "{\"v\":1,\"id\":1,\"method\":\"pin-set\",\"params\":{\"pin\":"
+                                   "\"a-long-enough-secret-to-be-told-from-what-else-is-there\"}}";
+        struct control_request rq;
+        json_t *error;
+        char *next[64];
+
+        (void)state;
+        control_wipe_json();
+        assert_true(control_parse(BYTES_TEXT(line), &rq, &error));
+        control_request_done(&rq);
+        for (size_t i = 0; i < ELEMENTSOF(next); i++) {
+                next[i] = malloc(56);
+                assert_non_null(next[i]);
+                assert_null(memmem(next[i] + 16, 40, "-to-be-told", 11));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(next); i++)
+                free(next[i]);
+}
+
 static void params_may_be_absent(void **state) {
         const char *line = "{\"v\":1,\"id\":1,\"method\":\"list\"}";
         struct control_request rq;
@@ -145,6 +194,8 @@ int main(void) {
                 cmocka_unit_test(another_version_is_refused),
                 cmocka_unit_test(unknown_method_is_refused),
                 cmocka_unit_test(a_right_request_is_taken),
+                cmocka_unit_test(secrets_are_texts_and_asked_for_by_name),
+                cmocka_unit_test(a_secret_is_wiped_with_its_json),
                 cmocka_unit_test(params_may_be_absent),
                 cmocka_unit_test(an_answer_is_one_line_with_version_and_id),
                 cmocka_unit_test(only_root_the_daemon_and_the_owner_may_connect),

@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctap/command.h"
 #include "tests/fake/client.h"
 #include "tests/unit/test.h"
 
 #define NEXT 0x08
+
+static const uint8_t salt[32] = "thirty-two bytes of salt........";
 
 struct wrong {
         unsigned key;
@@ -168,6 +171,16 @@ static void GA1_empty_auth_param_asks_and_says_there_is_no_pin(void **state) {
         }
 }
 
+static void GA1_empty_auth_param_with_a_pin_says_that_there_is_one(void **state) {
+        struct client *c = *state;
+
+        client_set_pin(c);
+        client_get_assertion(c);
+        client_set(c, 6, "h''");
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_INVALID);
+        assert_string_equal(c->fake->trace, "begin wait end");
+}
+
 static void GA2_the_protocol_of_an_auth_param(void **state) {
         static const struct {
                 const char *protocol;
@@ -224,6 +237,187 @@ static void GA3_an_auth_param_makes_uv_false(void **state) {
         assert_int_equal(client_send(c), CTAP_OK);
         client_read_given(c, &made, &given);
         assert_int_equal(given.flags, 0x01); /* F6 */
+}
+
+/* ---- verification ---- */
+
+/* Puts a credential behind the PIN, as one that was made so. */
+static void put_behind_pin(struct client *c, uint8_t level) {
+        struct ctap_row *row = &c->fake->rows[c->fake->n_rows - 1];
+
+        row->class = CTAP_CLASS_B;
+        row->cred_protect = level;
+        row->key.data[3] = CTAP_CLASS_B; /* the key device's own note */
+}
+
+static void GA4_under_always_uv_nothing_is_signed_without_the_pin(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_get_assertion(c);
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED); /* no PIN at all */
+        client_set(c, 6, "h'0011'");
+        client_set(c, 7, "1");
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+        client_set_pin(c);
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        fake_forget_trace(c->fake);
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+        assert_string_equal(c->fake->trace, "");
+
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+        assert_int_equal(given.flags, 0x05);
+}
+
+/* openssh and systemd find their key so (H31), and look at no signature. */
+static void GA4_under_always_uv_a_silent_probe_is_answered(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_set_pin(c);
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        client_set_list(c, 3, &made, 1);
+        client_set(c, 5, "{'up': false}");
+        fake_forget_trace(c->fake);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_probe(c, &made, &given);
+        assert_int_equal(given.flags, 0);
+        assert_string_equal(c->fake->trace, "find");
+
+        client_set(c, 3, "[{'id': h'00', 'type': 'public-key'}]");
+        assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
+}
+
+static void GA4_a_key_behind_the_pin_signs_for_nobody_else(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_register(c, true, "ann", &made);
+        for (uint8_t level = 1; level <= 2; level++) {
+                put_behind_pin(c, level);
+                client_get_assertion(c);
+                client_set_list(c, 3, &made, 1);
+                fake_forget_trace(c->fake);
+                assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+                assert_string_equal(c->fake->trace, "find");
+
+                client_set(c, 5, "{'up': false}");
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_probe(c, &made, &given);
+                assert_int_equal(given.flags, 0);
+
+                client_verify(c); /* with the PIN it is a real one */
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_given(c, &made, &given);
+                assert_int_equal(given.flags, 0x04); /* F6 */
+        }
+        put_behind_pin(c, 3); /* and this one hides itself as well */
+        client_get_assertion(c);
+        client_set_list(c, 3, &made, 1);
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
+}
+
+static void GA4_a_probe_of_a_p384_key_behind_the_pin(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_make_credential(c);
+        client_set(c, 4, "[{'alg': -35, 'type': 'public-key'}]");
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        client_get_assertion(c);
+        client_set_list(c, 3, &made, 1);
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_probe(c, &made, &given);
+}
+
+static void GA5_either_protocol_verifies(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_register(c, true, "ann", &made);
+        for (unsigned protocol = 1; protocol <= 2; protocol++) {
+                client_get_assertion(c);
+                client_get_token(c, protocol, 0x02, CLIENT_RP);
+                client_authorize(c);
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_given(c, &made, &given);
+                assert_int_equal(given.flags, 0x05); /* F6 */
+        }
+}
+
+static void GA5_a_token_that_does_not_count(void **state) {
+        static const char *const options[] = { "{}", "{'up': false}", "{'uv': true}" };
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                for (enum client_flaw flaw = 0; flaw < _CLIENT_FLAWS; flaw++) {
+                        client_get_assertion(c);
+                        client_set(c, 5, "%s", options[i]);
+                        client_verify_badly(c, flaw);
+                        fake_forget_trace(c->fake);
+                        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+                        assert_int_equal(fake_calls(c->fake, "begin"), 0);
+                        assert_int_equal(fake_calls(c->fake, "load"), 0);
+                }
+}
+
+static void F6_the_uv_flag_is_for_the_command_that_the_token_came_with(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        client_set(c, 5, "{'up': false}");
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+        assert_int_equal(given.flags, 0x04);
+        client_unset(c, 6); /* the token is good still, but nobody showed it */
+        client_unset(c, 7);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+        assert_int_equal(given.flags, 0);
+}
+
+static void GA5_without_a_token_a_pin_changes_nothing(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_set_pin(c);
+        client_register(c, true, "ann", &made);
+        use(c, &made, &given);
+        assert_int_equal(given.flags, 0x01);
+}
+
+static void GA5_a_token_of_no_site_becomes_that_of_the_first(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        client_set(c, 5, "{'up': false}");
+        client_get_token(c, 2, 0x03, NULL);
+        client_authorize(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_set(c, 1, "'other.example'");
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
 }
 
 /* ---- which credential ---- */
@@ -300,6 +494,21 @@ static void GA7_level_3_hides_itself_from_a_list(void **state) {
         assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
 }
 
+static void GA7_a_verified_person_sees_level_3(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_register(c, false, "ann", &made);
+        put_behind_pin(c, 3);
+        client_get_assertion(c);
+        client_set_list(c, 3, &made, 1);
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+        assert_int_equal(given.flags, 0x05);
+}
+
 static void U9_a_u2f_registration_signs_for_ctap2(void **state) {
         struct client *c = *state;
         struct made made;
@@ -351,6 +560,28 @@ static void GA8_levels_2_and_3_hide_themselves(void **state) {
 
         c->fake->rows[0].cred_protect = 2;
         assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
+}
+
+static void GA8_a_verified_person_sees_all_levels(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        client_register(c, true, "ann", &made[0]);
+        client_register(c, true, "bob", &made[1]);
+        client_register(c, true, "cat", &made[2]);
+        put_behind_pin(c, 3);
+        c->fake->rows[1].cred_protect = 2;
+        client_get_assertion(c);
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[2], &given);
+        assert_int_equal(given.n_credentials, 3);
+        for (unsigned i = 2; i > 0; i--) {
+                assert_int_equal(next(c), CTAP_OK);
+                client_read_given(c, &made[i - 1], &given);
+                assert_int_equal(given.flags, 0x05);
+        }
 }
 
 static void GA9_nothing_matches_is_said_after_a_passive_question(void **state) {
@@ -467,6 +698,40 @@ static void GA10_up_false_asks_nobody_and_changes_nothing(void **state) {
         assert_int_equal(c->fake->rows[0].count, 1);
 }
 
+static void GA10_a_yes_uses_the_token_up_and_a_probe_does_not(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        client_verify(c);
+        for (unsigned i = 0; i < 3; i++) { /* H24: as Firefox does before it asks in earnest */
+                client_set(c, 5, "{'up': false}");
+                assert_int_equal(client_send(c), CTAP_OK);
+        }
+        c->fake->answer = CTAP_ANSWER_NO;
+        client_set(c, 5, "{'up': true}");
+        assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
+        c->fake->answer = CTAP_ANSWER_YES;
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+}
+
+static void GA10_a_search_that_finds_nothing_leaves_the_token(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        client_set(c, 3, "[{'id': h'00', 'type': 'public-key'}]");
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
+        client_set_list(c, 3, &made, 1);
+        assert_int_equal(client_send(c), CTAP_OK);
+}
+
 /* ---- what is given ---- */
 
 static void GA11_the_number_of_credentials_is_in_the_first_reply_if_above_one(void **state) {
@@ -507,6 +772,41 @@ static void GA12_the_user_is_an_id_and_only_of_discoverable_credentials(void **s
         client_register(c, false, "cat", &made);
         use(c, &made, &given);
         assert_false(given.has_user);
+}
+
+static void GA12_a_verified_person_chooses_among_accounts_by_name(void **state) {
+        struct client *c = *state;
+        struct made made[2];
+        struct given given;
+
+        client_make_credential(c);
+        client_set(c, 7, "{'rk': true}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made[0]);
+        client_get_assertion(c); /* one account is no choice */
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[0], &given);
+        assert_int_equal(given.n_user_members, 1);
+
+        client_register(c, true, "bob", &made[1]);
+        client_get_assertion(c);
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[1], &given);
+        assert_int_equal(given.n_user_members, 2); /* it was given no display name */
+        assert_bytes_equal(given.user_name, BYTES_TEXT("bob"));
+        assert_int_equal(next(c), CTAP_OK);
+        client_read_given(c, &made[0], &given);
+        assert_int_equal(given.n_user_members, 3);
+        assert_bytes_equal(given.user_name, BYTES_TEXT("ann"));
+        assert_bytes_equal(given.user_display_name, BYTES_TEXT("Ann Example"));
+
+        client_set_list(c, 3, made, 2); /* nor is one that was named */
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[0], &given);
+        assert_int_equal(given.n_user_members, 1);
 }
 
 static void GA13_the_credential_is_always_named(void **state) {
@@ -766,6 +1066,73 @@ static void GN4_plugging_in_anew_ends_it(void **state) {
         assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
 }
 
+/* Three accounts, one of them behind the PIN, and the first assertion of a verified person. */
+static void begin_verified_walk(struct client *c, struct made made[static 3]) {
+        struct given given;
+
+        client_register(c, true, "ann", &made[0]);
+        client_register(c, true, "bob", &made[1]);
+        put_behind_pin(c, 3);
+        client_register(c, true, "cat", &made[2]);
+        client_get_assertion(c);
+        client_verify(c);
+        client_set(c, 4, "{'hmac-secret': %s}", client_hmac_input(c, BYTES_OF(salt)));
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[2], &given);
+        assert_int_equal(given.n_credentials, 3);
+}
+
+static void GN4_the_end_of_the_token_ends_it(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        c->fake->thinking_ms = 580000;
+        begin_verified_walk(c, made);
+        c->fake->now_ms += 19999;
+        assert_int_equal(next(c), CTAP_OK);
+        client_read_given(c, &made[1], &given);
+        c->fake->now_ms += 1; /* far from the thirty seconds of a walk */
+        assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
+        assert_string_equal(c->fake->trace, "");
+}
+
+static void GN4_a_restart_of_the_key_device_ends_it(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+
+        begin_verified_walk(c, made);
+        c->fake->epoch++;
+        assert_int_equal(next(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        assert_int_equal(fake_calls(c->fake, "load"), 0);
+        assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
+}
+
+static void GN4_a_ticket_that_is_refused_ends_it(void **state) {
+        static const char *const calls[] = { "secret_hmac", "load", "sign" };
+        struct client *c = *state;
+        struct made made[3];
+
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                begin_verified_walk(c, made);
+                fake_fail(c->fake, calls[i], 1, -EKEYEXPIRED);
+                assert_int_equal(next(c), CTAP2_ERR_PIN_AUTH_INVALID);
+                assert_false(fake_mend(c->fake));
+                assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
+        }
+}
+
+static void GN4_nothing_of_it_stays_in_memory(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+        struct ctap_walk nothing;
+
+        begin_verified_walk(c, made);
+        assert_int_equal(client_call(c, 0x04, BYTES_NULL), CTAP_OK);
+        memset(&nothing, 0, sizeof(nothing));
+        assert_memory_equal(&c->ctap->walk, &nothing, sizeof(nothing));
+}
+
 static void GN5_same_flags_and_hash_and_its_own_counter(void **state) {
         struct client *c = *state;
         struct made made[3];
@@ -798,6 +1165,57 @@ static void GN5_a_silent_walk_stays_silent(void **state) {
         client_read_given(c, &made[0], &given);
         assert_int_equal(given.flags, 0);
         assert_int_equal(c->fake->rows[0].count, 0);
+}
+
+static void GN5_a_verified_person_stays_so_and_hmacs_are_of_each_credential(void **state) {
+        uint8_t storage[3][32];
+        struct buf by_itself = BUF_ON(storage[0]);
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        begin_verified_walk(c, made);
+        for (unsigned i = 2; i > 0; i--) {
+                struct buf output = BUF_ON(storage[i]);
+
+                assert_int_equal(next(c), CTAP_OK);
+                client_read_given(c, &made[i - 1], &given);
+                assert_int_equal(given.flags, 0x85);
+                client_hmac_output(c, given.extensions, "hmac-secret", &output);
+                assert_int_equal(output.len, 32);
+        }
+        assert_memory_not_equal(storage[1], storage[2], 32);
+
+        /* The same as by its own request. */
+        client_get_assertion(c);
+        client_set_list(c, 3, &made[0], 1);
+        client_verify(c);
+        client_set(c, 4, "{'hmac-secret': %s}", client_hmac_input(c, BYTES_OF(salt)));
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[0], &given);
+        client_hmac_output(c, given.extensions, "hmac-secret", &by_itself);
+        assert_memory_equal(storage[1], storage[0], 32);
+}
+
+/* There was another one that needed no PIN, hence no 36 at first. */
+static void GN5_a_key_behind_the_pin_ends_a_walk_without_the_pin(void **state) {
+        struct client *c = *state;
+        struct made made[2];
+        struct given given;
+
+        client_register(c, true, "ann", &made[0]);
+        put_behind_pin(c, 1);
+        client_register(c, true, "bob", &made[1]);
+        client_get_assertion(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(next(c), CTAP2_ERR_PUAT_REQUIRED);
+        assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
+
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(next(c), CTAP_OK);
+        client_read_probe(c, &made[0], &given);
+        assert_int_equal(given.flags, 0);
 }
 
 static void GN6_asks_nobody(void **state) {
@@ -840,6 +1258,25 @@ static void GN_every_failure_is_an_error_and_the_walk_goes_on(void **state) {
         client_read_given(c, &made[1], &given);
 }
 
+static void GN_every_failure_of_a_verified_walk_too(void **state) {
+        static const char *const calls[] = {
+                "ticket_check", "newest", "prepare_use", "secret_create", "set_cred_random",
+                "secret_hmac",  "fill",   "load",        "use",           "sign"
+        };
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        begin_verified_walk(c, made);
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                fake_fail(c->fake, calls[i], 1, -EIO);
+                assert_int_equal(next(c), CTAP1_ERR_OTHER);
+                assert_false(fake_mend(c->fake));
+        }
+        assert_int_equal(next(c), CTAP_OK);
+        client_read_given(c, &made[1], &given);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 client_unit_test(B9_members_of_the_wrong_type),
@@ -849,24 +1286,39 @@ int main(void) {
                 client_unit_test(B17_the_whole_list_is_checked_even_behind_a_match),
                 client_unit_test(B20_rp_ids_and_hashes_of_the_wrong_length),
                 client_unit_test(GA1_empty_auth_param_asks_and_says_there_is_no_pin),
+                client_unit_test(GA1_empty_auth_param_with_a_pin_says_that_there_is_one),
                 client_unit_test(GA2_the_protocol_of_an_auth_param),
                 client_unit_test(GA3_options),
                 client_unit_test(GA3_an_auth_param_makes_uv_false),
+                always_uv_unit_test(GA4_under_always_uv_nothing_is_signed_without_the_pin),
+                always_uv_unit_test(GA4_under_always_uv_a_silent_probe_is_answered),
+                client_unit_test(GA4_a_key_behind_the_pin_signs_for_nobody_else),
+                always_uv_unit_test(GA4_a_probe_of_a_p384_key_behind_the_pin),
+                client_unit_test(GA5_either_protocol_verifies),
+                client_unit_test(GA5_a_token_that_does_not_count),
+                client_unit_test(F6_the_uv_flag_is_for_the_command_that_the_token_came_with),
+                client_unit_test(GA5_without_a_token_a_pin_changes_nothing),
+                client_unit_test(GA5_a_token_of_no_site_becomes_that_of_the_first),
                 client_unit_test(GA7_a_listed_credential_of_any_kind),
                 client_unit_test(GA7_what_does_not_match),
                 client_unit_test(GA7_what_does_not_match_is_passed_over),
                 client_unit_test(GA7_level_3_hides_itself_from_a_list),
+                client_unit_test(GA7_a_verified_person_sees_level_3),
                 client_unit_test(U9_a_u2f_registration_signs_for_ctap2),
                 client_unit_test(GA8_without_a_list_the_newest_discoverable_one),
                 client_unit_test(GA8_levels_2_and_3_hide_themselves),
+                client_unit_test(GA8_a_verified_person_sees_all_levels),
                 client_unit_test(GA9_nothing_matches_is_said_after_a_passive_question),
                 client_unit_test(GA9_a_silent_probe_is_told_at_once),
                 client_unit_test(GA10_the_question_names_site_and_account),
                 client_unit_test(GA10_the_key_is_loaded_while_the_person_reads),
                 client_unit_test(GA10_without_a_yes_nothing_is_counted),
                 client_unit_test(GA10_up_false_asks_nobody_and_changes_nothing),
+                client_unit_test(GA10_a_yes_uses_the_token_up_and_a_probe_does_not),
+                client_unit_test(GA10_a_search_that_finds_nothing_leaves_the_token),
                 client_unit_test(GA11_the_number_of_credentials_is_in_the_first_reply_if_above_one),
                 client_unit_test(GA12_the_user_is_an_id_and_only_of_discoverable_credentials),
+                client_unit_test(GA12_a_verified_person_chooses_among_accounts_by_name),
                 client_unit_test(GA13_the_credential_is_always_named),
                 client_unit_test(GA14_nothing_but_flags_and_counter),
                 client_unit_test(GA15_the_counter_rises),
@@ -885,11 +1337,18 @@ int main(void) {
                 client_unit_test(GN4_any_other_command_ends_it),
                 client_unit_test(GN4_a_u2f_message_ends_it),
                 client_unit_test(GN4_plugging_in_anew_ends_it),
+                client_unit_test(GN4_the_end_of_the_token_ends_it),
+                client_unit_test(GN4_a_restart_of_the_key_device_ends_it),
+                client_unit_test(GN4_a_ticket_that_is_refused_ends_it),
+                client_unit_test(GN4_nothing_of_it_stays_in_memory),
                 client_unit_test(GN5_same_flags_and_hash_and_its_own_counter),
                 client_unit_test(GN5_a_silent_walk_stays_silent),
+                client_unit_test(GN5_a_verified_person_stays_so_and_hmacs_are_of_each_credential),
+                client_unit_test(GN5_a_key_behind_the_pin_ends_a_walk_without_the_pin),
                 client_unit_test(GN6_asks_nobody),
                 client_unit_test(GN7_the_number_is_not_repeated),
                 client_unit_test(GN_every_failure_is_an_error_and_the_walk_goes_on),
+                client_unit_test(GN_every_failure_of_a_verified_walk_too),
         };
 
         return cmocka_run_group_tests_name("get-assertion", tests, NULL, NULL);

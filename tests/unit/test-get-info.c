@@ -7,6 +7,9 @@
 #include "tests/unit/test.h"
 
 #define ALG(id) "{'alg': " #id ", 'type': 'public-key'}"
+#define OPTIONS(pin)                                                             \
+        "{'rk': true, 'up': true, 'clientPin': " pin ", 'pinUvAuthToken': true," \
+        " 'makeCredUvNotRqd': true}"
 
 static struct cbor_value get_info(struct client *c) {
         struct bytes body;
@@ -44,9 +47,13 @@ static void GI1_asks_neither_the_person_nor_the_key_device(void **state) {
 
 static void GI2_every_member_in_canonical_order(void **state) {
         static const char want[] =
-                "{1: ['U2F_V2', 'FIDO_2_0'], 3: h'd00d206d6f64656c206f66206e650000',"
-                " 4: {'rk': true, 'up': true}, 5: 1536, 7: 16, 8: 48, 9: ['usb'],"
-                " 10: [" ALG(-7) ", " ALG(-35) "], 14: 7, 20: 32, 22: ['packed']}";
+                "{1: ['U2F_V2', 'FIDO_2_0'], 2: ['credProtect', 'hmac-secret', 'hmac-secret-mc'],"
+                " 3: h'd00d206d6f64656c206f66206e650000', 4: " OPTIONS(
+                        "false") ","
+                                 " 5: 1536, 6: [2, 1], 7: 16, 8: 48, 9: ['usb'],"
+                                 " 10: [" ALG(-7) ", " ALG(
+                                         -35) "], 12: false, 13: 4, 14: 7, 20: 32,"
+                                              " 22: ['packed'], 29: 63}";
         uint8_t storage[512];
         struct buf expected = BUF_ON(storage);
         struct client *c = *state;
@@ -97,27 +104,54 @@ static void GI2_algorithms_are_those_of_the_key_device(void **state) {
 static void GI4_only_options_that_exist(void **state) {
         struct client *c = *state;
 
-        assert_member(c, 0x04, "{'rk': true, 'up': true}");
+        assert_member(c, 0x04, OPTIONS("false"));
 }
 
 static void GI5_what_is_not_supported_is_absent(void **state) {
         struct client *c = *state;
         struct cbor_value options = member(c, 0x04);
 
-        assert_int_equal(cbor_find_text(&options, "clientPin").kind, CBOR_KIND_ABSENT);
         assert_int_equal(cbor_find_text(&options, "uv").kind, CBOR_KIND_ABSENT);
+        assert_int_equal(cbor_find_text(&options, "alwaysUv").kind, CBOR_KIND_ABSENT);
         assert_int_equal(cbor_find_text(&options, "ep").kind, CBOR_KIND_ABSENT);
         assert_int_equal(cbor_find_text(&options, "bioEnroll").kind, CBOR_KIND_ABSENT);
 }
 
-static void GI6_nothing_is_claimed_without_what_it_depends_on(void **state) {
+static void GI5_the_pin_is_told_live(void **state) {
         struct client *c = *state;
-        struct cbor_value options = member(c, 0x04);
 
-        assert_int_equal(member(c, 0x06).kind, CBOR_KIND_ABSENT);
-        assert_int_equal(cbor_find_text(&options, "pinUvAuthToken").kind, CBOR_KIND_ABSENT);
-        assert_int_equal(cbor_find_text(&options, "makeCredUvNotRqd").kind, CBOR_KIND_ABSENT);
-        assert_int_equal(member(c, 0x0d).kind, CBOR_KIND_ABSENT);
+        client_set_pin(c);
+        c->fake->settings.min_pin_length = 6;
+        c->fake->settings.force_pin_change = true;
+        assert_member(c, 0x04, OPTIONS("true"));
+        assert_member(c, 0x0c, "true");
+        assert_member(c, 0x0d, "6");
+
+        c->fake->settings = CTAP_SETTINGS_DEFAULT;
+        assert_member(c, 0x04, OPTIONS("false"));
+        assert_member(c, 0x0c, "false");
+        assert_member(c, 0x0d, "4");
+}
+
+static void GI6_what_depends_on_something_else_comes_with_it(void **state) {
+        struct client *c = *state;
+
+        assert_member(c, 0x06, "[2, 1]"); /* pinUvAuthToken */
+        assert_member(c, 0x0d, "4");      /* clientPin */
+        assert_member(c, 0x1d, "63");
+        assert_int_equal(member(c, 0x0b).kind, CBOR_KIND_ABSENT); /* largeBlobs */
+        assert_int_equal(member(c, 0x10).kind, CBOR_KIND_ABSENT); /* setMinPINLength */
+        assert_int_equal(member(c, 0x11).kind, CBOR_KIND_ABSENT); /* uv */
+        assert_int_equal(member(c, 0x1f).kind, CBOR_KIND_ABSENT); /* authnrCfg */
+}
+
+static void GI7_under_always_uv_there_is_no_u2f_and_no_creation_without_uv(void **state) {
+        struct client *c = *state;
+
+        assert_member(c, 0x01, "['FIDO_2_0']");
+        assert_member(c, 0x04,
+                      "{'rk': true, 'up': true, 'alwaysUv': true, 'clientPin': false,"
+                      " 'pinUvAuthToken': true, 'makeCredUvNotRqd': false}");
 }
 
 static void RS3_neither_a_long_touch_nor_a_transport_is_demanded_for_reset(void **state) {
@@ -127,7 +161,7 @@ static void RS3_neither_a_long_touch_nor_a_transport_is_demanded_for_reset(void 
         assert_int_equal(member(c, 0x1a).kind, CBOR_KIND_ABSENT);
 }
 
-static void GI11_2_1_is_not_claimed_without_a_pin(void **state) {
+static void GI11_2_1_is_not_claimed_without_credential_management(void **state) {
         struct client *c = *state;
         struct cbor_value versions = member(c, 0x01);
         struct bytes left = versions.elements;
@@ -154,9 +188,11 @@ int main(void) {
                 client_unit_test(GI3_only_versions_and_algorithms_that_old_clients_know),
                 client_unit_test(GI4_only_options_that_exist),
                 client_unit_test(GI5_what_is_not_supported_is_absent),
-                client_unit_test(GI6_nothing_is_claimed_without_what_it_depends_on),
+                client_unit_test(GI5_the_pin_is_told_live),
+                client_unit_test(GI6_what_depends_on_something_else_comes_with_it),
+                always_uv_unit_test(GI7_under_always_uv_there_is_no_u2f_and_no_creation_without_uv),
                 client_unit_test(RS3_neither_a_long_touch_nor_a_transport_is_demanded_for_reset),
-                client_unit_test(GI11_2_1_is_not_claimed_without_a_pin),
+                client_unit_test(GI11_2_1_is_not_claimed_without_credential_management),
                 client_unit_test(H19_a_security_key_on_usb_and_no_platform_authenticator),
         };
 

@@ -81,7 +81,7 @@ static int setup(void **state) {
         struct world *w = calloc(1, sizeof(*w));
 
         assert_non_null(w);
-        w->counter = (struct lease_counter){ counter_read, counter_advance };
+        w->counter = (struct lease_counter){ .read = counter_read, .advance = counter_advance };
         w->g = 5;
         scratch_make(&w->folder);
         (void)snprintf(w->path, sizeof(w->path), "%s/store.db", w->folder.path);
@@ -492,11 +492,11 @@ static void a_counter_that_went_back_is_another_tpm(void **state) {
         assert_int_equal(use_number(w, 1), 1);
         before = lease_of(w);
         w->g = 3;
-        assert_int_equal(lease_begin(w->store, &w->counter), -ESTALE);
+        assert_int_equal(lease_begin(w->store, &w->counter), -ENOTRECOVERABLE);
         w->g = before.counter - 1; /* now a step leads to where we are already */
         before.used = LEASE_USES;
         assert_int_equal(store_set_lease(w->store, &before), 0);
-        assert_int_equal(lease_renew(w->store, &w->counter), -ESTALE);
+        assert_int_equal(lease_renew(w->store, &w->counter), -ENOTRECOVERABLE);
         after = lease_of(w);
         assert_true(after.counter == before.counter && after.used == before.used);
 }
@@ -517,6 +517,27 @@ static void steps_that_somebody_else_took_raise_the_counts(void **state) {
         assert_int_equal(lease_end(w->store, &w->counter), 0);
         assert_int_equal(store_find(w->store, &row.id, &row), 0);
         assert_int_equal(row.count, 5 * LEASE_USES);
+}
+
+static void a_step_that_could_not_be_committed_is_not_taken_again(void **state) {
+        struct world *w = *state;
+
+        assert_int_equal(try_open(w), 0);
+        assert_int_equal(lease_begin(w->store, &w->counter), 0);
+        insert_number(w, 1);
+        w->n_advances = 0;
+        w->fault = (struct fault){ .sqlite_code = SQLITE_FULL };
+        for (unsigned i = 0; i < 5; i++) {
+                /* The first try takes a step before it writes, the later ones only write. */
+                w->fault.at = w->fault.n + (i == 0 ? 2 : 1);
+                assert_int_equal(lease_renew(w->store, &w->counter), -ENOSPC);
+        }
+        w->fault.at = 0;
+        assert_int_equal(use_number(w, 1), 1);
+        assert_int_equal(w->n_advances, 1);
+        assert_int_equal(lease_of(w).counter, w->g);
+        assert_int_equal(lease_end(w->store, &w->counter), 0);
+        assert_int_equal(w->n_advances, 2);
 }
 
 static void a_counter_beyond_counting_is_refused(void **state) {
@@ -557,6 +578,7 @@ int main(void) {
                 TEST(a_credential_made_under_a_lease_starts_low_and_is_raised_enough),
                 TEST(a_counter_that_went_back_is_another_tpm),
                 TEST(steps_that_somebody_else_took_raise_the_counts),
+                TEST(a_step_that_could_not_be_committed_is_not_taken_again),
                 TEST(a_counter_beyond_counting_is_refused),
                 TEST(a_count_raised_beyond_32_bits_is_not_shown),
                 TEST(a_base_of_the_present_is_caught),

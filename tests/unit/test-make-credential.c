@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctap/command.h"
 #include "tests/fake/client.h"
 #include "tests/unit/test.h"
 
@@ -105,7 +106,7 @@ static void D_unasked_or_unknown_extensions_have_no_output(void **state) {
         struct client *c = *state;
         struct made made;
 
-        assert_int_equal(send_with(c, 6, "{'credProtect': 2, 'hmac-secret': true}"), CTAP_OK);
+        assert_int_equal(send_with(c, 6, "{'credBlob': h'00', 'hmac-secret': false}"), CTAP_OK);
         client_read_made(c, &made);
         assert_int_equal(made.flags & 0x80, 0);
 }
@@ -281,6 +282,19 @@ static void MC1_empty_auth_param_without_a_yes(void **state) {
         assert_int_equal(client_send(c), CTAP2_ERR_KEEPALIVE_CANCEL);
 }
 
+static void MC1_empty_auth_param_with_a_pin_says_that_there_is_one(void **state) {
+        struct client *c = *state;
+
+        client_set_pin(c);
+        client_make_credential(c);
+        client_set(c, 7, "{'rk': true, 'uv': true}");
+        client_set(c, 8, "h''");
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_INVALID);
+        assert_string_equal(c->fake->trace, NOTHING_DONE);
+        c->fake->answer = CTAP_ANSWER_NO;
+        assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
+}
+
 static void MC2_the_protocol_of_an_auth_param(void **state) {
         static const struct {
                 const char *protocol;
@@ -454,6 +468,186 @@ static void MC11c_an_auth_param_is_ignored_where_nothing_is_protected(void **sta
         }
 }
 
+/* ---- verification ---- */
+
+static void MC5_a_token_stands_above_the_uv_option(void **state) {
+        static const char *const options[] = { "{'uv': true}", "{'uv': false}", "{}" };
+        struct client *c = *state;
+        struct made made;
+
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                client_make_credential(c);
+                client_set(c, 7, "%s", options[i]);
+                client_verify(c);
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_made(c, &made);
+                assert_int_equal(made.flags, 0x45);
+        }
+}
+
+/* What each kind of credential gets without a pinUvAuthParam. */
+static void assert_without_param(struct client *c, bool discoverable, uint8_t status) {
+        client_make_credential(c);
+        client_set(c, 7, "{'rk': %s}", discoverable ? "true" : "false");
+        fake_forget_trace(c->fake);
+        assert_int_equal(client_send(c), status);
+        if (status != CTAP_OK)
+                assert_string_equal(c->fake->trace, "");
+}
+
+static void MC6_under_always_uv_there_is_no_way_without_a_pin(void **state) {
+        struct client *c = *state;
+
+        assert_without_param(c, false, CTAP2_ERR_PUAT_REQUIRED);
+        assert_without_param(c, true, CTAP2_ERR_PUAT_REQUIRED);
+        client_make_credential(c); /* not even with what would be ignored */
+        client_set(c, 8, "h'0011'");
+        client_set(c, 9, "2");
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+        client_set(c, 8, "h''");
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_NOT_SET); /* MC1 */
+}
+
+static void MC6_under_always_uv_every_key_is_behind_the_pin(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_make_credential(c);
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made); /* packed: the ticket made it sign */
+        assert_int_equal(made.flags, 0x45);
+        assert_bytes_equal(made.fmt, BYTES_TEXT("packed"));
+        assert_int_equal(c->fake->rows[0].class, CTAP_CLASS_B);
+        assert_int_equal(c->fake->rows[0].cred_protect, 1);
+}
+
+static void MC7_what_is_discoverable_needs_the_pin_once_there_is_one(void **state) {
+        struct client *c = *state;
+
+        assert_without_param(c, true, CTAP_OK);
+        client_set_pin(c);
+        assert_without_param(c, true, CTAP2_ERR_PUAT_REQUIRED);
+        assert_without_param(c, false, CTAP_OK);
+        assert_int_equal(c->fake->n_rows, 2);
+}
+
+/* A power cut left the settings behind the key device: what that knows, counts. */
+static void MC7_a_pin_that_is_in_doubt_is_asked_for(void **state) {
+        struct client *c = *state;
+
+        client_set_pin(c);
+        c->fake->settings.pin_length = 0;
+        c->fake->settings.pin_in_doubt = true;
+        client_make_credential(c);
+        assert_int_equal(client_send(c), CTAP_OK); /* of no interest to this kind */
+        assert_int_equal(fake_calls(c->fake, "pin_verify"), 0);
+
+        client_set(c, 7, "{'rk': true}");
+        fake_fail(c->fake, "pin_verify", 1, -EIO);
+        assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+        assert_int_equal(c->fake->n_rows, 1);
+}
+
+static void MC8_under_always_uv_a_pin_that_is_set_must_be_used(void **state) {
+        struct client *c = *state;
+
+        client_set_pin(c);
+        assert_without_param(c, false, CTAP2_ERR_PUAT_REQUIRED);
+        assert_without_param(c, true, CTAP2_ERR_PUAT_REQUIRED);
+}
+
+static void MC10_with_a_pin_what_is_not_discoverable_needs_none(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_set_pin(c);
+        client_register(c, false, "ann", &made);
+        assert_int_equal(made.flags, 0x41); /* F6 */
+        assert_int_equal(c->fake->rows[0].class, CTAP_CLASS_A);
+}
+
+static void MC11_either_protocol_verifies(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        for (unsigned protocol = 1; protocol <= 2; protocol++) {
+                client_make_credential(c);
+                client_set(c, 7, "{'rk': true}");
+                client_get_token(c, protocol, 0x01, CLIENT_RP);
+                client_authorize(c);
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_made(c, &made);
+                assert_int_equal(made.flags, 0x45); /* F6 */
+        }
+}
+
+static void MC11a_a_token_that_does_not_count(void **state) {
+        struct client *c = *state;
+
+        for (enum client_flaw flaw = 0; flaw < _CLIENT_FLAWS; flaw++) {
+                client_make_credential(c);
+                client_verify_badly(c, flaw);
+                fake_forget_trace(c->fake);
+                assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+                assert_int_equal(fake_calls(c->fake, "begin"), 0);
+        }
+        assert_int_equal(c->fake->n_rows, 0);
+}
+
+static void MC11a_a_token_of_no_site_becomes_that_of_the_first(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_get_token(c, 2, 0x03, NULL);
+        client_authorize(c);
+        c->fake->answer = CTAP_ANSWER_NO;
+        assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
+        c->fake->answer = CTAP_ANSWER_YES;
+        client_set(c, 2, "{'id': 'other.example'}");
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        client_set(c, 2, "{'id': '" CLIENT_RP "'}");
+        assert_int_equal(client_send(c), CTAP_OK);
+}
+
+static void MC11a_a_token_that_is_used_in_time_lasts_ten_minutes(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_verify(c);
+        c->fake->answer = CTAP_ANSWER_NO;
+        c->fake->now_ms += 29999;
+        assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
+        c->fake->now_ms += 570000;
+        assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
+        c->fake->now_ms += 1;
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+}
+
+/* A key device that forgot the PIN ends the token for good, even if it came to remember. */
+static void MC11a_a_restart_of_the_key_device_ends_the_token(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_verify(c);
+        c->fake->epoch++;
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        c->fake->epoch--;
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        assert_int_equal(fake_calls(c->fake, "ticket_check"), 1);
+}
+
+static void MC11a_a_key_device_that_does_not_answer_ends_nothing(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_verify(c);
+        fake_fail(c->fake, "ticket_check", 1, -EIO);
+        assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+        assert_int_equal(client_send(c), CTAP_OK);
+}
+
 /* ---- excludeList ---- */
 
 static uint8_t send_excluding(struct client *c, const struct made *made) {
@@ -546,6 +740,29 @@ static void MC12_a_credential_of_level_3_hides_itself(void **state) {
         assert_int_equal(send_excluding(c, &made), CTAP_OK);
 }
 
+static void MC12_a_verified_person_is_told_of_level_3(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        c->fake->rows[0].cred_protect = 3;
+        client_make_credential(c);
+        client_set_list(c, 5, &made, 1);
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP2_ERR_CREDENTIAL_EXCLUDED);
+        assert_int_equal(c->fake->n_prompts, 2);
+        assert_int_equal(c->fake->n_rows, 1);
+}
+
+static void MC12_a_key_behind_the_pin_is_found_without_the_pin(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        c->fake->rows[0].class = CTAP_CLASS_B; /* as made under alwaysUv */
+        assert_int_equal(send_excluding(c, &made), CTAP2_ERR_CREDENTIAL_EXCLUDED);
+}
+
 static void MC12_comes_after_the_options(void **state) {
         struct client *c = *state;
         struct made made;
@@ -555,6 +772,19 @@ static void MC12_comes_after_the_options(void **state) {
         client_set_list(c, 5, &made, 1);
         client_set(c, 7, "{'up': false}");
         assert_int_equal(client_send(c), CTAP2_ERR_INVALID_OPTION);
+}
+
+/* 2.0 had it the other way round; no host minds. */
+static void MC13_a_wrong_token_is_told_before_an_excluded_credential(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        client_make_credential(c);
+        client_set_list(c, 5, &made, 1);
+        client_verify_badly(c, CLIENT_FLAW_OTHER_VALUE);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        assert_string_equal(c->fake->trace, "");
 }
 
 /* ---- presence ---- */
@@ -604,6 +834,76 @@ static void MC14_without_a_yes_nothing_is_kept(void **state) {
                 assert_string_equal(c->fake->trace, "begin create load wait end unload");
         }
         assert_int_equal(c->fake->n_rows, 0);
+}
+
+static void MC14_a_yes_uses_the_token_up(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        client_get_assertion(c);
+        client_authorize(c);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+}
+
+static void MC14_a_yes_uses_the_token_up_even_if_nothing_comes_of_it(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_verify(c);
+        fake_fail(c->fake, "sign", 1, -EIO);
+        assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+}
+
+static void MC14_without_a_yes_the_token_stays(void **state) {
+        static const enum ctap_answer answers[] = { CTAP_ANSWER_NO, CTAP_ANSWER_TIMEOUT,
+                                                    CTAP_ANSWER_CANCELLED };
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_verify(c);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                c->fake->answer = answers[i];
+                assert_int_not_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        }
+        c->fake->answer = CTAP_ANSWER_YES;
+        assert_int_equal(client_send(c), CTAP_OK);
+}
+
+/* The specification does not ask whose yes it was. */
+static void MC14_a_yes_to_somebody_else_uses_the_token_up_too(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_get_token(c, 2, 0x01, CLIENT_RP);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_authorize(c);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+}
+
+/* LB11: what the token says of large blobs is not spent by this. */
+static void MC14_permissions_of_other_kinds(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_verify(c);
+        c->ctap->token.permissions = 0x7f;
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(c->ctap->token.permissions, CTAP_PERMISSION_LBW);
+}
+
+static void MC14_the_ticket_goes_to_the_key_device_and_no_further(void **state) {
+        struct client *c = *state;
+
+        client_make_credential(c);
+        client_set(c, 6, "{'credProtect': 3}");
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_string_equal(c->fake->trace,
+                            "ticket_check begin create load wait end sign insert unload");
 }
 
 /* ---- what is made ---- */
@@ -882,6 +1182,7 @@ int main(void) {
                 client_unit_test(
                         MC1_empty_auth_param_asks_a_neutral_question_and_says_there_is_no_pin),
                 client_unit_test(MC1_empty_auth_param_without_a_yes),
+                client_unit_test(MC1_empty_auth_param_with_a_pin_says_that_there_is_one),
                 client_unit_test(MC2_the_protocol_of_an_auth_param),
                 client_unit_test(MC2_comes_before_the_algorithm),
                 client_unit_test(MC3_the_first_supported_algorithm_wins_and_keeps_its_id),
@@ -896,15 +1197,37 @@ int main(void) {
                 client_unit_test(MC9_enterprise_attestation_is_not_supported_whatever_its_value),
                 client_unit_test(MC10_without_auth_param_a_credential_is_made_without_uv),
                 client_unit_test(MC11c_an_auth_param_is_ignored_where_nothing_is_protected),
+                client_unit_test(MC5_a_token_stands_above_the_uv_option),
+                always_uv_unit_test(MC6_under_always_uv_there_is_no_way_without_a_pin),
+                always_uv_unit_test(MC6_under_always_uv_every_key_is_behind_the_pin),
+                client_unit_test(MC7_what_is_discoverable_needs_the_pin_once_there_is_one),
+                client_unit_test(MC7_a_pin_that_is_in_doubt_is_asked_for),
+                always_uv_unit_test(MC8_under_always_uv_a_pin_that_is_set_must_be_used),
+                client_unit_test(MC10_with_a_pin_what_is_not_discoverable_needs_none),
+                client_unit_test(MC11_either_protocol_verifies),
+                client_unit_test(MC11a_a_token_that_does_not_count),
+                client_unit_test(MC11a_a_token_of_no_site_becomes_that_of_the_first),
+                client_unit_test(MC11a_a_token_that_is_used_in_time_lasts_ten_minutes),
+                client_unit_test(MC11a_a_restart_of_the_key_device_ends_the_token),
+                client_unit_test(MC11a_a_key_device_that_does_not_answer_ends_nothing),
                 client_unit_test(MC12_excluded_credential_is_reported_after_presence),
                 client_unit_test(MC12_what_does_not_exclude),
                 client_unit_test(MC12_a_u2f_registration_excludes),
                 client_unit_test(MC12_one_match_among_strangers_is_enough),
                 client_unit_test(MC12_a_credential_of_level_3_hides_itself),
+                client_unit_test(MC12_a_verified_person_is_told_of_level_3),
+                client_unit_test(MC12_a_key_behind_the_pin_is_found_without_the_pin),
                 client_unit_test(MC12_comes_after_the_options),
+                client_unit_test(MC13_a_wrong_token_is_told_before_an_excluded_credential),
                 client_unit_test(MC14_the_question_names_site_and_account),
                 client_unit_test(MC14_the_key_is_made_while_the_person_reads),
                 client_unit_test(MC14_without_a_yes_nothing_is_kept),
+                client_unit_test(MC14_a_yes_uses_the_token_up),
+                client_unit_test(MC14_a_yes_uses_the_token_up_even_if_nothing_comes_of_it),
+                client_unit_test(MC14_without_a_yes_the_token_stays),
+                client_unit_test(MC14_a_yes_to_somebody_else_uses_the_token_up_too),
+                client_unit_test(MC14_permissions_of_other_kinds),
+                client_unit_test(MC14_the_ticket_goes_to_the_key_device_and_no_further),
                 client_unit_test(MC15_without_extensions_there_are_no_outputs),
                 client_unit_test(MC16_a_discoverable_credential_replaces_that_of_the_same_account),
                 client_unit_test(MC16_another_account_or_a_non_discoverable_one_replaces_nothing),

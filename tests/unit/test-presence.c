@@ -33,10 +33,10 @@ static void on_waiting(void *userdata, bool waiting) {
         f->n_changes++;
 }
 
-static void begin_mode(struct fixture *f, enum presence_mode mode) {
+static void begin_with(struct fixture *f, enum presence_mode mode, uint64_t timeout_ms) {
         const struct presence_options options = {
                 .mode = mode,
-                .timeout_ms = TIMEOUT_MS,
+                .timeout_ms = timeout_ms,
                 .passive_ms = PASSIVE_MS,
                 .device_name = "Test key",
                 .tty_fd = f->tty[0],
@@ -46,6 +46,10 @@ static void begin_mode(struct fixture *f, enum presence_mode mode) {
 
         assert_int_equal(presence_new(&options, &f->presence), 0);
         f->port = presence_port(f->presence);
+}
+
+static void begin_mode(struct fixture *f, enum presence_mode mode) {
+        begin_with(f, mode, TIMEOUT_MS);
 }
 
 static int setup(void **state) {
@@ -387,6 +391,43 @@ static void tty_forgets_what_was_typed_before_the_question(void **state) {
         assert_int_equal(poll_now(f), CTAP_ANSWER_YES);
 }
 
+/* The person answers the first question just as the second takes its place. */
+static void tty_takes_no_answer_to_a_question_that_was_just_replaced(void **state) {
+        const struct timespec a_moment = { .tv_nsec = 150000000 };
+        struct fixture *f = *state;
+        struct later later;
+        uint64_t ms;
+
+        begin_with(f, PRESENCE_TTY, 2000);
+        ask(f, false);
+        ask(f, false);
+        type(f, "y\n");
+        assert_int_equal(poll_now(f), CTAP_ANSWER_PENDING);
+        nanosleep(&a_moment, NULL);
+        type(f, "y\n"); /* nobody looks until the time is over */
+        nanosleep(&a_moment, NULL);
+        nanosleep(&a_moment, NULL);
+        assert_int_equal(poll_now(f), CTAP_ANSWER_PENDING);
+        type(f, "y\n");
+        assert_int_equal(poll_now(f), CTAP_ANSWER_YES);
+        f->port->ops->end(f->port);
+
+        /* Answered, and not withdrawn: the next question listens at once. */
+        ask(f, false);
+        type(f, "n\n");
+        assert_int_equal(poll_now(f), CTAP_ANSWER_NO);
+        f->port->ops->end(f->port);
+
+        /* While it waits it neither takes them nor misses what comes later. */
+        ask(f, false);
+        ask(f, false);
+        type(f, "y\n");
+        start_later(&later, f, cancel);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_CANCELLED);
+        pthread_join(later.thread, NULL);
+        assert_true(ms < 50 + 100);
+}
+
 static void tty_that_hung_up_is_a_failure_of_the_machine(void **state) {
         struct fixture *f = *state;
         enum ctap_answer a;
@@ -517,6 +558,7 @@ int main(void) {
                 TEST(tty_shows_the_site_and_takes_yes),
                 TEST(tty_takes_everything_else_for_no),
                 TEST(tty_forgets_what_was_typed_before_the_question),
+                TEST(tty_takes_no_answer_to_a_question_that_was_just_replaced),
                 TEST(tty_that_hung_up_is_a_failure_of_the_machine),
                 TEST(tty_wait_is_cancelled_and_withdrawn),
                 TEST(questions_name_what_will_happen),

@@ -411,6 +411,75 @@ static void lease_and_tpm_state_come_back(void **state) {
         assert_bytes_equal(BYTES(tpm_got.data, tpm_got.len), BYTES(tpm.data, tpm.len));
 }
 
+static void settings_come_back_and_a_bad_one_is_refused(void **state) {
+        const struct ctap_settings all = { .pin_length = 63,
+                                           .min_pin_length = 8,
+                                           .force_pin_change = true,
+                                           .pin_in_doubt = true };
+        struct ctap_settings bad = all;
+        struct fixture *f = *state;
+        const struct ctap_settings *got;
+
+        assert_int_equal(try_open(f), 0);
+        got = store_settings(f->store);
+        assert_true(got->pin_length == 0 && got->min_pin_length == CTAP_MIN_PIN_LENGTH);
+        assert_true(!got->force_pin_change && !got->pin_in_doubt);
+
+        assert_int_equal(store_set_settings(f->store, &all), 0);
+        bad.min_pin_length = 3;
+        assert_int_equal(store_set_settings(f->store, &bad), -EINVAL);
+        reopen(f);
+        got = store_settings(f->store);
+        assert_true(got->pin_length == 63 && got->min_pin_length == 8);
+        assert_true(got->force_pin_change && got->pin_in_doubt);
+
+        /* What is borrowed may be given back. */
+        assert_int_equal(store_set_settings(f->store, got), 0);
+}
+
+static struct ctap_secret_blob make_secret(uint8_t fill, uint16_t len) {
+        struct ctap_secret_blob blob = { .len = len };
+
+        memset(blob.data, fill, len);
+        return blob;
+}
+
+static void assert_secret(const struct ctap_secret_blob *got, const struct ctap_secret_blob *want) {
+        assert_bytes_equal(BYTES(got->data, got->len), BYTES(want->data, want->len));
+}
+
+static void a_credential_gets_its_secrets_once(void **state) {
+        const struct ctap_secret_blob first = make_secret('a', 1), second = make_secret('b', 768),
+                                      none = { 0 }, long_one = { .len = 769 };
+        struct fixture *f = *state;
+        struct ctap_row row = make_row(2, 7, 2), got;
+
+        assert_int_equal(try_open(f), 0);
+        assert_int_equal(insert(f, 1, 7, 1), 0);
+        row.cred_random = second;
+        assert_int_equal(store_insert(f->store, &row, 0), -EINVAL);
+        row.cred_random_uv = first;
+        assert_int_equal(store_insert(f->store, &row, 0), 0);
+        assert_int_equal(store_set_cred_random(f->store, &row.id, &first, &second), -EEXIST);
+        row = make_row(3, 7, 3);
+        assert_int_equal(store_set_cred_random(f->store, &row.id, &first, &second), -ENOENT);
+
+        row = make_row(1, 7, 1);
+        assert_int_equal(store_set_cred_random(f->store, &row.id, &first, &none), -EINVAL);
+        assert_int_equal(store_set_cred_random(f->store, &row.id, &none, &second), -EINVAL);
+        assert_int_equal(store_set_cred_random(f->store, &row.id, &long_one, &second), -EINVAL);
+        assert_int_equal(find(f, 1, &got), 0);
+        assert_true(got.cred_random.len == 0 && got.cred_random_uv.len == 0);
+        assert_int_equal(store_set_cred_random(f->store, &row.id, &first, &second), 0);
+        reopen(f);
+        assert_int_equal(find(f, 1, &got), 0);
+        assert_secret(&got.cred_random, &first);
+        assert_secret(&got.cred_random_uv, &second);
+        assert_int_equal(find(f, 2, &got), 0);
+        assert_secret(&got.cred_random, &second);
+        assert_secret(&got.cred_random_uv, &first);
+}
+
 static void what_is_erased_leaves_no_trace(void **state) {
         struct fixture *f = *state;
         static struct tpm_state tpm = { .phase = TPM_PHASE_ERASING };
@@ -535,6 +604,57 @@ static void a_file_of_version_0_becomes_a_present_one(void **state) {
         f->store = store_close(f->store);
         assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
         assert_int_equal(ask_by_hand(f, "PRAGMA application_id"), STORE_APPLICATION_ID);
+}
+
+static void a_file_of_version_1_keeps_its_credentials(void **state) {
+        const struct store_schema of_1 = { store_schema.steps, 1 };
+        struct fixture *f = *state;
+        struct ctap_row row;
+        uint32_t count;
+        sqlite3 *db;
+
+        assert_int_equal(open_by_hand(f, &db), SQLITE_OK);
+        assert_int_equal(store_migrate(db, &of_1, 0), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db,
+                                      "INSERT INTO lease VALUES (1, 5, 0, 0, 0);"
+                                      "INSERT INTO credential VALUES (3, zeroblob(48),"
+                                      " zeroblob(32), NULL, -7, 1, 2, 0, 41, 0, 1700000001,"
+                                      " 1700000002, x'0102', x'03');",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), 1);
+
+        assert_int_equal(try_open(f), 0);
+        memset(row.id.b, 0, sizeof(row.id.b));
+        assert_int_equal(store_use(f->store, &row.id, &count), 0);
+        assert_int_equal(count, 42);
+        assert_int_equal(store_find(f->store, &row.id, &row), 0);
+        assert_int_equal(row.sequence, 3);
+        assert_int_equal(row.cred_protect, 2);
+        assert_int_equal(row.key.len, 2);
+        assert_int_equal(row.cred_random.len, 0);
+        assert_int_equal(row.cred_random_uv.len, 0);
+        assert_int_equal(store_settings(f->store)->min_pin_length, CTAP_MIN_PIN_LENGTH);
+        f->store = store_close(f->store);
+        assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
+}
+
+static void settings_that_are_missing_or_wrong_are_damage(void **state) {
+        static const char *const changes[] = {
+                "DELETE FROM settings",
+                "PRAGMA ignore_check_constraints = 1; UPDATE settings SET min_pin_length = 0",
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(changes); i++) {
+                (void)unlink(f->path);
+                assert_int_equal(try_open(f), 0);
+                f->store = store_close(f->store);
+                by_hand(f, changes[i]);
+                assert_int_equal(try_open(f), -EUCLEAN);
+                assert_non_null(strstr(f->message, "settings"));
+        }
 }
 
 static int step_makes_a(sqlite3 *db) {
@@ -904,6 +1024,34 @@ static bool did_state(struct fixture *f) {
         return tpm.phase == TPM_PHASE_READY;
 }
 
+static int op_settings(struct fixture *f) {
+        const struct ctap_settings settings = { .pin_length = 9, .min_pin_length = 6 };
+
+        return store_set_settings(f->store, &settings);
+}
+
+static bool did_settings(struct fixture *f) {
+        const struct ctap_settings *s = store_settings(f->store);
+
+        assert_true((s->pin_length == 9) == (s->min_pin_length == 6));
+        return s->pin_length == 9;
+}
+
+static int op_secrets(struct fixture *f) {
+        const struct ctap_secret_blob secret = make_secret('c', 400);
+        struct ctap_row row = make_row(6, 0, 0);
+
+        return store_set_cred_random(f->store, &row.id, &secret, &secret);
+}
+
+static bool did_secrets(struct fixture *f) {
+        struct ctap_row row;
+
+        assert_int_equal(find(f, 6, &row), 0);
+        assert_int_equal(row.cred_random.len, row.cred_random_uv.len);
+        return row.cred_random.len == 400;
+}
+
 static int op_erase(struct fixture *f) {
         static const struct tpm_state tpm = { .phase = TPM_PHASE_ERASING };
 
@@ -919,20 +1067,28 @@ static bool did_erase(struct fixture *f) {
         assert_int_equal(store_get_tpm_state(f->store, &tpm), 0);
         assert_true(erased == (tpm.phase == TPM_PHASE_ERASING));
         assert_int_equal(store_get_lease(f->store, &lease), erased ? -ENOENT : 0);
+        assert_int_equal(store_settings(f->store)->pin_length, erased ? 0 : 5);
         return erased;
 }
 
 static const struct operation operations[] = {
-        { "insert", op_insert, did_insert, false }, { "replace", op_replace, did_replace, false },
-        { "use", op_use, did_use, false },          { "delete", op_delete, did_delete, false },
-        { "raise", op_raise, did_raise, false },    { "set state", op_state, did_state, false },
+        { "insert", op_insert, did_insert, false },
+        { "replace", op_replace, did_replace, false },
+        { "use", op_use, did_use, false },
+        { "delete", op_delete, did_delete, false },
+        { "raise", op_raise, did_raise, false },
+        { "set state", op_state, did_state, false },
+        { "settings", op_settings, did_settings, false },
+        { "secrets", op_secrets, did_secrets, false },
         { "erase", op_erase, did_erase, true },
 };
 
 static void fill(struct fixture *f) {
+        const struct ctap_settings settings = { .pin_length = 5, .min_pin_length = 4 };
         const struct store_lease lease = { .counter = 5 };
         uint32_t count;
 
+        assert_int_equal(store_set_settings(f->store, &settings), 0);
         assert_int_equal(store_set_lease(f->store, &lease), 0);
         for (uint32_t i = 1; i <= 8; i++) {
                 assert_int_equal(insert(f, i, 7, i), 0);
@@ -1161,11 +1317,15 @@ int main(void) {
                 TEST(raising_reaches_every_credential_and_never_lowers),
                 TEST(a_count_ends_at_32_bits),
                 TEST(lease_and_tpm_state_come_back),
+                TEST(settings_come_back_and_a_bad_one_is_refused),
+                TEST(a_credential_gets_its_secrets_once),
                 TEST(what_is_erased_leaves_no_trace),
                 TEST(what_a_use_reads_does_not_grow_with_the_store),
                 TEST(the_files_are_private_whatever_the_umask),
                 TEST(a_copy_that_others_could_read_is_narrowed),
                 TEST(a_file_of_version_0_becomes_a_present_one),
+                TEST(a_file_of_version_1_keeps_its_credentials),
+                TEST(settings_that_are_missing_or_wrong_are_damage),
                 TEST(a_migration_step_happens_whole_or_not_at_all),
                 TEST(a_file_from_the_future_is_left_alone),
                 TEST(another_programs_database_is_left_alone),

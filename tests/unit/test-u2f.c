@@ -44,6 +44,7 @@ struct fixture {
         struct ctap_credential_keys keys;
         struct u2f u2f;
         uint32_t channel;
+        bool always_uv;
         size_t room; /* for the reply */
         uint8_t storage[4096];
         struct bytes body; /* of the last reply */
@@ -88,7 +89,7 @@ static unsigned exchange(struct fixture *f, struct bytes apdu) {
         _cleanup_(release) struct bytes exact = copied(apdu);
         struct buf reply = { f->storage, 0, f->room, false };
 
-        u2f_message(&f->u2f, &f->w->env, &f->keys, f->channel, exact, &reply);
+        u2f_message(&f->u2f, &f->w->env, &f->keys, f->always_uv, f->channel, exact, &reply);
         assert_false(reply.failed);
         assert_true(reply.len >= 2);
         f->body = BYTES(f->storage, reply.len - 2);
@@ -932,6 +933,36 @@ static void U10_a_credential_that_wants_verification_does_not_exist_for_u2f(void
         }
 }
 
+static void U10_a_key_behind_the_pin_does_not_exist_for_u2f(void **state) {
+        static const uint8_t ways[] = { ENFORCE, CHECK_ONLY, DONT_ENFORCE };
+        struct fixture *f = *state;
+        struct sha256 app = filled(2);
+        struct registration r;
+
+        registered(f, &app, &r);
+        f->w->rows[0].class = CTAP_CLASS_B;
+        for (size_t i = 0; i < ELEMENTSOF(ways); i++)
+                assert_int_equal(send_authenticate(f, ways[i], 1, &app, handle_of(&r)), WRONG_DATA);
+}
+
+static void U11_under_always_uv_nothing_is_made_and_nothing_signed(void **state) {
+        static const uint8_t ways[] = { ENFORCE, CHECK_ONLY, DONT_ENFORCE };
+        struct fixture *f = *state;
+        struct sha256 app = filled(2);
+        struct registration r;
+
+        registered(f, &app, &r);
+        f->w->answer = CTAP_ANSWER_YES;
+        f->always_uv = true;
+        f->w->n_prompts = 0;
+        fake_forget_trace(f->w);
+        assert_int_equal(send_register(f, 7, &app), NOT_YET);
+        for (size_t i = 0; i < ELEMENTSOF(ways); i++)
+                assert_int_equal(send_authenticate(f, ways[i], 1, &app, handle_of(&r)), NOT_YET);
+        assert_string_equal(f->w->trace, "");
+        assert_int_equal(f->w->n_rows, 1);
+}
+
 static void dummy_app(unsigned i, struct sha256 *ret) {
         const struct bytes texts[] = { BYTES_TEXT("make.me.blink"), BYTES_TEXT(".dummy") };
 
@@ -1126,6 +1157,8 @@ int main(void) {
                 TEST(U9_the_question_names_the_account_as_ctap2_does),
                 TEST(U9_other_credentials_of_ctap2_are_no_handles),
                 TEST(U10_a_credential_that_wants_verification_does_not_exist_for_u2f),
+                TEST(U10_a_key_behind_the_pin_does_not_exist_for_u2f),
+                TEST(U11_under_always_uv_nothing_is_made_and_nothing_signed),
                 TEST(U13_a_dummy_is_a_neutral_question_and_leaves_nothing),
                 TEST(U13_what_only_looks_like_a_dummy_is_real),
                 TEST(U14_no_pin_comes_into_it),

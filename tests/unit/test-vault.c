@@ -72,7 +72,7 @@ static int power_on(struct world *w) {
         r = store_open(&options, &w->store);
         if (r == 0) {
                 w->tpm = fake_tpm_connect(&w->part);
-                r = vault_open(w->store, w->tpm, &w->vault);
+                r = vault_open(w->store, w->tpm, BYTES_NULL, &w->vault);
         }
         if (r < 0)
                 power_off(w);
@@ -448,7 +448,7 @@ static void a_tpm_that_was_cleared_is_told_and_nothing_changes(void **state) {
         assert_int_equal(power_on(w), -ESTALE);
         w->part = before;
         w->part.counter = 1;
-        assert_int_equal(power_on(w), -ESTALE);
+        assert_int_equal(power_on(w), -ENOTRECOVERABLE);
         w->part = before;
         assert_int_equal(power_on(w), 0);
         check_promises(w);
@@ -471,6 +471,63 @@ static void credentials_without_a_tpm_state_are_erased(void **state) {
         assert_int_equal(port(w)->ops->remaining(port(w)), 100);
         assert_int_equal(step_create(w, 1), 0);
         assert_int_equal(step_use(w, 1), 0);
+}
+
+/* ---- settings, secrets, and a full disk ------------------------------------------------- */
+
+static void settings_and_secrets_go_through_the_port_and_end_with_a_reset(void **state) {
+        const struct ctap_settings settings = { .pin_length = 6, .min_pin_length = 5 };
+        const struct ctap_secret_blob secret = { .len = 300 };
+        struct world *w = *state;
+        struct ctap_row row = make_row(0, 0);
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        assert_int_equal(port(w)->ops->set_settings(port(w), &settings), 0);
+        assert_int_equal(port(w)->ops->set_cred_random(port(w), &row.id, &secret, &secret), 0);
+        power_off(w);
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(port(w)->ops->settings(port(w))->pin_length, 6);
+        assert_int_equal(port(w)->ops->find(port(w), &row.id, &row), 0);
+        assert_int_equal(row.cred_random_uv.len, 300);
+
+        assert_int_equal(step_reset(w, 0), 0);
+        assert_int_equal(port(w)->ops->settings(port(w))->pin_length, 0);
+        assert_int_equal(port(w)->ops->settings(port(w))->min_pin_length, CTAP_MIN_PIN_LENGTH);
+}
+
+static void an_unlocked_state_is_completed(void **state) {
+        struct world *w = *state;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(w->part.n_completed, 0);
+        power_off(w);
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(w->part.n_completed, 1);
+}
+
+/* 0x28 is for a credential that has no room. */
+static void a_full_disk_is_told_as_such_only_where_a_credential_is_made(void **state) {
+        const struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
+        const struct ctap_secret_blob secret = { .len = 300 };
+        struct world *w = *state;
+        struct ctap_row row = make_row(0, 0);
+        struct ctap_store *p;
+        uint32_t count;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create(w, 0), 0);
+        assert_int_equal(step_use(w, 0), 0);
+        p = port(w);
+
+        w->fault = (struct fault){ .at = 1, .mode = FAULT_CRASH, .sqlite_code = SQLITE_FULL };
+        assert_int_equal(p->ops->use(p, &row.id, &count), -EIO);
+        assert_int_equal(p->ops->set_settings(p, &settings), -EIO);
+        assert_int_equal(p->ops->set_cred_random(p, &row.id, &secret, &secret), -EIO);
+        row = make_row(1, 0);
+        assert_int_equal(p->ops->insert(p, &row), -ENOSPC);
+        assert_int_equal(p->ops->reset(p), -EIO);
+        w->fault = (struct fault){ .sqlite_code = SQLITE_FULL };
 }
 
 /* ---- what it costs ---------------------------------------------------------------------- */
@@ -541,6 +598,9 @@ int main(void) {
                 TEST(a_backup_from_before_a_reset_is_refused),
                 TEST(a_tpm_that_was_cleared_is_told_and_nothing_changes),
                 TEST(credentials_without_a_tpm_state_are_erased),
+                TEST(settings_and_secrets_go_through_the_port_and_end_with_a_reset),
+                TEST(an_unlocked_state_is_completed),
+                TEST(a_full_disk_is_told_as_such_only_where_a_credential_is_made),
                 TEST(after_prepare_a_use_is_one_commit_and_no_command),
                 TEST(a_lease_is_renewed_when_idle_and_only_if_used_up),
                 TEST(use_without_prepare_takes_its_own_lease),

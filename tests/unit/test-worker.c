@@ -6,26 +6,32 @@
  */
 
 #include <errno.h>
+#include <glob.h>
 #include <poll.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 
+#include "authenticator/control.h"
 #include "authenticator/env.h"
 #include "authenticator/worker.h"
 #include "ctap/hid.h"
 #include "tests/fake/scratch.h"
 #include "tests/fake/tpm.h"
+#include "tests/fake/vfs.h"
 #include "tests/unit/test.h"
 
 static struct fake_tpm part;
-static struct fault no_fault;
+static struct fault fault;
 static bool simulator;
 static int new_error, describe_error;
 static atomic_uint n_idle, n_shutdown;
+static _Atomic uint64_t slept_ms;
 
 int tpm_new(_unused_ const struct tpm_options *options, struct tpm **ret) {
         if (new_error < 0)
@@ -52,7 +58,24 @@ void tpm_shutdown(_unused_ struct tpm *t) {
 }
 
 void tpm_state_facts(_unused_ const struct tpm_state *state, struct tpm_facts *ret) {
-        *ret = (struct tpm_facts){ 0 };
+        *ret = (struct tpm_facts){ .pin = 0x01800202,
+                                   .pin_kind = TPM_PIN_ORDINARY,
+                                   .hmac_kind = TPM_HMAC_SIGN };
+}
+
+static uint64_t read_slept(void) {
+        return slept_ms;
+}
+
+bool tpm_sessions_are_salted(_unused_ const struct tpm *t) {
+        return true;
+}
+
+const struct tpm_budget *tpm_budgets(size_t *ret_n) {
+        static const struct tpm_budget budgets[] = { { "a ceremony", 3 } };
+
+        *ret_n = ELEMENTSOF(budgets);
+        return budgets;
 }
 
 struct fixture {
@@ -70,7 +93,9 @@ static int setup(void **state) {
         scratch_make(&f->folder);
         snprintf(f->path, sizeof(f->path), "%s/store.db", f->folder.path);
         f->log.level = LOG_EMERG;
-        part = (struct fake_tpm){ .fault = &no_fault };
+        fault = (struct fault){ .sqlite_code = SQLITE_IOERR_WRITE };
+        part = (struct fake_tpm){ .fault = &fault, .counter = 3 };
+        slept_ms = 500;
         simulator = true;
         new_error = describe_error = 0;
         n_idle = n_shutdown = 0;
@@ -98,6 +123,7 @@ static void start(struct fixture *f, enum presence_mode mode) {
                               .timeout_ms = 5000,
                               .device_name = "Key",
                               .tty_fd = -1 },
+                .slept_ms = read_slept,
         };
 
         assert_int_equal(worker_new(&options, &f->worker), 0);
@@ -133,6 +159,9 @@ static void an_open_worker_says_what_its_tpm_is(void **state) {
         assert_int_equal(backend_facts_read(f->m.payload, &facts), 0);
         assert_true(facts.simulator);
         assert_string_equal(facts.tpm, "TEST a part");
+        assert_int_equal(facts.pin_kind, TPM_PIN_ORDINARY);
+        assert_int_equal(facts.hmac_kind, TPM_HMAC_SIGN);
+        assert_string_equal(facts.note, "");
         assert_int_equal(worker_receive(f->worker, &f->m), -EAGAIN);
 }
 
@@ -281,6 +310,318 @@ static void it_ends_while_a_question_is_open(void **state) {
         assert_int_equal(n_shutdown, 0);
 }
 
+/* ---- a TPM that was cleared or replaced ------------------------------------------------- */
+
+static struct backend_facts opened(struct fixture *f) {
+        struct backend_facts facts;
+
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        if (f->m.type != WORKER_OPENED)
+                fail_msg("%.*s", (int)f->m.payload.len, f->m.payload.data);
+        assert_int_equal(backend_facts_read(f->m.payload, &facts), 0);
+        return facts;
+}
+
+/* The files that were set aside, as a pattern found them. */
+static size_t aside(const struct fixture *f, glob_t *ret) {
+        char pattern[400];
+
+        snprintf(pattern, sizeof(pattern), "%s.replaced-2*T*", f->path);
+        memset(ret, 0, sizeof(*ret));
+        (void)!glob(pattern, 0, NULL, ret);
+        return ret->gl_pathc;
+}
+
+/* A store is told by its settings; the worker is not running. */
+static void mark_store(const struct fixture *f, uint8_t mark) {
+        const struct ctap_settings settings = { .pin_length = mark, .min_pin_length = 4 };
+        const struct store_options options = { .path = f->path, .max_credentials = 10 };
+        struct store *s;
+
+        assert_int_equal(store_open(&options, &s), 0);
+        assert_int_equal(store_set_settings(s, &settings), 0);
+        store_close(s);
+}
+
+static uint8_t mark_of(const char *path) {
+        const struct store_options options = { .path = path, .max_credentials = 10 };
+        struct store *s;
+        uint8_t mark;
+
+        assert_int_equal(store_open(&options, &s), 0);
+        mark = store_settings(s)->pin_length;
+        store_close(s);
+        return mark;
+}
+
+static void clear_part(void) {
+        memset(part.slots, 0, sizeof(part.slots));
+}
+
+/* A worker has been, and the store it leaves is marked. */
+static void live_once(struct fixture *f, uint8_t mark) {
+        open_worker(f, PRESENCE_AUTO);
+        f->worker = worker_free(f->worker);
+        mark_store(f, mark);
+}
+
+static void a_store_of_another_tpm_is_kept_and_works_with_it_again(void **state) {
+        struct fixture *f = *state;
+        struct backend_facts facts;
+        struct fake_tpm before;
+        struct stat st;
+        glob_t found;
+
+        live_once(f, 9);
+        before = part;
+        clear_part();
+        start(f, PRESENCE_AUTO);
+        facts = opened(f);
+        assert_int_equal(aside(f, &found), 1);
+        assert_non_null(strstr(facts.note, strrchr(found.gl_pathv[0], '/') + 1));
+        assert_non_null(strstr(facts.note, "cleared or replaced"));
+        assert_int_equal(stat(found.gl_pathv[0], &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        assert_int_equal(mark_of(found.gl_pathv[0]), 9);
+
+        /* The note stays with the file, whatever happens to the daemon. */
+        facts = opened(f);
+        assert_true(*facts.note);
+        assert_int_equal(part.n_connected, 1);
+        f->worker = worker_free(f->worker);
+        assert_int_equal(mark_of(f->path), 0);
+
+        /* The old TPM is back, and the old store is put where it was. */
+        part = before;
+        assert_int_equal(rename(found.gl_pathv[0], f->path), 0);
+        globfree(&found);
+        start(f, PRESENCE_AUTO);
+        facts = opened(f);
+        assert_string_equal(facts.note, "");
+        f->worker = worker_free(f->worker);
+        assert_int_equal(mark_of(f->path), 9);
+}
+
+static void what_is_set_aside_overwrites_nothing(void **state) {
+        struct fixture *f = *state;
+        struct backend_facts facts;
+        unsigned marks = 0;
+        glob_t found;
+
+        for (uint8_t i = 1; i <= 4; i++) {
+                live_once(f, i);
+                clear_part();
+        }
+        start(f, PRESENCE_AUTO);
+        facts = opened(f);
+        f->worker = worker_free(f->worker);
+        assert_int_equal(aside(f, &found), 4);
+        assert_non_null(strstr(facts.note, "one of 4"));
+        for (size_t i = 0; i < found.gl_pathc; i++)
+                marks |= 1U << mark_of(found.gl_pathv[i]);
+        assert_int_equal(marks, 0x1e);
+        globfree(&found);
+}
+
+/* Each write, sync and TPM command of it fails once; the next attempt finds all there was. */
+static void setting_aside_loses_nothing_whatever_fails(void **state) {
+        struct fixture *f = *state;
+        struct fake_vfs *vfs = fake_vfs_new(&fault);
+        unsigned at;
+        glob_t found;
+
+        for (at = 1;; at++) {
+                bool hit;
+
+                (void)unlink(f->path);
+                part = (struct fake_tpm){ .fault = &fault, .counter = 3 };
+                live_once(f, 9);
+                clear_part();
+                start(f, PRESENCE_AUTO);
+                fault.n = 0;
+                fault.hit = false;
+                fault.at = at;
+                run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+                hit = fault.hit;
+                fault.at = 0;
+                (void)opened(f);
+                f->worker = worker_free(f->worker);
+
+                assert_int_equal(aside(f, &found), 1);
+                assert_int_equal(mark_of(found.gl_pathv[0]), 9);
+                assert_int_equal(mark_of(f->path), 0);
+                assert_int_equal(unlink(found.gl_pathv[0]), 0);
+                globfree(&found);
+                if (!hit)
+                        break;
+        }
+        assert_true(at > 20);
+        fake_vfs_free(vfs);
+}
+
+static void a_counter_that_went_back_sets_nothing_aside(void **state) {
+        struct fixture *f = *state;
+        glob_t found;
+
+        live_once(f, 9);
+        part.counter = 1;
+        start(f, PRESENCE_AUTO);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_FAILED);
+        assert_true(says(f, "The counter of the TPM at test:part is behind"));
+        assert_int_equal(aside(f, &found), 0);
+        globfree(&found);
+        f->worker = worker_free(f->worker);
+        assert_int_equal(mark_of(f->path), 9);
+}
+
+/* ---- an owner with a password ----------------------------------------------------------- */
+
+static void provisioning_takes_the_owners_password(void **state) {
+        struct fixture *f = *state;
+
+        part.owner_auth = "sesame";
+        start(f, PRESENCE_AUTO);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_DENIED);
+        assert_true(says(f, "Run: tpmauthn provision."));
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("wrong"));
+        assert_int_equal(f->m.type, WORKER_DENIED);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("sesame"));
+        assert_int_equal(f->m.type, WORKER_OPENED);
+        assert_false(part.keeps_auth);
+        /* And never again. */
+        (void)opened(f);
+
+        describe_error = -EACCES;
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("sesame"));
+        assert_int_equal(f->m.type, WORKER_FAILED);
+        assert_true(says(f, "group tss"));
+}
+
+static void control(struct fixture *f, enum control_call call, const char *params) {
+        char job[256];
+
+        snprintf(job, sizeof(job), "{\"call\":%d,\"params\":%s}", (int)call, params);
+        run(f, WORKER_CONTROL, 9, BYTES_TEXT(job));
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+}
+
+static void reset_takes_the_owners_password(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_AUTO);
+        part.owner_auth = "sesame";
+        control(f, CONTROL_RESET, "{}");
+        assert_true(says(f, "\"owner-auth\""));
+        assert_true(says(f, "has a password: nothing was erased"));
+        control(f, CONTROL_RESET, "{\"owner_auth\":\"wrong\"}");
+        assert_true(says(f, "has another password"));
+        assert_false(part.keeps_auth);
+        control(f, CONTROL_LIST, "{}");
+        assert_true(says(f, "\"credentials\":[]"));
+        control(f, CONTROL_RESET, "{\"owner_auth\":\"sesame\"}");
+        assert_true(says(f, "{\"result\":{}}"));
+        assert_false(part.keeps_auth);
+}
+
+static void tpm_says_what_is_where(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_AUTO);
+        control(f, CONTROL_TPM, "{}");
+        assert_true(says(f, "\"pin\":25166338"));
+        assert_true(says(f, "\"pin_kind\":\"daemon\""));
+        assert_true(says(f, "\"hmac_kind\":\"sign\""));
+        assert_true(says(f, "\"sessions\":\"salted\""));
+        assert_true(says(f, "\"budgets\":[{\"ceremony\":\"a ceremony\",\"commands\":3}]"));
+}
+
+/* ---- sleep, and a TPM that fails -------------------------------------------------------- */
+
+static void a_machine_that_slept_is_noticed_before_the_next_job(void **state) {
+        struct fixture *f = *state;
+        unsigned n;
+
+        open_worker(f, PRESENCE_AUTO);
+        n = n_idle;
+        slept_ms += 900;
+        run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
+        assert_int_equal(n_idle, n);
+        slept_ms += 1100;
+        run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
+        assert_int_equal(f->m.payload.data[0], 0);
+        assert_int_equal(n_idle, n + 1);
+        run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
+        assert_int_equal(n_idle, n + 1);
+
+        /* Told of it by somebody. */
+        run(f, WORKER_SUSPEND, 6, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        assert_int_equal(n_idle, n + 2);
+}
+
+static void a_question_outlives_a_sleep(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_SCRIPT);
+        worker_clear_cancel(f->worker);
+        run(f, WORKER_CBOR, 5, BYTES("\x0b", 1));
+        assert_int_equal(f->m.type, WORKER_STATUS);
+        slept_ms += 3600000;
+        assert_int_equal(worker_send(f->worker, WORKER_SUSPEND, 6, BYTES_NULL), 0);
+        assert_int_equal(worker_inject(f->worker, PRESENCE_INJECT_ONCE), 0);
+        do
+                await(f);
+        while (f->m.type == WORKER_STATUS);
+        assert_int_equal(f->m.tag, 5);
+        assert_bytes_equal(f->m.payload, BYTES("\0", 1));
+        await(f);
+        assert_int_equal(f->m.tag, 6);
+}
+
+/* authenticatorMakeCredential for the site a.test, user id 01, ES256. */
+static const uint8_t make_credential_request[] = {
+        0x01, 0xa4, 0x01, 0x58, 0x20, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68,
+        0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68,
+        0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x68, 0x02, 0xa1, 0x62, 0x69, 0x64,
+        0x66, 0x61, 0x2e, 0x74, 0x65, 0x73, 0x74, 0x03, 0xa1, 0x62, 0x69, 0x64, 0x41, 0x01,
+        0x04, 0x81, 0xa2, 0x63, 0x61, 0x6c, 0x67, 0x26, 0x64, 0x74, 0x79, 0x70, 0x65, 0x6a,
+        0x70, 0x75, 0x62, 0x6c, 0x69, 0x63, 0x2d, 0x6b, 0x65, 0x79,
+};
+
+static void what_ails_a_tpm_is_told_and_when_it_is_over(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_AUTO);
+        fault = (struct fault){ .at = 1, .mode = FAULT_CRASH };
+        run(f, WORKER_CBOR, 5, BYTES_OF(make_credential_request));
+        while (f->m.type == WORKER_STATUS)
+                await(f);
+        assert_bytes_equal(f->m.payload, BYTES("\x7f", 1));
+        await(f);
+        assert_int_equal(f->m.type, WORKER_TROUBLE);
+        assert_true(says(f, "The TPM at test:part could not be used"));
+
+        fault = (struct fault){ 0 };
+        run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        await(f);
+        assert_int_equal(f->m.type, WORKER_TROUBLE);
+        assert_int_equal(f->m.payload.len, 0);
+}
+
+static void a_worker_that_was_told_to_end_is_joined(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_SCRIPT);
+        assert_false(worker_join(f->worker, 20));
+        worker_stop(f->worker);
+        assert_true(worker_join(f->worker, 2000));
+        assert_true(worker_join(f->worker, 0));
+        assert_int_equal(part.n_connected, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -295,6 +636,17 @@ int main(void) {
                 TEST(A35_cancel_ends_the_running_command_only),
                 TEST(an_idle_worker_lets_the_tpm_go_once),
                 TEST(it_ends_while_a_question_is_open),
+                TEST(a_store_of_another_tpm_is_kept_and_works_with_it_again),
+                TEST(what_is_set_aside_overwrites_nothing),
+                TEST(setting_aside_loses_nothing_whatever_fails),
+                TEST(a_counter_that_went_back_sets_nothing_aside),
+                TEST(provisioning_takes_the_owners_password),
+                TEST(reset_takes_the_owners_password),
+                TEST(tpm_says_what_is_where),
+                TEST(a_machine_that_slept_is_noticed_before_the_next_job),
+                TEST(a_question_outlives_a_sleep),
+                TEST(what_ails_a_tpm_is_told_and_when_it_is_over),
+                TEST(a_worker_that_was_told_to_end_is_joined),
         };
 
         return cmocka_run_group_tests_name("worker", tests, NULL, NULL);

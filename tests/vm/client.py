@@ -1,64 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """client.py CASE NODE: one case over a hidraw node. Exit status 0 if it holds.
 
-The first three cases go through python3-fido2, which re-encodes each reply and refuses one that is not
-canonical CBOR. The others speak CTAPHID themselves, because they look at single frames and their times.
+The first three cases go through python3-fido2. The others speak CTAPHID themselves, because they look at
+single frames and their times.
 """
 
 import hashlib
 import os
-import select
-import struct
 import sys
 import time
 
-INIT, CBOR, CANCEL, KEEPALIVE, ERROR = 0x06, 0x10, 0x11, 0x3B, 0x3F
-BROADCAST = b"\xff\xff\xff\xff"
-
-
-def check(holds, what):
-    if not holds:
-        sys.exit(f"failed: {what}")
-
-
-# ---- python3-fido2 ----
-
-
-def ctap2(node):
-    from fido2.ctap2 import Ctap2
-    from fido2.hid import CtapHidDevice, open_device
-
-    check(isinstance(open_device(node), CtapHidDevice), "open_device")
-    return Ctap2(open_device(node), strict_cbor=True)
-
-
-def make(ctap, user, **more):
-    from fido2.cose import ES256
-
-    digest = hashlib.sha256(user).digest()
-    made = ctap.make_credential(
-        digest,
-        {"id": "python.test", "name": "Python"},
-        {"id": user, "name": user.decode(), "displayName": user.decode()},
-        [{"type": "public-key", "alg": -7}],
-        **more,
-    )
-    data = made.auth_data.credential_data
-    check(made.fmt == "packed" and set(made.att_statement) == {"alg", "sig"}, "packed self attestation")
-    key = ES256(data.public_key)
-    key.verify(made.auth_data + digest, made.att_statement["sig"])
-    return data.credential_id, key, made.auth_data.counter
-
-
-def get(ctap, key, allow=None, **more):
-    digest = os.urandom(32)
-    answer = ctap.get_assertion("python.test", digest, allow, **more)
-    key.verify(answer.auth_data + digest, answer.signature)
-    return answer
-
-
-def descriptor(credential):
-    return {"type": "public-key", "id": credential}
+from ctap import CANCEL, CBOR, ERROR, KEEPALIVE, Channel, check, ctap2, descriptor, get, make
 
 
 def canonical(node):
@@ -95,51 +47,6 @@ def counter(node):
         answer = get(ctap, key, [descriptor(credential)])
         check(answer.auth_data.counter > last, "the counter grows")
         last = answer.auth_data.counter
-
-
-# ---- bare frames ----
-
-
-class Channel:
-    def __init__(self, node):
-        self.fd = os.open(node, os.O_RDWR)
-        self.cid = BROADCAST
-        nonce = os.urandom(8)
-        self.send(INIT, nonce)
-        command, data = self.receive()
-        check(command == INIT and data[:8] == nonce and len(data) == 17, "INIT")
-        self.cid = data[8:12]
-
-    def send(self, command, data):
-        frame = self.cid + bytes([command | 0x80]) + struct.pack(">H", len(data)) + data[:57]
-        rest, sequence = data[57:], 0
-        os.write(self.fd, b"\0" + frame.ljust(64, b"\0"))
-        while rest:
-            frame = self.cid + bytes([sequence]) + rest[:59]
-            os.write(self.fd, b"\0" + frame.ljust(64, b"\0"))
-            rest, sequence = rest[59:], sequence + 1
-
-    def frame(self, limit=5):
-        end = time.monotonic() + limit
-        while True:
-            ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
-            check(ready, f"no frame within {limit} s")
-            frame = os.read(self.fd, 64)
-            check(len(frame) == 64, "reports of 64 bytes")
-            if frame[:4] == self.cid:
-                return frame
-
-    def receive(self, limit=5):
-        frame = self.frame(limit)
-        length = struct.unpack(">H", frame[5:7])[0]
-        data = frame[7:]
-        while len(data) < length:
-            data += self.frame(limit)[5:]
-        return frame[4] & 0x7F, data[:length]
-
-    def ask(self):
-        """authenticatorSelection, which waits for a person and does nothing else."""
-        self.send(CBOR, b"\x0b")
 
 
 def keepalive(node):

@@ -22,7 +22,8 @@ fido2_token_lists_and_describes_the_device() {
     contains info "es256 (public-key)"
     contains info "transport strings: usb"
     contains info "maxmsgsiz: 1536"
-    if grep -q clientPin info; then fail "clientPin is mentioned: $(grep options info)"; fi
+    contains info "noclientPin"
+    contains info "extension strings: credProtect, hmac-secret, hmac-secret-mc"
 }
 
 fido2_credential_without_rk_registers_and_signs() {
@@ -108,23 +109,8 @@ ssh_key_is_made_and_signs() {
 }
 
 ssh_login_with_the_key() {
-    mkdir -p /run/sshd
-    sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow # not locked, and no password
-    ssh-keygen -q -t ed25519 -N '' -f hostkey
+    start_sshd
     cp sk.pub authorized
-    cat >sshd_config <<END
-Port 2222
-ListenAddress 127.0.0.1
-HostKey $WORK/hostkey
-AuthorizedKeysFile $WORK/authorized
-UsePAM no
-StrictModes no
-PasswordAuthentication no
-PidFile $WORK/sshd.pid
-END
-    /usr/sbin/sshd -f "$WORK/sshd_config" -E "$OUT/sshd.log"
-    until_true 20 test -s sshd.pid
-    trap 'kill "$(cat "$WORK/sshd.pid")"' EXIT
     limited 90 ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
         -o IdentitiesOnly=yes -o BatchMode=yes -i sk -p 2222 root@127.0.0.1 echo logged in >login
     contains login "logged in"

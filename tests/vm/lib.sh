@@ -63,13 +63,13 @@ until_true() {
     done
 }
 
-# refuses PROGRAM...: succeeds when the program fails by itself, not by a limit or a crash. Not for
-# functions: the shell ignores `set -e` in them here.
+# refuses PROGRAM...: succeeds when the program fails by itself, not by a limit or a crash, nor by an
+# unexpected question (types). Not for functions that count on `set -e`, which the shell ignores here.
 refuses() {
     local status=0
     "$@" || status=$?
     case $status in
-    0 | 124 | 126 | 127 | 134 | 137 | 139) fail "expected a refusal, got status $status: $*" ;;
+    0 | 98 | 99 | 124 | 126 | 127 | 134 | 137 | 139) fail "expected a refusal, got status $status: $*" ;;
     esac
 }
 
@@ -77,12 +77,12 @@ contains() { # FILE TEXT
     grep -qF -- "$2" "$1" || { cat "$1"; fail "'$2' is not in $1"; }
 }
 
-# The node of the daemon's device number N (0 is the first). The number in /dev/hidrawN changes on every
-# plug, so it is looked up by what the kernel knows of the device: HID_PHYS is tpmauthn/UID, and .N after
-# that for the second and later ones.
+# node [N [UID]]: the node of the daemon's device number N (0 is the first). The number in /dev/hidrawN
+# changes on every plug, so it is looked up by what the kernel knows of the device: HID_PHYS is
+# tpmauthn/UID, and .N after that for the second and later ones.
 node() {
     local uevent instance
-    instance=$(id -u)
+    instance=${2:-$(id -u)}
     [ "${1:-0}" = 0 ] || instance+=.$1
     for uevent in /sys/class/hidraw/*/device/uevent; do
         if grep -qxF "HID_PHYS=tpmauthn/$instance" "$uevent" 2>/dev/null; then
@@ -109,7 +109,7 @@ start_daemon() {
 
 wait_for_node() {
     local end=$((SECONDS + 90))
-    while ! node "$1" >/dev/null; do
+    while ! node "$@" >/dev/null; do
         [ $SECONDS -lt $end ] || { echo "# no device node $1 after 90 s"; tail -n 20 "$OUT/daemon.log"; return 1; }
         sleep 0.2
     done
@@ -149,18 +149,96 @@ restart_daemon() {
     start_daemon "${options[@]}"
 }
 
+# ---- the TPM ----
+
+# What is in the TPM, past the resource manager: sessions and transient objects too.
+handles() {
+    local kind
+    for kind in nv-index persistent transient loaded-session saved-session; do
+        echo "$kind: $(limited 30 tpm2_getcap -T device:/dev/tpm0 "handles-$kind" | tr -d '\n')"
+    done
+}
+
+same_handles_as() {
+    handles >now
+    diff -u "$1" now || fail "the TPM holds something else than before"
+}
+
+nothing_is_loaded() {
+    local kind
+    handles >now
+    for kind in transient loaded-session saved-session; do
+        grep -qx "$kind: " now || fail "the TPM holds something: $(cat now)"
+    done
+}
+
+# ---- suspend to RAM, in a script "in memory" (see tests/vm/run) ----
+
+# resumes: how often this TPM has come back from a suspend since the machine was switched on.
+resumes() {
+    limited 30 tpm2_readclock -T device:/dev/tpmrm0 | sed -n 's/^ *restart_count: //p'
+}
+
+# suspend_and_resume: returns in the machine that is awake again, with the TPM as its firmware left it.
+suspend_and_resume() {
+    local before after
+    before=$(resumes)
+    echo mem >/sys/power/state
+    after=$(resumes)
+    [ "$after" = $((before + 1)) ] || fail "the TPM did not resume: restarts $before, then $after"
+}
+
+# types [ANSWER...] -- COMMAND...: COMMAND on a terminal, and exactly so many answers to its questions. What
+# stood on the terminal is in the file typed.
+types() {
+    local status=0
+    limited 120 /usr/bin/python3 "$TREE/tests/vm/typist.py" "$@" >typed || status=$?
+    cat typed >&2
+    return $status
+}
+
+# start_sshd: on port 2222, for who is in $WORK/authorized.
+start_sshd() {
+    mkdir -p /run/sshd
+    sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow # not locked, and no password
+    ssh-keygen -q -t ed25519 -N '' -f hostkey
+    cat >sshd_config <<END
+Port 2222
+ListenAddress 127.0.0.1
+HostKey $WORK/hostkey
+AuthorizedKeysFile $WORK/authorized
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+PidFile $WORK/sshd.pid
+END
+    /usr/sbin/sshd -f "$WORK/sshd_config" -E "$OUT/sshd.log"
+    until_true 20 test -s sshd.pid
+}
+
 # ---- libfido2's tools: parameters and results are lines of base64 in files ----
 
 random() { head -c 32 /dev/urandom | base64 -w0; }
 
-# register DIR RP OPTIONS NODE: makes a credential, verifies its attestation, keeps its id and key.
+# ask_device COMMAND...: with ANSWER set, that is typed at the one question that must come.
+ask_device() {
+    if [ "${ANSWER-}" ]; then
+        types "$ANSWER" -- "$@"
+    else
+        limited 60 "$@"
+    fi
+}
+
+# register DIR RP OPTIONS NODE: makes a credential, verifies its attestation and what the OPTIONS asked for,
+# keeps its id and key.
 register() {
     local dir=$1 rp=$2 options=$3 device=$4
     mkdir -p "$dir"
     printf '%s\n%s\nalice\n%s\n' "$(random)" "$rp" "$(random)" >"$dir/param"
     # shellcheck disable=SC2086
-    limited 60 fido2-cred -M $options -i "$dir/param" -o "$dir/cred" "$device" es256
-    limited 20 fido2-cred -V -i "$dir/cred" -o "$dir/verified" es256
+    ask_device fido2-cred -M $options -i "$dir/param" -o "$dir/cred" "$device" es256
+    # shellcheck disable=SC2086
+    limited 20 fido2-cred -V ${options//-[ru]/} -i "$dir/cred" -o "$dir/verified" es256
     head -n 1 "$dir/verified" >"$dir/id"
     tail -n +2 "$dir/verified" >"$dir/key"
     echo "$rp" >"$dir/rp"
@@ -171,6 +249,6 @@ sign() {
     local dir=$1 device=$2
     shift 2
     { random && echo && cat "$dir/rp" "$dir/id"; } >"$dir/ask"
-    limited 60 fido2-assert -G "$@" -i "$dir/ask" -o "$dir/assertion" "$device"
+    ask_device fido2-assert -G "$@" -i "$dir/ask" -o "$dir/assertion" "$device"
     limited 20 fido2-assert -V -i "$dir/assertion" "$dir/key" es256
 }

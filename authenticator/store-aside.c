@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The order is: everything into the one file, closed, its new name, the folder synced. A crash in
+ * between leaves the store under the one name or the other, whole.
+ */
+
+#include "authenticator/store-aside.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "authenticator/store-file.h"
+#include "authenticator/util.h"
+
+#define MARK      ".replaced-"
+#define NAMES_MAX 100 /* within one minute */
+
+/* Where the last part of a path begins. */
+static const char *name_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+static int fail(const struct store_file *f, int e) {
+        return store_file_fail_system(f, e, "set the store aside");
+}
+
+/* Somebody else opened it meanwhile if there is a -wal again: its newest commits are in there. */
+static int check_whole(const struct store_file *f) {
+        char path[PATH_MAX];
+        struct stat st;
+
+        if (snprintf(path, sizeof(path), "%s-wal", f->path) >= (int)sizeof(path))
+                return fail(f, ENAMETOOLONG);
+        if (stat(path, &st) < 0)
+                return errno == ENOENT ? 0 : fail(f, errno);
+        if (st.st_size > 0)
+                return store_file_fail(f, -EBUSY, "set the store aside", "its -wal is in use");
+        return 0;
+}
+
+/* Some file systems know no RENAME_NOREPLACE; the folder is ours alone, so that looking is enough. */
+static int rename_to_free_name(const char *from, const char *to) {
+        struct stat st;
+
+        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL && errno != ENOSYS)
+                return -errno;
+        if (lstat(to, &st) == 0)
+                return -EEXIST;
+        return rename(from, to) < 0 ? -errno : 0;
+}
+
+static int move(const struct store_file *f, const char *stamp, char *ret_name) {
+        char to[PATH_MAX];
+        int r = -EEXIST;
+
+        for (int i = 1; r == -EEXIST && i < NAMES_MAX; i++) {
+                int n = i == 1 ? snprintf(to, sizeof(to), "%s" MARK "%s", f->path, stamp)
+                               : snprintf(to, sizeof(to), "%s" MARK "%s-%d", f->path, stamp, i);
+
+                if (n < 0 || (size_t)n >= sizeof(to) || strlen(name_of(to)) > NAME_MAX)
+                        return fail(f, ENAMETOOLONG);
+                r = rename_to_free_name(f->path, to);
+        }
+        if (r < 0)
+                return fail(f, -r);
+        strcpy(ret_name, name_of(to)); /* not longer than NAME_MAX, as seen above */
+        return 0;
+}
+
+int store_set_aside(struct store *s, const struct store_options *options, time_t now,
+                    char ret_name[static NAME_MAX + 1]) {
+        const struct store_file f = { .path = (char *)(uintptr_t)options->path,
+                                      .log = options->log,
+                                      .userdata = options->userdata };
+        char stamp[32], name[NAME_MAX + 1];
+        struct tm tm;
+        int r;
+
+        if (!localtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H%M", &tm) == 0)
+                snprintf(stamp, sizeof(stamp), "%lld", (long long)now);
+
+        r = store_close_whole(s);
+        if (r == 0)
+                r = check_whole(&f);
+        if (r == 0)
+                r = move(&f, stamp, name);
+        if (r == 0)
+                r = store_file_sync_folder(&f);
+        if (r < 0)
+                return r;
+        strcpy(ret_name, name);
+        return 0;
+}
+
+static void close_dir(DIR **d) {
+        if (*d)
+                (void)closedir(*d);
+}
+
+int store_find_aside(const char *path, char ret_name[static NAME_MAX + 1], unsigned *ret_n) {
+        size_t base = strlen(name_of(path)), mark = strlen(MARK);
+        char folder[PATH_MAX], newest[NAME_MAX + 1] = "";
+        _cleanup_(close_dir) DIR *d = NULL;
+        struct dirent *entry;
+        unsigned n = 0;
+
+        snprintf(folder, sizeof(folder), "%.*s.", (int)(name_of(path) - path), path);
+        d = opendir(folder);
+        if (!d)
+                return -errno;
+        while ((entry = readdir(d)) != NULL) {
+                if (strncmp(entry->d_name, name_of(path), base) != 0 ||
+                    strncmp(entry->d_name + base, MARK, mark) != 0)
+                        continue;
+                n++;
+                if (strverscmp(entry->d_name, newest) > 0)
+                        strcpy(newest, entry->d_name);
+        }
+        if (n == 0)
+                return -ENOENT;
+        strcpy(ret_name, newest);
+        *ret_n = n;
+        return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * Secrets that a person types: without echo from the terminal, or, where standard input is none, a
+ * line of it for each.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ctap/macro.h"
+
+#define SECRET_MAX 256 /* bytes with the terminator: longer than any PIN or password may be */
+
+/* A variable of this type has _cleanup_(secret_text_wipe). */
+struct secret_text {
+        char s[SECRET_MAX];
+};
+
+void secret_text_wipe(struct secret_text *t);
+
+/* True if a person is asked, and should be asked twice for what is new. */
+bool ask_is_interactive(void);
+/* Asks with this prompt. 0, or -1 after saying why not; then nothing is left in *ret. */
+_must_check_ int ask_secret(const char *prompt, struct secret_text *ret);
+/* The same, and once more to be sure. */
+_must_check_ int ask_new_secret(const char *prompt, const char *again, struct secret_text *ret);

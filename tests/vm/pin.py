@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""pin.py CASE NODE [ARG...]: one case about the PIN over a hidraw node. Exit status 0 if it holds."""
+
+import os
+import subprocess
+import sys
+
+from ctap import Token, check, ctap2, descriptor, get, make, secrets
+from fido2.ctap import CtapError
+from fido2.ctap2 import ClientPin
+from fido2.ctap2.pin import PinProtocolV1, PinProtocolV2
+
+WRONG, BLOCKED, REFUSED, LATCHED, POLICY = 0x31, 0x32, 0x33, 0x34, 0x37
+
+
+def status_of(function, *args, **more):
+    try:
+        function(*args, **more)
+    except CtapError as error:
+        return int(error.code)
+    return 0
+
+
+def expect(status, function, *args, **more):
+    got = status_of(function, *args, **more)
+    check(got == status, f"{function.__name__}: expected {status:#x}, got {got:#x}")
+
+
+def retries(node, *expected):
+    """The count, and whether a power cycle is needed before the next try."""
+    count, latched = ClientPin(ctap2(node)).get_pin_retries()
+    print("retries:", count, latched)
+    check((count, bool(latched)) == (int(expected[0]), expected[1:] == ("latched",)), f"expected {expected}")
+
+
+def wrong(node, *statuses):
+    """One wrong PIN for each status that is expected, by both protocols in turn."""
+    ctap = ctap2(node)
+    for n, status in enumerate(statuses):
+        protocol = (PinProtocolV1, PinProtocolV2)[n % 2]()
+        expect(int(status, 16), Token, ctap, "not the PIN", protocol)
+
+
+def right(node, pin, status="0"):
+    for protocol in (PinProtocolV1(), PinProtocolV2()):
+        expect(int(status, 16), Token, ctap2(node), pin, protocol)
+
+
+def change(node, old, new, status="0"):
+    expect(int(status, 16), ClientPin(ctap2(node)).change_pin, old, new)
+
+
+def uses(node, pin):
+    """A credential made and used with a token of each protocol, and without one."""
+    ctap = ctap2(node)
+    for protocol in (PinProtocolV1, PinProtocolV2):
+        credential, key, _ = make(ctap, b"with a token", Token(ctap, pin, protocol()), options={"rk": True})
+        get(ctap, key, [descriptor(credential)], Token(ctap, pin, protocol()))
+        get(ctap, key, None, Token(ctap, pin, protocol()))
+        get(ctap, key, [descriptor(credential)])
+
+
+def hmac_secret(node, pin):
+    """One and two salts, both protocols: the same secret for the same salt, another with the PIN."""
+    ctap = ctap2(node)
+    credential, key, _ = make(ctap, b"secret", extensions={"hmac-secret": True})
+    salt1, salt2 = os.urandom(32), os.urandom(32)
+    plain, verified = set(), set()
+    for protocol in (PinProtocolV1, PinProtocolV2):
+        plain.add(secrets(ctap, key, credential, salt1, None, protocol()))
+        both = secrets(ctap, key, credential, salt2 + salt1, None, protocol())
+        check(both[32:] in plain and both[:32] not in plain, "the second salt gives its secret")
+        token = Token(ctap, pin, protocol())
+        verified.add(secrets(ctap, key, credential, salt1, token, protocol()))
+    check(len(plain) == len(verified) == 1, "the secret of a salt stays")
+    check(plain.isdisjoint(verified), "with a PIN it is another")
+
+
+def protected(node, pin):
+    """credProtect 3: without the PIN it is as if the credential were not there."""
+    ctap = ctap2(node)
+    credential, key, _ = make(ctap, b"protected", Token(ctap, pin), extensions={"credProtect": 3}, options={"rk": True})
+    expect(0x2E, get, ctap, key, [descriptor(credential)])
+    get(ctap, key, [descriptor(credential)], Token(ctap, pin))
+
+
+def suspended(node, pin):
+    """A token does not outlive a suspend, the credentials do. The machine suspends in between."""
+    ctap = ctap2(node)
+    plain = make(ctap, b"plain")
+    guarded = make(ctap, b"guarded", Token(ctap, pin), extensions={"credProtect": 3, "hmac-secret": True})
+    salt = os.urandom(32)
+    secret = secrets(ctap, guarded[1], guarded[0], salt, Token(ctap, pin))
+    for credential, key, _ in (plain, guarded):
+        token = Token(ctap, pin)
+        get(ctap, key, [descriptor(credential)], token)
+        token = Token(ctap, pin)
+        subprocess.run(["sh", "-c", "echo mem >/sys/power/state"], check=True)
+        expect(REFUSED, get, ctap, key, [descriptor(credential)], token)
+        expect(REFUSED, make, ctap, b"another", token)
+        get(ctap, key, [descriptor(credential)], Token(ctap, pin))
+    check(secrets(ctap, guarded[1], guarded[0], salt, Token(ctap, pin)) == secret, "the secret survives")
+
+
+CASES = {f.__name__: f for f in (retries, wrong, right, change, uses, hmac_secret, protected, suspended)}
+CASES[sys.argv[1]](*sys.argv[2:])

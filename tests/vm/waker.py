@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""waker.py SOCKET: wakes a machine of QEMU some seconds after each time it suspended.
+
+SOCKET speaks QMP. QEMU tells of the suspend when the machine really sleeps, so no alarm can be lost as
+one of the guest's own clock can that rings while the kernel is still on its way to sleep.
+"""
+
+import json
+import socket
+import sys
+import time
+
+ASLEEP = 1  # seconds
+
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+stream = connection.makefile("rw")
+
+
+def execute(command):
+    stream.write(json.dumps({"execute": command}) + "\n")
+    stream.flush()
+
+
+execute("qmp_capabilities")
+for line in stream:
+    if json.loads(line).get("event") == "SUSPEND":
+        time.sleep(ASLEEP)
+        execute("system_wakeup")
