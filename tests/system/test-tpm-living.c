@@ -378,6 +378,23 @@ static void without_a_slot_p2_is_loaded_when_it_is_needed(void **state) {
         assert_empty(f);
 }
 
+static void without_a_slot_and_without_the_owner_nothing_changes(void **state) {
+        struct fixture *f = *state;
+
+        f->without_slot = true;
+        fixture_reopen(f);
+        change_owner(f, "", "abc");
+        give(f, "abc");
+        assert_int_equal(fixture_provision(f), 0);
+        assert_int_equal(handle_of_worker(f), 0);
+        assert_reset_is_refused(f);
+        fixture_restart(f);
+        assert_reset_is_refused(f);
+        give(f, "abc");
+        assert_int_equal(remove_all(f), 0);
+        assert_empty(f);
+}
+
 static void without_space_p2_is_loaded_when_it_is_needed(void **state) {
         struct fixture *f = *state;
 
@@ -660,6 +677,7 @@ int main(void) {
                 TEST_READY(without_the_owner_no_pin_is_added),
                 TEST_READY(without_the_owner_p2_is_not_put_back),
                 TEST(without_a_slot_p2_is_loaded_when_it_is_needed),
+                TEST(without_a_slot_and_without_the_owner_nothing_changes),
                 TEST(without_space_p2_is_loaded_when_it_is_needed),
                 TEST(a_full_tpm_is_named_and_left_as_it_was),
                 TEST(what_does_not_fit_as_a_whole_is_taken_away_again),
