@@ -240,8 +240,15 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
                         &rq->verification);
         if (s != CTAP_OK)
                 return s;
-        return ctap_extensions_read(&c->agreement, CTAP_CEREMONY_CREATE, &rq->extensions,
-                                    &rq->asked);
+        s = ctap_extensions_read(&c->agreement, CTAP_CEREMONY_CREATE, &rq->extensions, &rq->asked);
+        if (s != CTAP_OK || rq->asked.cred_protect != 3)
+                return s;
+        /*
+         * The specification lets this pass where rk is false, but then the key could not attest to
+         * itself, which OpenSSH (-O verify-required) takes for a fault. Who asks for the PIN at
+         * every use can be asked for it at the first.
+         */
+        return ctap_demand_verification(c, a, false);
 }
 
 /* ---- confirm ---- */

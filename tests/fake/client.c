@@ -17,7 +17,7 @@
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
 
-static const uint8_t aaguid[16] = "\xd0\x0d model of ne";
+const uint8_t client_aaguid[16] = "\xd0\x0d model of ne";
 
 static int setup(void **state, bool always_uv) {
         struct ctap_options options = {
@@ -28,7 +28,7 @@ static int setup(void **state, bool always_uv) {
         struct client *c = calloc(1, sizeof(*c));
 
         assert_non_null(c);
-        memcpy(options.aaguid, aaguid, sizeof(aaguid));
+        memcpy(options.aaguid, client_aaguid, sizeof(client_aaguid));
         c->fake = fake_new();
         c->channel = CLIENT_CHANNEL;
         memset(c->client_data_hash, 0xcd, sizeof(c->client_data_hash));
@@ -298,7 +298,7 @@ void client_read_made(struct client *c, struct made *ret) {
         statement = next_of(&map.elements, 3, CBOR_KIND_MAP);
 
         at = read_auth_data(ret->auth_data, &ret->flags, &ret->count);
-        assert_bytes_equal(cursor_take(&at, 16), BYTES_OF(aaguid)); /* F4 */
+        assert_bytes_equal(cursor_take(&at, 16), BYTES_OF(client_aaguid)); /* F4 */
         ret->id = cursor_string16(&at);
         ret->extensions = read_extensions(read_cose_key(at.left, ret), ret->flags);
 

@@ -25,6 +25,9 @@
 #define CLIENT_PIN        "1234"
 #define CLIENT_PUBLIC_KEY "'type': 'public-key'"
 
+/* Of every authenticator that it talks to. */
+extern const uint8_t client_aaguid[16];
+
 struct client {
         struct fake *fake;
         struct ctap *ctap;

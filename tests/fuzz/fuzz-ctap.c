@@ -251,12 +251,11 @@ static void check_uv(const struct model *m, uint8_t flags) {
 }
 
 /* The answer is what the right one of the credential's two keys makes of the salts. */
-static void check_hmac(const struct model *m, const struct wanted *w,
-                       const struct ctap_credential_id *id, uint8_t flags, struct bytes outputs,
-                       const char *name) {
+static void check_hmac(const struct model *m, const struct wanted *w, struct bytes id,
+                       uint8_t flags, struct bytes outputs, const char *name) {
         const struct cbor_value map = cbor_next(&outputs);
         const struct cbor_value output = cbor_find_text(&map, name);
-        const struct ctap_row *row = row_of(m->f, BYTES_OF(*id));
+        const struct ctap_row *row = row_of(m->f, id);
         uint8_t storage[64];
         struct buf plain = BUF_ON(storage);
 
@@ -320,7 +319,7 @@ static void check_created(struct model *m, const struct cbor_value *reply) {
         require(cbor_next(&in.left).kind == CBOR_KIND_MAP);
         check_outputs(d.flags, in.left);
         check_uv(m, d.flags);
-        check_hmac(m, &m->wanted, &id, d.flags, in.left, "hmac-secret-mc");
+        check_hmac(m, &m->wanted, BYTES_OF(id), d.flags, in.left, "hmac-secret-mc");
         remember(m, &id, &d.rp_id_hash);
         check_creation(m, &id, d.flags);
 }
@@ -348,8 +347,7 @@ static void check_assertion(struct model *m, const struct exchange *e, struct wa
         check_uv(m, d.flags);
         check_signature(m, id.string, &d.rp_id_hash, d.flags, d.count);
         check_protection(m, id.string, d.flags, is_named(e));
-        check_hmac(m, wanted, (const struct ctap_credential_id *)(const void *)id.string.data,
-                   d.flags, in.left, "hmac-secret");
+        check_hmac(m, wanted, id.string, d.flags, in.left, "hmac-secret");
         require((d.flags & CTAP_FLAG_UP) == (fake_calls(m->f, "use") > 0));
 }
 

@@ -237,6 +237,18 @@ def the_conformance_list_is_true():
                 yield f"{name}: {function} is not named in docs/conformance.md"
 
 
+def the_security_table_is_true():
+    """The last column of a table in docs/security.md names tests."""
+    functions = test_functions()
+    for number, line in lines("docs/security.md"):
+        cells = line.strip().strip("|").split("|")
+        if len(cells) != 4:
+            continue
+        for test in re.findall(r"`(\w+)`", cells[3]):
+            if test not in functions or not is_called(test, functions[test]):
+                yield f"docs/security.md:{number}: there is no test {test}, or it is never run"
+
+
 CHECKS = (
     includes_follow_the_arrows,
     headers_compile_alone,
@@ -245,6 +257,7 @@ CHECKS = (
     nothing_is_left_open,
     functions_are_short,
     the_conformance_list_is_true,
+    the_security_table_is_true,
 )
 
 print(f"1..{len(CHECKS)}")

@@ -104,20 +104,34 @@ static void D1_it_is_nothing_to_an_assertion(void **state) {
         assert_int_equal(given.flags, 0x01);
 }
 
-/* Nobody could have it sign: the site gets the key without a statement about it. */
+/* Without a PIN it signs for nobody yet: the site gets the key without a statement about it. */
 static void D1_a_key_behind_the_pin_vouches_for_itself_only_with_the_pin(void **state) {
         struct client *c = *state;
         struct made made;
 
-        for (unsigned i = 0; i < 2; i++) { /* without a PIN, and with one */
-                assert_int_equal(create_with(c, "{'credProtect': 3}"), CTAP_OK);
-                client_read_made(c, &made);
-                assert_bytes_equal(made.fmt, BYTES_TEXT("none"));
-                assert_int_equal(made.flags, 0xc1);
-                assert_int_equal(newest(c)->class, CTAP_CLASS_B);
-                assert_int_equal(fake_calls(c->fake, "load"), 0);
-                client_set_pin(c);
-        }
+        assert_int_equal(create_with(c, "{'credProtect': 3}"), CTAP_OK);
+        client_read_made(c, &made);
+        assert_bytes_equal(made.fmt, BYTES_TEXT("none"));
+        assert_int_equal(made.flags, 0xc1);
+        assert_int_equal(newest(c)->class, CTAP_CLASS_B);
+        assert_int_equal(fake_calls(c->fake, "load"), 0);
+}
+
+static void D1_a_key_behind_the_pin_is_not_made_behind_its_back(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        client_set_pin(c);
+        assert_int_equal(create_with(c, "{'credProtect': 3}"), CTAP2_ERR_PUAT_REQUIRED);
+        assert_int_equal(fake_calls(c->fake, "create"), 0);
+        assert_int_equal(create_with(c, "{'credProtect': 2}"), CTAP_OK);
+
+        client_make_credential(c);
+        client_set(c, 6, "{'credProtect': 3}");
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        assert_bytes_equal(made.fmt, BYTES_TEXT("packed"));
 }
 
 /* ---- hmac-secret at creation ---- */
@@ -571,6 +585,7 @@ int main(void) {
                 client_unit_test(D1_any_other_level_is_an_invalid_parameter),
                 client_unit_test(D1_it_is_nothing_to_an_assertion),
                 client_unit_test(D1_a_key_behind_the_pin_vouches_for_itself_only_with_the_pin),
+                client_unit_test(D1_a_key_behind_the_pin_is_not_made_behind_its_back),
                 client_unit_test(D2_both_keys_are_made_while_the_person_reads),
                 client_unit_test(D2_whoever_does_not_ask_gets_neither_key_nor_output),
                 client_unit_test(D2_anything_but_a_boolean_is_of_the_wrong_type),

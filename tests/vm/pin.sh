@@ -102,7 +102,7 @@ ssh_key_that_requires_the_pin_logs_in() {
     login sk "$PIN"
 }
 
-ssh_key_without_the_pin_is_refused() {
+ssh_key_made_without_the_pin_is_refused() {
     types -- ssh-keygen -q -t ecdsa-sk -N '' -C lab -f bare
     { printf 'verify-required ' && cat bare.pub; } >>authorized
     refuses types -- ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
@@ -132,7 +132,7 @@ map() {
 }
 
 pam_u2f_with_pinverification() {
-    map "$PIN" -- pamu2fcfg -u root -o pam://lab -i pam://lab -N
+    map -- pamu2fcfg -u root -o pam://lab -i pam://lab -N
     pam_service pinverification=1
     types "$PIN" -- pamtester lab root authenticate
     contains typed "successfully authenticated"
@@ -152,6 +152,7 @@ VOLUME=$WORK/volume
 
 make_volume() {
     local module
+    mkdir -p /run/systemd/ask-password # without it systemd-cryptsetup does not ask
     for module in loop dm-mod dm-crypt aes_generic xts cbc ecb algif_skcipher; do
         modprobe -d "$KERNEL" "$module"
     done
@@ -213,7 +214,6 @@ CP21_pin_of_63_bytes_of_multibyte_text() {
     pin_case change "$(node)" "$PIN" "$long"
     pin_case right "$(node)" "$long"
     pin_case right "$(node)" "$PIN" 31
-    pin_case change "$(node)" "$long" "éé" 37
     pin_case change "$(node)" "$long" "éééé"
     pin_case change "$(node)" "éééé" "$PIN"
 }
@@ -299,7 +299,7 @@ run_test fido2_wrong_pin_is_refused
 run_test fido2_protected_credential_is_not_there_without_the_pin
 run_test fido2_hmac_secret_repeats_and_differs_with_the_pin
 run_test ssh_key_that_requires_the_pin_logs_in
-run_test ssh_key_without_the_pin_is_refused
+run_test ssh_key_made_without_the_pin_is_refused
 run_test ssh_resident_key_that_requires_the_pin_logs_in
 run_test pam_u2f_with_pinverification
 run_test pam_u2f_without_pinverification
