@@ -4,6 +4,8 @@
  * Whoever may define and undefine indexes and persistent objects is the owner. On most machines
  * that is everybody with access to the TPM; where it is not, a person gives the password for
  * provisioning and for a reset. Nothing that happens in between needs it.
+ *
+ * It travels as it is: whoever reads the bus of a discrete TPM during a reset can read it.
  */
 
 #include <errno.h>
@@ -59,7 +61,13 @@ int tpm_owner_check(struct tpm *t) {
 }
 
 void tpm_owner_forget(struct tpm *t) {
+        static const TPM2B_AUTH zeroes = { .size = sizeof(zeroes.buffer) };
+
         OPENSSL_cleanse(&t->owner_auth, sizeof(t->owner_auth));
-        if (t->esys)
-                (void)Esys_TR_SetAuth(t->esys, ESYS_TR_RH_OWNER, NULL);
+        if (!t->esys)
+                return;
+
+        /* ESYS wipes nothing by itself. */
+        (void)Esys_TR_SetAuth(t->esys, ESYS_TR_RH_OWNER, &zeroes);
+        (void)Esys_TR_SetAuth(t->esys, ESYS_TR_RH_OWNER, NULL);
 }

@@ -109,6 +109,13 @@ static int create_step(struct tpm *t, void *userdata) {
         return 0;
 }
 
+/* The sessions may have been configured otherwise since the trial. */
+static enum tpm_hmac_kind kind_to_make(const struct tpm *t) {
+        if (t->record->hmac_kind == TPM_HMAC_SIGN && tpm_sessions_are_salted(t))
+                return TPM_HMAC_UNSEAL;
+        return t->record->hmac_kind;
+}
+
 int tpm_secret_create(struct ctap_keys *k, enum ctap_key_class class,
                       struct ctap_secret_blob *ret) {
         struct tpm *t = tpm_of(k);
@@ -121,7 +128,7 @@ int tpm_secret_create(struct ctap_keys *k, enum ctap_key_class class,
                 return -EINVAL;
         if (!t->record)
                 return -ESTALE;
-        c.kind = t->record->hmac_kind;
+        c.kind = kind_to_make(t);
         if (c.kind == TPM_HMAC_NONE)
                 return -ENOTSUP;
 

@@ -242,12 +242,19 @@ static int make(struct tpm *t, struct names *n) {
         return r;
 }
 
+static bool owner_allows(const struct tpm *t) {
+        return !t->part->owner_auth || strcmp(t->owner_auth, t->part->owner_auth) == 0;
+}
+
 /* This part never has a PIN. */
 int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
                  _unused_ void *userdata) {
         if (!t->unlocked)
                 return -EINVAL;
         t->part->n_completed++;
+        if (t->part->lacks_pin && !owner_allows(t))
+                return -EACCES;
+        t->part->lacks_pin = false;
         return 0;
 }
 
@@ -259,10 +266,6 @@ int tpm_set_owner_auth(struct tpm *t, struct bytes auth) {
                 memcpy(t->owner_auth, auth.data, auth.len);
         t->part->keeps_auth = auth.len > 0;
         return 0;
-}
-
-static bool owner_allows(const struct tpm *t) {
-        return !t->part->owner_auth || strcmp(t->owner_auth, t->part->owner_auth) == 0;
 }
 
 int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/system/tpm-fixture.h"
+#include "tpm/state.h"
 #include "tpm/template.h"
 
 static void live_without_a_pin(struct fixture *f) {
@@ -71,6 +72,15 @@ static int remove_all(struct fixture *f) {
         struct tpm_state s = f->state;
 
         return tpm_remove(f->tpm, &s, fixture_save, f);
+}
+
+static void undefine(struct fixture *f, uint32_t index) {
+        struct raw raw = raw_open(f);
+
+        assert_int_equal(Esys_NV_UndefineSpace(raw.esys, ESYS_TR_RH_OWNER, raw_find(&raw, index),
+                                               ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE),
+                         0);
+        raw_close(&raw);
 }
 
 static uint32_t handle_of_worker(const struct fixture *f) {
@@ -276,6 +286,44 @@ static void an_srk_that_is_not_kept_needs_the_owner_or_its_place(void **state) {
         live(f);
 }
 
+/* A state of before there were PINs. */
+static void forget_pin(struct fixture *f) {
+        struct tpm_record record;
+
+        assert_int_equal(tpm_state_decode(&f->state, &record), 0);
+        undefine(f, tpm_nv_index(&record.pin));
+        record.pin = (struct tpm_nv){ 0 };
+        record.pin_kind = TPM_PIN_NONE;
+        record.hmac_kind = TPM_HMAC_NONE;
+        assert_int_equal(tpm_state_encode(&record, &f->state), 0);
+}
+
+/* That the owner refuses says nothing of what the TPM can do. */
+static void without_the_owner_no_pin_is_added(void **state) {
+        struct fixture *f = *state;
+        struct ctap_secret_blob blob;
+        struct tpm_facts facts;
+        struct tpm_state s;
+
+        forget_pin(f);
+        change_owner(f, "", "abc");
+        fixture_reopen(f);
+        assert_int_equal(fixture_unlock(f), 0);
+        s = f->state;
+        assert_int_equal(tpm_complete(f->tpm, &s, fixture_save, f), -EACCES);
+        tpm_state_facts(&f->state, &facts);
+        assert_int_equal(facts.pin_kind, TPM_PIN_NONE);
+        assert_int_equal(secret_make(f, CTAP_CLASS_A, &blob), -ENOTSUP);
+
+        give(f, "abc");
+        assert_int_equal(tpm_complete(f->tpm, &s, fixture_save, f), 0);
+        tpm_state_facts(&f->state, &facts);
+        assert_int_equal(facts.pin_kind, TPM_PIN_FAIL);
+        assert_int_equal(facts.hmac_kind, TPM_HMAC_COMMAND);
+        live(f);
+        assert_nothing_else(f);
+}
+
 static void without_the_owner_p2_is_not_put_back(void **state) {
         struct fixture *f = *state;
         char log[4096];
@@ -330,6 +378,23 @@ static void without_a_slot_p2_is_loaded_when_it_is_needed(void **state) {
         assert_empty(f);
 }
 
+static void without_a_slot_and_without_the_owner_nothing_changes(void **state) {
+        struct fixture *f = *state;
+
+        f->without_slot = true;
+        fixture_reopen(f);
+        change_owner(f, "", "abc");
+        give(f, "abc");
+        assert_int_equal(fixture_provision(f), 0);
+        assert_int_equal(handle_of_worker(f), 0);
+        assert_reset_is_refused(f);
+        fixture_restart(f);
+        assert_reset_is_refused(f);
+        give(f, "abc");
+        assert_int_equal(remove_all(f), 0);
+        assert_empty(f);
+}
+
 static void without_space_p2_is_loaded_when_it_is_needed(void **state) {
         struct fixture *f = *state;
 
@@ -372,15 +437,6 @@ static unsigned fill_nv(struct fixture *f) {
                 }
         raw_close(&raw);
         return n;
-}
-
-static void undefine(struct fixture *f, uint32_t index) {
-        struct raw raw = raw_open(f);
-
-        assert_int_equal(Esys_NV_UndefineSpace(raw.esys, ESYS_TR_RH_OWNER, raw_find(&raw, index),
-                                               ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE),
-                         0);
-        raw_close(&raw);
 }
 
 static size_t n_indexes(struct fixture *f) {
@@ -555,6 +611,27 @@ static void without_the_counter_there_is_no_count(void **state) {
         assert_nothing_else(f);
 }
 
+static void a_cleared_tpm_is_told_and_can_begin_anew(void **state) {
+        struct fixture *f = *state;
+        const struct tpm_state before = f->state;
+        unsigned n_saves = f->n_saves;
+
+        live(f);
+        tpm_idle(f->tpm);
+        swtpm_clear(&f->swtpm);
+        fixture_reopen(f);
+        assert_int_equal(fixture_unlock(f), -ESTALE);
+        assert_int_equal(fixture_provision(f), -ESTALE);
+        assert_memory_equal(&f->state, &before, sizeof(before));
+        assert_int_equal(f->n_saves, n_saves);
+        assert_empty(f);
+
+        assert_int_equal(erase(f), 0);
+        assert_int_equal(fixture_provision(f), 0);
+        live(f);
+        assert_nothing_else(f);
+}
+
 static void without_the_pin_index_there_is_no_pin(void **state) {
         struct fixture *f = *state;
         const struct ctap_pin_hash pin = pin_hash("1234");
@@ -597,8 +674,10 @@ int main(void) {
                 TEST_READY(a_reset_that_cannot_be_taken_back_leaves_nothing_to_use),
                 TEST_READY(an_owner_who_changes_between_is_asked_again),
                 TEST(an_srk_that_is_not_kept_needs_the_owner_or_its_place),
+                TEST_READY(without_the_owner_no_pin_is_added),
                 TEST_READY(without_the_owner_p2_is_not_put_back),
                 TEST(without_a_slot_p2_is_loaded_when_it_is_needed),
+                TEST(without_a_slot_and_without_the_owner_nothing_changes),
                 TEST(without_space_p2_is_loaded_when_it_is_needed),
                 TEST(a_full_tpm_is_named_and_left_as_it_was),
                 TEST(what_does_not_fit_as_a_whole_is_taken_away_again),
@@ -606,6 +685,7 @@ int main(void) {
                 TEST_READY(without_the_anchor_nothing_starts_again),
                 TEST_READY(without_the_anchor_a_p2_that_is_not_kept_is_lost),
                 TEST_READY(without_the_counter_there_is_no_count),
+                TEST_READY(a_cleared_tpm_is_told_and_can_begin_anew),
                 TEST_READY(without_the_pin_index_there_is_no_pin),
         };
 

@@ -290,6 +290,12 @@ static void nobody_reads_it_on_the_bus(void **state) {
                 assert_false(is_read_on_the_bus(f, &b, &ticket));
         }
 
+        /* Where the trial had chosen TPM2_Sign what is made now is sealed. */
+        set_hmac_kind(f, TPM_HMAC_SIGN);
+        fixture_restart(f);
+        assert_int_equal(secret_make(f, CTAP_CLASS_A, &a), 0);
+        assert_false(is_read_on_the_bus(f, &a, NULL));
+
         /* The trap works: a TPM in firmware has no bus, and there they travel as they are. */
         f->sessions = TPM_SESSIONS_PASSWORD;
         set_hmac_kind(f, TPM_HMAC_COMMAND);

@@ -499,6 +499,22 @@ static void provisioning_takes_the_owners_password(void **state) {
         assert_true(says(f, "group tss"));
 }
 
+static void a_pin_that_a_crash_left_out_takes_it_too(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_AUTO);
+        f->worker = worker_free(f->worker);
+        part.owner_auth = "sesame";
+        part.lacks_pin = true;
+        start(f, PRESENCE_AUTO);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_DENIED);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("sesame"));
+        assert_int_equal(f->m.type, WORKER_OPENED);
+        assert_false(part.lacks_pin);
+        assert_false(part.keeps_auth);
+}
+
 static void control(struct fixture *f, enum control_call call, const char *params) {
         char job[256];
 
@@ -641,6 +657,7 @@ int main(void) {
                 TEST(setting_aside_loses_nothing_whatever_fails),
                 TEST(a_counter_that_went_back_sets_nothing_aside),
                 TEST(provisioning_takes_the_owners_password),
+                TEST(a_pin_that_a_crash_left_out_takes_it_too),
                 TEST(reset_takes_the_owners_password),
                 TEST(tpm_says_what_is_where),
                 TEST(a_machine_that_slept_is_noticed_before_the_next_job),
