@@ -242,15 +242,6 @@ static int make(struct tpm *t, struct names *n) {
         return r;
 }
 
-/* This part never has a PIN. */
-int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
-                 _unused_ void *userdata) {
-        if (!t->unlocked)
-                return -EINVAL;
-        t->part->n_completed++;
-        return 0;
-}
-
 int tpm_set_owner_auth(struct tpm *t, struct bytes auth) {
         if (auth.len >= sizeof(t->owner_auth))
                 return -EMSGSIZE;
@@ -263,6 +254,18 @@ int tpm_set_owner_auth(struct tpm *t, struct bytes auth) {
 
 static bool owner_allows(const struct tpm *t) {
         return !t->part->owner_auth || strcmp(t->owner_auth, t->part->owner_auth) == 0;
+}
+
+/* This part never has a PIN. */
+int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_save_fn *save,
+                 _unused_ void *userdata) {
+        if (!t->unlocked)
+                return -EINVAL;
+        if (t->part->lacks_pin && !owner_allows(t))
+                return -EACCES;
+        t->part->lacks_pin = false;
+        t->part->n_completed++;
+        return 0;
 }
 
 int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {

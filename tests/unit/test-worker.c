@@ -499,6 +499,25 @@ static void provisioning_takes_the_owners_password(void **state) {
         assert_true(says(f, "group tss"));
 }
 
+/* As after a crash before the PIN index was made, or with a store of before there was one. */
+static void what_is_left_to_make_takes_the_owners_password(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_AUTO);
+        part.owner_auth = "sesame";
+        part.lacks_pin = true;
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_DENIED);
+        assert_true(says(f, "Run: tpmauthn provision."));
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("wrong"));
+        assert_int_equal(f->m.type, WORKER_DENIED);
+        assert_false(part.keeps_auth);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("sesame"));
+        assert_int_equal(f->m.type, WORKER_OPENED);
+        assert_false(part.keeps_auth);
+        (void)opened(f);
+}
+
 static void control(struct fixture *f, enum control_call call, const char *params) {
         char job[256];
 
@@ -641,6 +660,7 @@ int main(void) {
                 TEST(setting_aside_loses_nothing_whatever_fails),
                 TEST(a_counter_that_went_back_sets_nothing_aside),
                 TEST(provisioning_takes_the_owners_password),
+                TEST(what_is_left_to_make_takes_the_owners_password),
                 TEST(reset_takes_the_owners_password),
                 TEST(tpm_says_what_is_where),
                 TEST(a_machine_that_slept_is_noticed_before_the_next_job),
