@@ -611,6 +611,7 @@ static const uint8_t make_credential_request[] = {
 
 static void what_ails_a_tpm_is_told_and_when_it_is_over(void **state) {
         struct fixture *f = *state;
+        uint32_t n;
 
         open_worker(f, PRESENCE_AUTO);
         fault = (struct fault){ .at = 1, .mode = FAULT_CRASH };
@@ -621,6 +622,15 @@ static void what_ails_a_tpm_is_told_and_when_it_is_over(void **state) {
         await(f);
         assert_int_equal(f->m.type, WORKER_TROUBLE);
         assert_true(says(f, "The TPM at test:part could not be used"));
+
+        /* Once it was let go for a sleep nothing is asked of it. */
+        n = part.n_commands;
+        run(f, WORKER_SUSPEND, 6, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        run(f, WORKER_SUSPEND, 7, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        assert_int_equal(f->m.tag, 7);
+        assert_int_equal(part.n_commands, n);
 
         fault = (struct fault){ 0 };
         run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
