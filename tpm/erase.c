@@ -2,8 +2,9 @@
 
 /*
  * Erasing. That it began is saved first, so that a crash in between is finished and not taken for a
- * damaged store. The PIN goes first: from then on no key of class B signs again, whoever has P2 in
- * whatever form. Then the anchor: from then on P2 cannot be loaded again by anybody.
+ * damaged store. The PIN goes first: from then on nobody gets a ticket for class B, whoever has P2 in
+ * whatever form, and those that were given end when the TPM is restarted. Then the anchor: from then on
+ * P2 cannot be loaded again by anybody.
  */
 
 #include <errno.h>
