@@ -56,17 +56,6 @@ static int provision(struct vault *v, struct bytes owner_auth) {
         return r < 0 ? r : tpm_provision(v->tpm, &v->state, save_state, v);
 }
 
-/* A PIN that a crash left out needs the owner as all the rest did. */
-static int complete(struct vault *v, struct bytes owner_auth) {
-        int r, wiped;
-
-        r = tpm_set_owner_auth(v->tpm, owner_auth);
-        if (r == 0)
-                r = tpm_complete(v->tpm, &v->state, save_state, v);
-        wiped = tpm_set_owner_auth(v->tpm, BYTES_NULL);
-        return r < 0 ? r : wiped;
-}
-
 /* From whatever phase the state is in to an empty vault that is ready. */
 static int begin_anew(struct vault *v, struct bytes owner_auth) {
         int r = 0, wiped;
@@ -88,6 +77,18 @@ static int not_stale(int r, int instead) {
         return r == -ESTALE ? instead : r;
 }
 
+/* Whatever was left to be made of a READY state takes the owner, as all of it did. */
+static int unlock(struct vault *v, struct bytes owner_auth) {
+        int r = tpm_set_owner_auth(v->tpm, owner_auth), wiped;
+
+        if (r == 0)
+                r = tpm_unlock(v->tpm, &v->state);
+        if (r == 0)
+                r = not_stale(tpm_complete(v->tpm, &v->state, save_state, v), -EIO);
+        wiped = tpm_set_owner_auth(v->tpm, BYTES_NULL);
+        return r < 0 ? r : wiped;
+}
+
 static int resume(struct vault *v, struct bytes owner_auth) {
         int r;
 
@@ -99,10 +100,7 @@ static int resume(struct vault *v, struct bytes owner_auth) {
         if (v->state.phase != TPM_PHASE_READY)
                 return not_stale(begin_anew(v, owner_auth), -EIO);
 
-        r = tpm_unlock(v->tpm, &v->state);
-        if (r < 0)
-                return r;
-        r = not_stale(complete(v, owner_auth), -EIO);
+        r = unlock(v, owner_auth);
         if (r < 0)
                 return r;
         return not_stale(lease_begin(v->store, &v->counter), -ENOTRECOVERABLE);

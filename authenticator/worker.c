@@ -158,13 +158,14 @@ static bool run_job(struct worker *w, const struct message *job) {
                 return false;
         }
 
-        check_tpm(w, job);
-        /* A PIN or a password came in it. */
-        OPENSSL_cleanse(w->in.data, w->in.len);
+        /* The TPM was let go, and stays so. */
         if (job->type == WORKER_SUSPEND) {
                 w->idle_at = UINT64_MAX;
                 return true;
         }
+        check_tpm(w, job);
+        /* A PIN or a password came in it. */
+        OPENSSL_cleanse(w->in.data, w->in.len);
         backend_settle(w->backend);
         w->idle_at = env_now_ms() + IDLE_MS;
         return true;

@@ -2,8 +2,9 @@
 
 /*
  * Erasing. That it began is saved first, so that a crash in between is finished and not taken for a
- * damaged store. The PIN goes first: from then on no key of class B signs again, whoever has P2 in
- * whatever form. Then the anchor: from then on P2 cannot be loaded again by anybody.
+ * damaged store. The PIN goes first: from then on nobody gets a ticket for class B, whoever has P2 in
+ * whatever form, and those that were given end when the TPM is restarted. Then the anchor: from then on
+ * P2 cannot be loaded again by anybody.
  */
 
 #include <errno.h>
@@ -74,21 +75,34 @@ static int begin(struct tpm *t, struct erasure *e, struct tpm_record *record) {
         return tpm_save_record(t, record, e->save, e->userdata, e->state);
 }
 
+static int is_there(struct tpm *t, const struct tpm_nv *nv, bool *ret) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        enum tpm_found found;
+        int r = tpm_nv_find(t, nv, &found, &h);
+
+        if (r >= 0)
+                *ret = found == TPM_FOUND_OURS;
+        return r;
+}
+
 /*
  * The owner hierarchy did not let us begin. What is in the TPM is as it was, so the state becomes
- * that again, and what is unlocked stays so; else there would be no way on without the password.
+ * that again, and what is unlocked stays so; else there would be no way on without the password. The
+ * PIN, which goes first, tells if we had begun after all; the anchor, if this is our TPM.
  */
 static int take_back(struct tpm *t, struct erasure *e) {
-        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
         struct tpm_record record;
-        enum tpm_found found;
+        bool there = true;
         int r;
 
         r = tpm_state_decode(&e->before, &record);
         if (r < 0 || record.phase != TPM_PHASE_READY)
                 return r;
-        r = tpm_nv_find(t, &record.anchor, &found, &h);
-        if (r < 0 || found != TPM_FOUND_OURS)
+        if (record.pin.ref.len > 0)
+                r = is_there(t, &record.pin, &there);
+        if (r >= 0 && there)
+                r = is_there(t, &record.anchor, &there);
+        if (r < 0 || !there)
                 return r;
         r = e->save(e->userdata, &e->before);
         if (r < 0)

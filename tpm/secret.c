@@ -7,7 +7,8 @@
  * the same; but its response cannot be encrypted (it does not begin with a TPM2B: Part 1, 21), so
  * that one will not do where somebody may read the bus. What is left is to unseal the key, always in
  * an encrypting session, and to compute here. Which of these it is was tried when provisioning; a
- * blob says by its public area if it holds a key or sealed bytes.
+ * blob says by its public area if it holds a key or sealed bytes. The trial knew how sessions were
+ * set then; what was made for TPM2_Sign rests while they are salted.
  */
 
 #include <errno.h>
@@ -47,6 +48,14 @@ static int template_of(const struct tpm *t, enum tpm_hmac_kind kind, enum ctap_k
         if (r >= 0)
                 *ret = tpm_template_with_policy(plain, &policy);
         return r;
+}
+
+/*
+ * True if sessions became salted after a trial that counted on password sessions: what TPM2_Sign
+ * answers could be read on the bus.
+ */
+static bool would_tell_the_bus(const struct tpm *t, enum tpm_hmac_kind kind) {
+        return kind == TPM_HMAC_SIGN && tpm_sessions_are_salted(t);
 }
 
 /* ---- create ------------------------------------------------------------------------------- */
@@ -131,6 +140,8 @@ int tpm_secret_create(struct ctap_keys *k, enum ctap_key_class class,
         c.kind = kind_to_make(t);
         if (c.kind == TPM_HMAC_NONE)
                 return -ENOTSUP;
+        if (would_tell_the_bus(t, c.kind))
+                c.kind = TPM_HMAC_UNSEAL;
 
         r = template_of(t, c.kind, class, &c.template);
         if (r >= 0)
@@ -408,6 +419,12 @@ int tpm_secret_hmac(struct ctap_keys *k, struct bytes blob, const struct ctap_ti
         r = find_kind(t, &c);
         if (r < 0)
                 return r;
+        if (would_tell_the_bus(t, c.kind)) {
+                tpm_log(t, LOG_ERR,
+                        "TPM: the answer of TPM2_Sign cannot be encrypted, so an hmac-secret that "
+                        "was made with sessions = password is used with that setting only");
+                return -ENOTSUP;
+        }
         if (c.wants_ticket && (!ticket || ticket->len == 0))
                 return -EKEYEXPIRED;
 
@@ -447,8 +464,7 @@ int tpm_secret_try(struct tpm *t, enum tpm_hmac_kind *ret) {
         if (r < 0 && !c.is_refused)
                 return r;
         for (size_t i = 0; i < ELEMENTSOF(kinds) && !c.is_refused; i++) {
-                /* What TPM2_Sign answers can be read on the bus. */
-                if (kinds[i] == TPM_HMAC_SIGN && tpm_sessions_are_salted(t))
+                if (would_tell_the_bus(t, kinds[i]))
                         continue;
                 r = try_kind(t, &c.blob, kinds[i]);
                 if (r < 0)

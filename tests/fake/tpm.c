@@ -242,6 +242,16 @@ static int make(struct tpm *t, struct names *n) {
         return r;
 }
 
+int tpm_set_owner_auth(struct tpm *t, struct bytes auth) {
+        if (auth.len >= sizeof(t->owner_auth))
+                return -EMSGSIZE;
+        memset(t->owner_auth, 0, sizeof(t->owner_auth));
+        if (auth.len > 0)
+                memcpy(t->owner_auth, auth.data, auth.len);
+        t->part->keeps_auth = auth.len > 0;
+        return 0;
+}
+
 static bool owner_allows(const struct tpm *t) {
         return !t->part->owner_auth || strcmp(t->owner_auth, t->part->owner_auth) == 0;
 }
@@ -251,20 +261,10 @@ int tpm_complete(struct tpm *t, _unused_ struct tpm_state *state, _unused_ tpm_s
                  _unused_ void *userdata) {
         if (!t->unlocked)
                 return -EINVAL;
-        t->part->n_completed++;
         if (t->part->lacks_pin && !owner_allows(t))
                 return -EACCES;
         t->part->lacks_pin = false;
-        return 0;
-}
-
-int tpm_set_owner_auth(struct tpm *t, struct bytes auth) {
-        if (auth.len >= sizeof(t->owner_auth))
-                return -EMSGSIZE;
-        memset(t->owner_auth, 0, sizeof(t->owner_auth));
-        if (auth.len > 0)
-                memcpy(t->owner_auth, auth.data, auth.len);
-        t->part->keeps_auth = auth.len > 0;
+        t->part->n_completed++;
         return 0;
 }
 

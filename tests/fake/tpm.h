@@ -27,7 +27,7 @@ struct fake_tpm {
         unsigned n_connected;   /* struct tpm that are not freed */
         const char *owner_auth; /* of the owner hierarchy; NULL: none */
         unsigned n_completed;   /* calls of tpm_complete() */
-        bool lacks_pin;         /* which then needs the owner */
+        bool lacks_pin;         /* tpm_complete() has something to make, as the owner */
         bool keeps_auth;        /* some struct tpm was given a password and has not wiped it */
 };
 

@@ -609,6 +609,105 @@ static void a_policy_cannot_be_taken_off_a_key(void **state) {
         assert_int_equal(credential_use_by(f, &c, NULL), -EKEYREJECTED);
 }
 
+/* ---- tickets that root took --------------------------------------------------------------- */
+
+static void take_ticket(struct fixture *f, const char *pin, struct ctap_ticket *ret) {
+        const struct ctap_pin_hash hash = pin ? pin_hash(pin) : (struct ctap_pin_hash){ 0 };
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        enum ctap_pin_verdict verdict;
+
+        assert_int_equal(k->ops->pin_verify(k, pin ? &hash : NULL, INT32_MAX, &verdict, ret), 0);
+        assert_int_equal(verdict, CTAP_PIN_RIGHT);
+}
+
+/*
+ * How long a ticket is good for says who asks for it, and the TPM does not take it back when the PIN
+ * is set or changed. Who was root while there was no PIN, or has seen it typed, has class B until the
+ * TPM is restarted: docs/security.md.
+ */
+static void a_ticket_that_root_took_ends_when_the_tpm_is_restarted(void **state) {
+        struct fixture *f = *state;
+        struct ctap_ticket tickets[2];
+        struct credential c;
+
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_B, &c), 0);
+        take_ticket(f, NULL, &tickets[0]);
+        assert_int_equal(pin_change(f, NULL, "1234"), CTAP_PIN_RIGHT);
+        take_ticket(f, "1234", &tickets[1]);
+        assert_int_equal(pin_change(f, "1234", "5678"), CTAP_PIN_RIGHT);
+        for (size_t i = 0; i < ELEMENTSOF(tickets); i++)
+                assert_int_equal(credential_use_by(f, &c, &tickets[i]), 0);
+
+        tpm_idle(f->tpm);
+        swtpm_restart(&f->swtpm, true);
+        for (size_t i = 0; i < ELEMENTSOF(tickets); i++)
+                assert_int_equal(credential_use_by(f, &c, &tickets[i]), -EKEYEXPIRED);
+}
+
+static TSS2_RC raw_show_ticket(const struct raw *r, ESYS_TR session, const TPM2B_NAME *name,
+                               const struct ctap_ticket *ticket) {
+        struct cursor c = { BYTES(ticket->data, ticket->len), false };
+        TPMT_TK_AUTH auth = { 0 };
+        TPM2B_TIMEOUT timeout = { 0 };
+        struct bytes b;
+
+        (void)cursor_take(&c, 1 + sizeof(uint32_t)); /* what is ours */
+        b = cursor_string16(&c);
+        timeout.size = (uint16_t)b.len;
+        memcpy(timeout.buffer, b.data, b.len);
+        auth.tag = cursor_u16(&c);
+        auth.hierarchy = cursor_u32(&c);
+        b = cursor_string16(&c);
+        auth.digest.size = (uint16_t)b.len;
+        memcpy(auth.digest.buffer, b.data, b.len);
+        assert_int_equal(cursor_end(&c), 0);
+        return Esys_PolicyTicket(r->esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 &timeout, NULL, NULL, name, &auth);
+}
+
+/* A ticket names the PIN index and asks for none to be there. */
+static void a_key_and_a_ticket_that_root_took_outlive_a_reset_until_a_restart(void **state) {
+        struct fixture *f = *state;
+        const struct tpm_record rec = record_of(&f->state);
+        struct tpm_state s = f->state;
+        TPMS_CONTEXT *context = NULL;
+        struct ctap_ticket ticket;
+        struct tpm_blob blob;
+        struct credential c;
+        TPM2B_NAME name;
+        ESYS_TR key, session;
+        struct raw r;
+
+        assert_int_equal(tpm_name_of_written(&rec.pin.public.nvPublic, &name), 0);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_B, &c), 0);
+        assert_int_equal(tpm_blob_decode(BYTES(c.blob.data, c.blob.len), &blob), 0);
+        take_ticket(f, "1234", &ticket);
+        r = raw_open(f);
+        key = raw_load(&r, f, &blob);
+        assert_int_equal(Esys_ContextSave(r.esys, key, &context), 0);
+        raw_flush(&r, key);
+        raw_close(&r);
+
+        assert_int_equal(tpm_erase(f->tpm, &s, fixture_save, f), 0);
+        assert_int_equal(fixture_provision(f), 0);
+        r = raw_open(f);
+        assert_int_equal(Esys_ContextLoad(r.esys, context, &key), 0);
+        session = raw_policy(&r);
+        assert_int_equal(raw_show_ticket(&r, session, &name, &ticket), 0);
+        assert_int_equal(raw_sign(&r, key, session), 0);
+        raw_flush(&r, key);
+        raw_close(&r);
+
+        swtpm_restart(&f->swtpm, true);
+        r = raw_open(f);
+        assert_int_not_equal(Esys_ContextLoad(r.esys, context, &key), 0);
+        session = raw_policy(&r);
+        assert_int_equal(raw_show_ticket(&r, session, &name, &ticket), TICKET);
+        raw_flush(&r, session);
+        raw_close(&r);
+        Esys_Free(context);
+}
+
 /* ---- a state that was altered ------------------------------------------------------------- */
 
 static void alter_ticket(struct tpm_record *r) {
@@ -716,6 +815,10 @@ int main(void) {
                 TEST(a_key_of_class_b_does_not_sign_without_the_pin),
                 TEST(an_authvalue_of_the_attackers_is_of_no_use),
                 TEST(a_policy_cannot_be_taken_off_a_key),
+                cmocka_unit_test_setup_teardown(
+                        a_ticket_that_root_took_ends_when_the_tpm_is_restarted, fixture_setup_ready,
+                        fixture_teardown),
+                TEST(a_key_and_a_ticket_that_root_took_outlive_a_reset_until_a_restart),
                 TEST(an_altered_state_changes_no_pin_and_loses_nothing),
                 TEST(keys_of_an_altered_name_are_refused_and_not_lost),
                 TEST(an_altered_ticket_is_refused_and_not_lost),

@@ -245,6 +245,20 @@ static void a_reset_that_cannot_be_taken_back_leaves_nothing_to_use(void **state
         assert_nothing_else(f);
 }
 
+/* The password was set when the PIN was gone and the anchor was not. */
+static void a_reset_that_began_is_not_taken_back(void **state) {
+        struct fixture *f = *state;
+
+        watch_plan(f, "answer NV_UndefineSpace 2 9a2\n");
+        assert_int_equal(erase(f), -EACCES);
+        assert_int_equal(f->state.phase, TPM_PHASE_ERASING);
+        assert_null(tpm_store_key(f->tpm));
+        watch_no_plan(f);
+        assert_int_equal(fixture_provision(f), 0);
+        live(f);
+        assert_nothing_else(f);
+}
+
 static void an_owner_who_changes_between_is_asked_again(void **state) {
         struct fixture *f = *state;
 
@@ -672,6 +686,7 @@ int main(void) {
                 TEST_READY(a_reset_without_the_owner_changes_nothing),
                 TEST_READY(a_reset_with_the_owner_keeps_its_budget),
                 TEST_READY(a_reset_that_cannot_be_taken_back_leaves_nothing_to_use),
+                TEST_READY(a_reset_that_began_is_not_taken_back),
                 TEST_READY(an_owner_who_changes_between_is_asked_again),
                 TEST(an_srk_that_is_not_kept_needs_the_owner_or_its_place),
                 TEST_READY(without_the_owner_no_pin_is_added),

@@ -306,6 +306,43 @@ static void nobody_reads_it_on_the_bus(void **state) {
 
 /* ---- what is refused ---------------------------------------------------------------------- */
 
+/* What TPM2_Sign answers cannot be encrypted. */
+static void a_tpm_that_signs_tells_the_bus_nothing_once_sessions_are_salted(void **state) {
+        struct fixture *f = *state;
+        struct ctap_secret_blob a, b, new_a, new_b;
+        struct ctap_ticket ticket;
+        struct secret64 before, output;
+
+        watch_plan(f, "answer HMAC 0 143\n");
+        provision_with(f, TPM_SESSIONS_PASSWORD);
+        assert_int_equal(facts_of(f).hmac_kind, TPM_HMAC_SIGN);
+        set_pin_and_get_ticket(f, &ticket);
+        assert_int_equal(secret_make(f, CTAP_CLASS_A, &a), 0);
+        assert_int_equal(secret_make(f, CTAP_CLASS_B, &b), 0);
+        assert_is_hmac(f, &a, NULL, &before);
+
+        f->sessions = TPM_SESSIONS_SALTED;
+        fixture_restart(f);
+        assert_int_equal(pin_verify(f, right_pin, &ticket), CTAP_PIN_RIGHT);
+        (void)watch_count(f);
+        assert_int_equal(use(f, &a, NULL, 2, &output), -ENOTSUP);
+        assert_int_equal(use(f, &b, &ticket, 2, &output), -ENOTSUP);
+        assert_non_null(strstr(f->last_message, "sessions = password"));
+        assert_int_equal(watch_count(f), 0);
+        assert_int_equal(secret_make(f, CTAP_CLASS_A, &new_a), 0);
+        assert_int_equal(secret_make(f, CTAP_CLASS_B, &new_b), 0);
+        assert_false(is_read_on_the_bus(f, &new_a, NULL));
+        assert_false(is_read_on_the_bus(f, &new_b, &ticket));
+
+        /* Nothing is lost by that. */
+        f->sessions = TPM_SESSIONS_PASSWORD;
+        fixture_restart(f);
+        assert_is_hmac(f, &a, NULL, &output);
+        assert_memory_equal(&before, &output, sizeof(before));
+        assert_is_hmac(f, &new_a, NULL, &output);
+        watch_no_plan(f);
+}
+
 static int use_bytes(struct fixture *f, struct bytes blob, const struct ctap_ticket *ticket) {
         struct ctap_keys *k = tpm_keys(f->tpm);
         struct secret64 output;
@@ -574,6 +611,7 @@ int main(void) {
                 TEST_READY(hmac_secret_keeps_its_budget),
                 TEST(there_is_room_for_a_secret_beside_a_key),
                 TEST(nobody_reads_it_on_the_bus),
+                TEST(a_tpm_that_signs_tells_the_bus_nothing_once_sessions_are_salted),
                 TEST_READY(a_changed_blob_is_refused),
                 TEST_READY(a_blob_of_another_thing_is_refused),
                 TEST_READY(a_blob_of_another_tpm_is_refused),

@@ -499,20 +499,23 @@ static void provisioning_takes_the_owners_password(void **state) {
         assert_true(says(f, "group tss"));
 }
 
-static void a_pin_that_a_crash_left_out_takes_it_too(void **state) {
+/* As after a crash before the PIN index was made, or with a store of before there was one. */
+static void what_is_left_to_make_takes_the_owners_password(void **state) {
         struct fixture *f = *state;
 
         open_worker(f, PRESENCE_AUTO);
-        f->worker = worker_free(f->worker);
         part.owner_auth = "sesame";
         part.lacks_pin = true;
-        start(f, PRESENCE_AUTO);
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
         assert_int_equal(f->m.type, WORKER_DENIED);
+        assert_true(says(f, "Run: tpmauthn provision."));
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("wrong"));
+        assert_int_equal(f->m.type, WORKER_DENIED);
+        assert_false(part.keeps_auth);
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("sesame"));
         assert_int_equal(f->m.type, WORKER_OPENED);
-        assert_false(part.lacks_pin);
         assert_false(part.keeps_auth);
+        (void)opened(f);
 }
 
 static void control(struct fixture *f, enum control_call call, const char *params) {
@@ -608,6 +611,7 @@ static const uint8_t make_credential_request[] = {
 
 static void what_ails_a_tpm_is_told_and_when_it_is_over(void **state) {
         struct fixture *f = *state;
+        uint32_t n;
 
         open_worker(f, PRESENCE_AUTO);
         fault = (struct fault){ .at = 1, .mode = FAULT_CRASH };
@@ -618,6 +622,15 @@ static void what_ails_a_tpm_is_told_and_when_it_is_over(void **state) {
         await(f);
         assert_int_equal(f->m.type, WORKER_TROUBLE);
         assert_true(says(f, "The TPM at test:part could not be used"));
+
+        /* Once it was let go for a sleep nothing is asked of it. */
+        n = part.n_commands;
+        run(f, WORKER_SUSPEND, 6, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        run(f, WORKER_SUSPEND, 7, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        assert_int_equal(f->m.tag, 7);
+        assert_int_equal(part.n_commands, n);
 
         fault = (struct fault){ 0 };
         run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
@@ -657,7 +670,7 @@ int main(void) {
                 TEST(setting_aside_loses_nothing_whatever_fails),
                 TEST(a_counter_that_went_back_sets_nothing_aside),
                 TEST(provisioning_takes_the_owners_password),
-                TEST(a_pin_that_a_crash_left_out_takes_it_too),
+                TEST(what_is_left_to_make_takes_the_owners_password),
                 TEST(reset_takes_the_owners_password),
                 TEST(tpm_says_what_is_where),
                 TEST(a_machine_that_slept_is_noticed_before_the_next_job),
