@@ -557,6 +557,7 @@ static void the_owner_sets_and_changes_by_the_same_rules(void **state) {
         assert_status(set(c, PIN), CTAP_OK);
         assert_true(describe(c).is_set);
         assert_status(set(c, OTHER), CTAP2_ERR_PIN_AUTH_INVALID);
+        assert_int_equal(describe(c).retries, 8);
         assert_true(is_pin(c, PIN));
         assert_status(change(c, PIN, "123"), CTAP2_ERR_PIN_POLICY_VIOLATION);
         assert_status(change(c, PIN, OTHER), CTAP_OK);
@@ -659,6 +660,16 @@ static void the_last_try_is_not_spent_on_a_doubt(void **state) {
         c->fake->settings = CTAP_SETTINGS_DEFAULT;
         c->fake->pin_count = 7;
         assert_status(pin_set(c, &p, 2, OTHER), CTAP2_ERR_PIN_AUTH_INVALID);
+        assert_true(is_pin(c, PIN));
+
+        /* but the one before it is */
+        c->fake->settings = (struct ctap_settings){
+                .min_pin_length = CTAP_MIN_PIN_LENGTH,
+                .pin_in_doubt = true,
+        };
+        c->fake->pin_count = 6;
+        assert_true(describe(c).is_set);
+        assert_int_equal(pin_retries(c), 1);
         assert_true(is_pin(c, PIN));
 }
 
