@@ -12,7 +12,7 @@
 #include "ctap/crypto.h"
 #include "ctap/pin.h"
 
-/* What there is to give to whom knows the PIN; the legacy way gives just that (CP23). */
+/* What there is to give to who knows the PIN; the legacy way gives just that (CP23). */
 #define AVAILABLE (CTAP_PERMISSION_MC | CTAP_PERMISSION_GA)
 /* What has a meaning; other bits are ignored (CP28). */
 #define DEFINED 0x7f

@@ -51,8 +51,13 @@ static int digest(const EVP_MD *md, const struct bytes *parts, size_t n_parts, u
         return EVP_DigestFinal_ex(c, to, NULL) == 1 ? 0 : refused();
 }
 
+/* A hash can be a secret: of a PIN, or of the point that two sides agreed on. */
+static void sha256_wipe(struct sha256 *h) {
+        OPENSSL_cleanse(h, sizeof(*h));
+}
+
 int ctap_sha256(const struct bytes *parts, size_t n_parts, struct sha256 *ret) {
-        struct sha256 made;
+        _cleanup_(sha256_wipe) struct sha256 made = { { 0 } };
         int r;
 
         r = digest(EVP_sha256(), parts, n_parts, made.b);
@@ -76,7 +81,7 @@ int ctap_sha384(const struct bytes *parts, size_t n_parts, struct sha384 *ret) {
 }
 
 int ctap_hmac_sha256(const struct secret32 *key, struct bytes message, struct sha256 *ret) {
-        struct sha256 made;
+        _cleanup_(sha256_wipe) struct sha256 made = { { 0 } };
 
         if (!HMAC(EVP_sha256(), key->b, (int)sizeof(key->b), message.data, message.len, made.b,
                   NULL))

@@ -3,8 +3,8 @@
 
 /*
  * Extensions of makeCredential and getAssertion (CTAP 2.3 §12): which there are, what a request asks
- * of them, and the outputs in the authenticator data. One that is unknown, or that is asked for with
- * false, is passed over, and nobody gets an output that they did not ask for (B12, D).
+ * of them, and the outputs in the authenticator data. One that is unknown is passed over, as is
+ * hmac-secret with false at creation; nobody gets an output that they did not ask for (B12, D).
  */
 
 #include <stdbool.h>

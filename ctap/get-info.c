@@ -13,8 +13,8 @@
 
 /* A descriptor of ours: a map of "id" and "type" with an id of 48 bytes, in CBOR. */
 #define DESCRIPTOR_SIZE (1 + 3 + 2 + CTAP_CREDENTIAL_ID_SIZE + 5 + 11)
-/* Room for the other members: a long RP ID, clientDataHash, hmac-secret, options, pinUvAuthParam. */
-#define OTHER_MEMBERS_SIZE 640
+/* Room for the other members of a browser's makeCredential: names, algorithms, salts, a token. */
+#define OTHER_MEMBERS_SIZE 800
 
 static void put_algorithms(struct cbor_writer *out, unsigned offered) {
         const struct ctap_cose *alg;

@@ -8,8 +8,8 @@
  * there can be afterwards; then the truth is saved. What a cut leaves behind needs no repair: a
  * length above zero still says that a PIN is set and that it is no shorter. Zero in doubt means that
  * the first PIN was being set, and the device is asked whether the PIN is "none". A PIN that is set
- * counts that as a wrong try, so nobody asks it before somebody needs to know, the answer is saved,
- * and the last try is left to the owner.
+ * counts that as a wrong try, so nobody asks it before somebody needs to know, nor while the answer
+ * cannot be saved, and the last try is left to the owner.
  */
 
 #include "ctap/pin.h"
@@ -72,6 +72,13 @@ static int must_not_ask(struct ctap *c, bool *ret) {
         return 0;
 }
 
+/* Can the settings be written at all? If not, the answer is lost, and with it a try. */
+static int save_doubt(struct ctap *c) {
+        const struct ctap_settings s = *settings(c);
+
+        return save(c, &s);
+}
+
 /* RIGHT: there is no PIN. */
 static int ask_for_none(struct ctap *c, enum ctap_pin_verdict *ret) {
         _cleanup_(ctap_ticket_wipe) struct ctap_ticket ticket = { 0 };
@@ -85,6 +92,9 @@ static int ask_for_none(struct ctap *c, enum ctap_pin_verdict *ret) {
                 *ret = CTAP_PIN_BLOCKED;
                 return 0;
         }
+        r = save_doubt(c);
+        if (r < 0)
+                return r;
         return c->env.keys->ops->pin_verify(c->env.keys, NULL, CTAP_TOKEN_SECONDS, ret, &ticket);
 }
 

@@ -29,7 +29,8 @@ bool ctap_pin_is_latched(const struct ctap *c);
 
 /*
  * CTAP_OK if a PIN can be tried: it is set (CTAP2_ERR_PIN_NOT_SET), there are tries left
- * (CTAP2_ERR_PIN_BLOCKED, CP5) and it is not latched (CTAP2_ERR_PIN_AUTH_BLOCKED). Asking is free.
+ * (CTAP2_ERR_PIN_BLOCKED, CP5) and it is not latched (CTAP2_ERR_PIN_AUTH_BLOCKED). Asking costs no
+ * try, but for a doubt as above. Where no tries are left there is no token afterwards.
  */
 _must_check_ enum ctap_status ctap_pin_ready(struct ctap *c);
 

@@ -860,6 +860,13 @@ static void step_token(struct model *m, struct cursor *c) {
         m->has_platform = true;
 }
 
+/* No walk lives through what can change it: today a restart, one day a command. */
+static void step_always_uv(struct model *m) {
+        m->ctap->options.always_uv = !m->ctap->options.always_uv;
+        ctap_forget_walk(m->ctap);
+        m->walk.remaining = 0;
+}
+
 static void step(struct model *m, struct cursor *c) {
         uint32_t channel;
 
@@ -880,7 +887,7 @@ static void step(struct model *m, struct cursor *c) {
                 m->f->epoch++;
                 break;
         case 'V':
-                m->ctap->options.always_uv = !m->ctap->options.always_uv;
+                step_always_uv(m);
                 break;
         case 'g':
                 channel = channel_of(cursor_u8(c));

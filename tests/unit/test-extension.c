@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctap/command.h"
 #include "tests/fake/client.h"
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
@@ -579,6 +580,23 @@ static void a_refused_ticket_ends_the_token(void **state) {
         }
 }
 
+static void a_ticket_that_is_refused_to_a_silent_request_ends_the_token_too(void **state) {
+        static const char *const calls[] = { "load", "sign" };
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                client_get_assertion(c);
+                client_set(c, 5, "{'up': false}");
+                client_verify(c);
+                fake_fail(c->fake, calls[i], 1, -EKEYEXPIRED);
+                assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+                assert_false(fake_mend(c->fake));
+                assert_int_equal(c->ctap->token.protocol, 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 client_unit_test(D1_the_level_is_kept_and_told_to_who_asked),
@@ -607,6 +625,7 @@ int main(void) {
                 client_unit_test(D5_it_is_nothing_to_an_assertion),
                 client_unit_test(every_failure_is_an_error_and_changes_nothing),
                 client_unit_test(a_refused_ticket_ends_the_token),
+                client_unit_test(a_ticket_that_is_refused_to_a_silent_request_ends_the_token_too),
         };
 
         return cmocka_run_group_tests_name("extension", tests, NULL, NULL);

@@ -168,6 +168,7 @@ static void GA1_empty_auth_param_asks_and_says_there_is_no_pin(void **state) {
                 assert_string_equal(c->fake->trace, "begin wait end");
                 assert_int_equal(c->fake->prompt.ask, CTAP_ASK_SELECT);
                 assert_true(c->fake->prompt.passive);
+                assert_string_equal(c->fake->rp_id, "example.com");
         }
 }
 
@@ -1030,7 +1031,7 @@ static void GN3_one_that_was_deleted_meanwhile_is_not_given(void **state) {
 }
 
 static void GN4_any_other_command_ends_it(void **state) {
-        static const uint8_t others[] = { 0x04, 0x0b, 0x01, 0x02, 0x07 };
+        static const uint8_t others[] = { 0x04, 0x06, 0x0b, 0x01, 0x02, 0x07 };
         struct client *c = *state;
         struct made made[3];
 

@@ -265,6 +265,7 @@ static void MC1_empty_auth_param_asks_a_neutral_question_and_says_there_is_no_pi
                 assert_string_equal(c->fake->trace, NOTHING_DONE);
                 assert_int_equal(c->fake->prompt.ask, CTAP_ASK_SELECT);
                 assert_true(c->fake->prompt.passive);
+                assert_string_equal(c->fake->rp_id, "example.com");
         }
         assert_int_equal(c->fake->n_rows, 0);
 }

@@ -274,6 +274,7 @@ static void CP13_keys_that_are_no_point_of_the_curve(void **state) {
                 COSE_KEY("", ""),
                 COSE_KEY(HER_X "00", HER_Y),
                 COSE_KEY("00" HER_X, HER_Y),
+                COSE_KEY(HER_X, HER_Y "00"),
                 COSE_KEY(HER_X, "b25c7137cb2dcfb0d7f5b83314485e64ed592f648934d2198d80ac0275b73b"),
                 COSE_KEY(HER_X HER_Y, ""),
                 COSE_KEY("", HER_X HER_Y),

@@ -557,6 +557,7 @@ static void the_owner_sets_and_changes_by_the_same_rules(void **state) {
         assert_status(set(c, PIN), CTAP_OK);
         assert_true(describe(c).is_set);
         assert_status(set(c, OTHER), CTAP2_ERR_PIN_AUTH_INVALID);
+        assert_int_equal(describe(c).retries, 8);
         assert_true(is_pin(c, PIN));
         assert_status(change(c, PIN, "123"), CTAP2_ERR_PIN_POLICY_VIOLATION);
         assert_status(change(c, PIN, OTHER), CTAP_OK);
@@ -610,7 +611,8 @@ static void a_first_pin_that_came_about_is_found(void **state) {
         assert_true(is_pin(c, PIN));
         assert_int_equal(pin_retries(c), 8);
         /* asked once and for all */
-        assert_int_equal(fake_calls(c->fake, "set_settings"), 1);
+        assert_int_equal(fake_calls(c->fake, "set_settings"), 2);
+        assert_int_equal(fake_calls(c->fake, "pin_verify"), 2);
         restart(c);
         fake_forget_trace(c->fake);
         assert_true(describe(c).is_set);
@@ -660,6 +662,16 @@ static void the_last_try_is_not_spent_on_a_doubt(void **state) {
         c->fake->pin_count = 7;
         assert_status(pin_set(c, &p, 2, OTHER), CTAP2_ERR_PIN_AUTH_INVALID);
         assert_true(is_pin(c, PIN));
+
+        /* but the one before it is */
+        c->fake->settings = (struct ctap_settings){
+                .min_pin_length = CTAP_MIN_PIN_LENGTH,
+                .pin_in_doubt = true,
+        };
+        c->fake->pin_count = 6;
+        assert_true(describe(c).is_set);
+        assert_int_equal(pin_retries(c), 1);
+        assert_true(is_pin(c, PIN));
 }
 
 static void a_doubt_that_cannot_be_settled_stays(void **state) {
@@ -675,6 +687,22 @@ static void a_doubt_that_cannot_be_settled_stays(void **state) {
         assert_status(pin_get_token(c, &p, 2, PIN), CTAP1_ERR_OTHER);
         assert_int_equal(c->fake->settings.pin_length, 0);
         assert_int_equal(pin_retries(c), 8);
+        assert_true(is_pin(c, PIN));
+}
+
+/* It would cost a try each time that somebody asks. */
+static void a_doubt_whose_answer_cannot_be_kept_costs_no_try(void **state) {
+        struct client *c = *state;
+        struct ctap_pin_info info;
+
+        cut_off_while_setting(c);
+        for (unsigned i = 0; i < 8; i++) {
+                fake_fail(c->fake, "set_settings", 1, -EIO);
+                assert_status(ctap_pin_describe(c->ctap, &info), CTAP1_ERR_OTHER);
+                assert_false(fake_mend(c->fake));
+        }
+        assert_int_equal(pin_retries(c), 8);
+        assert_int_equal(c->fake->settings.pin_length, 0);
         assert_true(is_pin(c, PIN));
 }
 
@@ -845,6 +873,7 @@ int main(void) {
                 client_unit_test(a_first_pin_that_did_not_come_about_is_none),
                 client_unit_test(the_last_try_is_not_spent_on_a_doubt),
                 client_unit_test(a_doubt_that_cannot_be_settled_stays),
+                client_unit_test(a_doubt_whose_answer_cannot_be_kept_costs_no_try),
                 test_with_pin(a_change_that_was_cut_off_needs_no_question),
                 test_with_pin(a_wrong_pin_leaves_no_doubt),
                 test_with_pin(a_change_that_may_have_come_about_ends_the_token),
