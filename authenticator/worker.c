@@ -31,7 +31,7 @@
 #include "ctap/status.h"
 
 #define IDLE_MS  1000
-#define SLEPT_MS 1000 /* the two clocks are not read at one instant */
+#define SLEPT_MS 100 /* the two clocks are not read at one instant */
 
 struct worker {
         struct backend *backend;

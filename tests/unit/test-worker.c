@@ -564,10 +564,10 @@ static void a_machine_that_slept_is_noticed_before_the_next_job(void **state) {
 
         open_worker(f, PRESENCE_AUTO);
         n = n_idle;
-        slept_ms += 900;
+        slept_ms += 90;
         run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
         assert_int_equal(n_idle, n);
-        slept_ms += 1100;
+        slept_ms += 110;
         run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
         assert_int_equal(f->m.payload.data[0], 0);
         assert_int_equal(n_idle, n + 1);

@@ -34,6 +34,24 @@ def patiently(function, *args, **more):
             time.sleep(random.uniform(0.005, 0.05))
 
 
+def alone(kind):
+    """A new token ends the older one, and every registration and sign-in takes from whatever token there is
+    what it allowed, so who holds one wants the node for itself."""
+    node = open(sys.argv[1])
+    fcntl.flock(node, kind)
+    return node
+
+
+def with_a_token(ctap, pin, function, *args, **more):
+    with alone(fcntl.LOCK_EX):
+        return patiently(function, *args, token=patiently(Token, ctap, pin), **more)
+
+
+def without(function, *args, **more):
+    with alone(fcntl.LOCK_SH):
+        return patiently(function, *args, **more)
+
+
 class Account:
     """A credential, and what has to stay true of it."""
 
@@ -43,27 +61,27 @@ class Account:
         self.known = {}
         user = b"user %d %s" % (os.getpid(), os.urandom(4).hex().encode())
         more = {"extensions": {"hmac-secret": True}} if pin else {}
-        self.id, self.key, self.counter = patiently(make, ctap, user, options={"rk": random.random() < 0.2}, **more)
+        if not pin or random.random() < 0.7:
+            made = without(make, ctap, user, **more)
+        else:
+            made = with_a_token(ctap, pin, make, ctap, user, options={"rk": True}, **more)
+        self.id, self.key, self.counter = made
 
-    def sign_in(self, token=None):
-        answer = patiently(get, self.ctap, self.key, [descriptor(self.id)], token)
+    def sign_in(self):
+        answer = without(get, self.ctap, self.key, [descriptor(self.id)])
         check(answer.auth_data.counter > self.counter, "the counter grows")
         self.counter = answer.auth_data.counter
 
-    def secret(self, token=None):
-        secret = patiently(secrets, self.ctap, self.key, self.id, self.salt, token)
-        verified = token is not None
+    def secret(self):
+        self.keep(False, without(secrets, self.ctap, self.key, self.id, self.salt))
+
+    def verified_secret(self):
+        self.keep(True, with_a_token(self.ctap, self.pin, secrets, self.ctap, self.key, self.id, self.salt))
+
+    def keep(self, verified, secret):
         check(self.known.setdefault(verified, secret) == secret, "the secret of a credential stays")
         check(self.known.get(True) != self.known.get(False), "it is another one with a PIN")
         self.counter += 1  # at least
-
-    def verified(self):
-        """A new token ends the one before it, also that of the other client: they take turns."""
-        with open(sys.argv[1]) as node:
-            fcntl.flock(node, fcntl.LOCK_EX)
-            token = patiently(Token, self.ctap, self.pin)
-            self.sign_in(token)
-            self.secret(token)
 
 
 def main(node, seconds, pin=None):
@@ -76,11 +94,11 @@ def main(node, seconds, pin=None):
             accounts.append(Account(ctap, pin))
         else:
             account = random.choice(accounts)
-            what = random.choice(("sign_in", "secret", "verified") if pin else ("sign_in",))
+            what = random.choice(("sign_in", "secret", "verified_secret") if pin else ("sign_in",))
             getattr(account, what)()
         done[what] = done.get(what, 0) + 1
     print(node, *(f"{what}: {count}" for what, count in sorted(done.items())), f"busy: {busy}")
-    check(sum(done.values()) >= 10, "it got to work")
+    check(sum(done.values()) >= 4, "it got to work")
 
 
 main(*sys.argv[1:])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
 # two-daemons.sh [SECONDS]: two daemons of two users on one /dev/tpmrm0, each with two clients that never
-# rest. Forty seconds unless told; `tests/vm/run tests/vm/two-daemons.sh 300` takes its time.
+# rest. Half a minute unless told; `tests/vm/run tests/vm/two-daemons.sh 300` takes its time.
 . "$TREE/tests/vm/lib.sh"
 
-LOAD=${1:-40}
+LOAD=${1:-30}
 PIN=1234
 FIRST=2001
 SECOND=2002

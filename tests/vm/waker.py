@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-ASLEEP = 1  # seconds
+ASLEEP = 2  # seconds; the real-time clock, by which the kernel knows how long it was, counts whole ones
 
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
