@@ -154,8 +154,12 @@ static void put_filled_in(struct buf *to, const char *text, const char *store, c
         buf_put(to, BYTES_TEXT(text));
 }
 
+static const char *name_of_tpm(const struct backend *b) {
+        return b->options.private_simulator ? "the private swtpm" : b->options.tpm.tcti;
+}
+
 static void explain(const struct backend *b, enum step step, int error, struct buf *reason) {
-        const char *tpm = b->options.private_simulator ? "the private swtpm" : b->options.tpm.tcti;
+        const char *tpm = name_of_tpm(b);
         const char *store = b->options.store_path;
 
         reason->len = 0;
@@ -347,6 +351,19 @@ static void put_facts(const struct backend_facts *f, struct buf *out) {
         buf_put_string16(out, BYTES_TEXT(f->note));
 }
 
+/* Refused by the TPM, or longer than any can be. */
+static bool is_wrong_password(enum step step, int error, struct bytes owner_auth) {
+        return step == STEP_VAULT && owner_auth.len > 0 && (error == -EACCES || error == -EMSGSIZE);
+}
+
+static int refuse_password(const struct backend *b, struct buf *reason) {
+        put_filled_in(reason,
+                      "The owner hierarchy of the TPM at {tpm} has another password than that, or "
+                      "none. Run: tpmauthn provision.",
+                      b->options.store_path, name_of_tpm(b));
+        return -EACCES;
+}
+
 int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, struct buf *out) {
         enum step step;
         int r;
@@ -357,7 +374,10 @@ int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, s
 
         r = open_steps(b, owner_auth, &step);
         if (r < 0) {
-                explain(b, step, r, out);
+                if (is_wrong_password(step, r, owner_auth))
+                        r = refuse_password(b, out);
+                else
+                        explain(b, step, r, out);
                 backend_close(b);
                 /* The device that may not be opened is no question of a password. */
                 return r == -EACCES && step != STEP_VAULT ? -EPERM : r;

@@ -42,7 +42,8 @@ int tpm_gate_open(struct tpm *t, const struct tpm_record *record, struct tpm_gat
                 return r;
 
         rc = load_gate_key(t, &srk, record, &gate.key);
-        if (tpm_rc_is_absent(rc) && !srk.is_loaded) {
+        /* Gone from its handle, or another key is there now: ours may come out of the seed still. */
+        if (tpm_rc_is_refusal(rc) && !srk.is_loaded) {
                 tpm_srk_close(&srk);
                 r = tpm_srk_make(t, record, &srk);
                 if (r < 0)

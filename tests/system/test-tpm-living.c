@@ -338,6 +338,26 @@ static void without_the_owner_no_pin_is_added(void **state) {
         assert_nothing_else(f);
 }
 
+/* Such as another system's, from another template. That is no other TPM: nothing is given up. */
+static void another_srk_in_its_place_keeps_nothing_from_starting(void **state) {
+        struct fixture *f = *state;
+        struct tpm_options o = fixture_options(f);
+        TPMT_PUBLIC other = tpm_template_srk;
+
+        o.persist_srk = true;
+        f->tpm = tpm_free(f->tpm);
+        assert_int_equal(tpm_new(&o, &f->tpm), 0);
+        assert_int_equal(fixture_provision(f), 0);
+
+        other.unique.ecc.x = (TPM2B_ECC_PARAMETER){ .size = 32, .buffer = { 9 } };
+        other.unique.ecc.y.size = 32;
+        raw_evict(f, 0x81000001);
+        raw_put_primary(f, &other, 0x81000001);
+        fixture_restart(f);
+        live(f);
+        assert_nothing_else(f);
+}
+
 static void without_the_owner_p2_is_not_put_back(void **state) {
         struct fixture *f = *state;
         char log[4096];
@@ -690,6 +710,7 @@ int main(void) {
                 TEST_READY(an_owner_who_changes_between_is_asked_again),
                 TEST(an_srk_that_is_not_kept_needs_the_owner_or_its_place),
                 TEST_READY(without_the_owner_no_pin_is_added),
+                TEST(another_srk_in_its_place_keeps_nothing_from_starting),
                 TEST_READY(without_the_owner_p2_is_not_put_back),
                 TEST(without_a_slot_p2_is_loaded_when_it_is_needed),
                 TEST(without_a_slot_and_without_the_owner_nothing_changes),

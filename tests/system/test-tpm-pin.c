@@ -299,6 +299,28 @@ static void two_loaded_keys_take_one_session_after_the_other(void **state) {
         assert_nothing_else(f);
 }
 
+/* Within one ceremony, too: a session that the one satisfied is not used for the other. */
+static void a_ticket_gives_nothing_to_a_key_with_another(void **state) {
+        struct fixture *f = *state;
+        struct ctap_keys *k;
+        struct ctap_loaded_key *key, *other = NULL;
+        struct ctap_ticket ticket, forged;
+        struct credential c;
+
+        k = tpm_keys(f->tpm);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_B, &c), 0);
+        assert_int_equal(pin_verify(f, "1234", &ticket), CTAP_PIN_RIGHT);
+        forged = ticket;
+        forged.data[forged.len - 1] ^= 1;
+        key = load(f, &c, &ticket);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), &forged, &other),
+                         -EKEYEXPIRED);
+        assert_null(other);
+        assert_int_equal(sign(f, &c, key), 0);
+        unload(f, key);
+        assert_nothing_else(f);
+}
+
 static void a_key_of_class_b_has_no_other_use(void **state) {
         struct fixture *f = *state;
         struct credential c;
@@ -792,6 +814,7 @@ int main(void) {
                 TEST_PIN(what_was_loaded_and_not_signed_with_leaves_no_session),
                 TEST_PIN(a_connection_lost_between_load_and_sign_is_made_good),
                 TEST_PIN(two_loaded_keys_take_one_session_after_the_other),
+                TEST_PIN(a_ticket_gives_nothing_to_a_key_with_another),
                 TEST_PIN(a_key_of_class_b_has_no_other_use),
                 TEST_PIN(a_ticket_is_checked_once_for_each_connection),
                 TEST_PIN(a_ticket_without_a_known_connection_is_none),

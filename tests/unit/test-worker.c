@@ -478,6 +478,8 @@ static void a_counter_that_went_back_sets_nothing_aside(void **state) {
 /* ---- an owner with a password ----------------------------------------------------------- */
 
 static void provisioning_takes_the_owners_password(void **state) {
+        static const char too_long[] =
+                "sesame, open, for no password of a hierarchy has as many letters as this one";
         struct fixture *f = *state;
 
         part.owner_auth = "sesame";
@@ -487,6 +489,11 @@ static void provisioning_takes_the_owners_password(void **state) {
         assert_true(says(f, "Run: tpmauthn provision."));
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("wrong"));
         assert_int_equal(f->m.type, WORKER_DENIED);
+        assert_true(says(f, "has another password than that"));
+        assert_true(says(f, "Run: tpmauthn provision."));
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT(too_long));
+        assert_int_equal(f->m.type, WORKER_DENIED);
+        assert_true(says(f, "has another password than that"));
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("sesame"));
         assert_int_equal(f->m.type, WORKER_OPENED);
         assert_false(part.keeps_auth);
