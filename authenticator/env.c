@@ -31,18 +31,20 @@ uint64_t env_awake_ms(void) {
         return read_ms(CLOCK_MONOTONIC);
 }
 
-/* The clocks are two system calls. A thread that lost the processor in between tries again. */
+/*
+ * A thread that lost the processor between the two clocks reads them again. The one that is never
+ * behind is read last: the difference of a machine that never slept is not to wrap.
+ */
 uint64_t env_slept_ms(void) {
-        uint64_t now = 0, before, after = env_awake_ms();
+        uint64_t awake = 0, now = 0;
 
         for (unsigned i = 0; i < CLOCK_TRIES; i++) {
-                before = after;
+                awake = env_awake_ms();
                 now = env_now_ms();
-                after = env_awake_ms();
-                if (after - before <= CLOCK_APART_MS)
+                if (env_awake_ms() - awake <= CLOCK_APART_MS)
                         break;
         }
-        return now - after;
+        return now - awake;
 }
 
 static uint64_t now_ms(struct ctap_clock *clock) {

@@ -587,6 +587,15 @@ static void a_machine_that_slept_is_noticed_before_the_next_job(void **state) {
         assert_int_equal(n_idle, n + 2);
 }
 
+/* As it is measured, and not as a test says. */
+static void time_asleep_does_not_step_by_itself(void **state) {
+        uint64_t before = env_slept_ms();
+
+        (void)state;
+        for (unsigned i = 0; i < 50000; i++)
+                assert_in_range(env_slept_ms() + 50, before, before + 100);
+}
+
 static void a_question_outlives_a_sleep(void **state) {
         struct fixture *f = *state;
 
@@ -681,6 +690,7 @@ int main(void) {
                 TEST(reset_takes_the_owners_password),
                 TEST(tpm_says_what_is_where),
                 TEST(a_machine_that_slept_is_noticed_before_the_next_job),
+                TEST(time_asleep_does_not_step_by_itself),
                 TEST(a_question_outlives_a_sleep),
                 TEST(what_ails_a_tpm_is_told_and_when_it_is_over),
                 TEST(a_worker_that_was_told_to_end_is_joined),

@@ -111,6 +111,9 @@ class Channel:
         self.cid = data[8:12]
 
     def send(self, command, data):
+        # The kernel keeps 64 reports for who does not read, others' too, and then drops the newest.
+        while select.select([self.fd], [], [], 0)[0]:
+            os.read(self.fd, 64)
         frame = self.cid + bytes([command | 0x80]) + struct.pack(">H", len(data)) + data[:57]
         rest, sequence = data[57:], 0
         os.write(self.fd, b"\0" + frame.ljust(64, b"\0"))

@@ -24,11 +24,13 @@ def patiently(function, *args, **more):
     """Calls until the channel is free. A command that was refused as busy has not done anything."""
     global busy
 
+    began = time.monotonic()
     while True:
         try:
             return function(*args, **more)
         except CtapError as error:
             if error.code != CtapError.ERR.CHANNEL_BUSY:
+                print(f"{function.__name__} failed after {time.monotonic() - began:.3f} s")
                 raise
             busy += 1
             time.sleep(random.uniform(0.005, 0.05))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""pin.py CASE NODE [ARG...]: one case about the PIN over a hidraw node. Exit status 0 if it holds."""
+"""pin.py NODE CASE [ARG...] [, CASE [ARG...]]...: cases about the PIN over a hidraw node, one after the other.
+Exit status 0 if all hold.
+"""
 
 import os
 import sys
@@ -28,8 +30,7 @@ def expect(status, function, *args, **more):
 def retries(node, *expected):
     """The count, and whether a power cycle is needed before the next try."""
     count, latched = ClientPin(ctap2(node)).get_pin_retries()
-    print("retries:", count, latched)
-    check((count, bool(latched)) == (int(expected[0]), expected[1:] == ("latched",)), f"expected {expected}")
+    check((count, bool(latched)) == (int(expected[0]), expected[1:] == ("latched",)), f"{count} {latched}")
 
 
 def wrong(node, *statuses):
@@ -107,4 +108,7 @@ def suspended(node, pin):
 
 
 CASES = {f.__name__: f for f in (retries, wrong, right, change, uses, hmac_secret, protected, suspended)}
-CASES[sys.argv[1]](*sys.argv[2:])
+for case in "\n".join(sys.argv[2:]).split("\n,\n"):
+    name, *arguments = case.split("\n")
+    print(case.replace("\n", " "), flush=True)
+    CASES[name](sys.argv[1], *arguments)

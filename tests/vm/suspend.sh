@@ -78,7 +78,7 @@ suspend_ends_a_token_and_nothing_else() {
     local before
     types "$PIN" "$PIN" -- fido2-token -S "$(node)"
     before=$(resumes)
-    limited 120 /usr/bin/python3 "$TREE/tests/vm/pin.py" suspended "$(node)" "$PIN"
+    limited 120 /usr/bin/python3 "$TREE/tests/vm/pin.py" "$(node)" suspended "$PIN"
     [ "$(resumes)" -gt "$before" ]
     works
     ANSWER=$PIN sign first "$(node)" -v

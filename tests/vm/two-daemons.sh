@@ -39,7 +39,7 @@ two_daemons_provision_at_the_same_time() {
 }
 
 client() { # UID NAME
-    limited $((LOAD + 60)) /usr/bin/python3 "$TREE/tests/vm/load.py" "$(node 0 "$1")" "$LOAD" "$PIN" >"client-$2" 2>&1
+    limited $((LOAD + 60)) /usr/bin/python3 "$TREE/tests/vm/load.py" "$(node 0 "$1")" "$LOAD" "$PIN" >"$OUT/client-$2.log" 2>&1
 }
 
 # With and without the PIN, and hmac-secret.
@@ -50,7 +50,7 @@ no_error_but_channel_busy_under_load() {
     client $SECOND 3 & pids+=($!)
     client $SECOND 4 & pids+=($!)
     for pid in "${pids[@]}"; do wait "$pid" || status=1; done
-    tail -n 5 client-[1234]
+    tail -n 30 "$OUT"/client-[1234].log
     return $status
 }
 
