@@ -39,6 +39,9 @@ static enum reading read_byte(char *to, size_t *n) {
                 return READ_END;
         if (got <= 0 || c == '\n')
                 return *n < SECRET_MAX ? READ_LINE : READ_TOO_LONG;
+        /* Behind a NUL the rest of a secret would count for nothing. */
+        if (c == '\0')
+                *n = SECRET_MAX;
         if (*n < SECRET_MAX - 1)
                 to[*n] = c;
         if (*n < SECRET_MAX)
@@ -115,7 +118,7 @@ int ask_secret(const char *prompt, struct secret_text *ret) {
 
         secret_text_wipe(ret);
         fprintf(stderr, "tpmauthn: %s\n",
-                state == READ_TOO_LONG ? "that is too long"
+                state == READ_TOO_LONG ? "that is too long, or holds a NUL"
                 : state == READ_LINE   ? "nothing was typed"
                                        : "nothing could be read");
         return -1;

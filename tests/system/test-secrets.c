@@ -61,6 +61,7 @@ static void a_pin_is_set_changed_and_shown(void **state) {
         assert_cli(k, "pin change", "1234\n5678\n", 1, "there is no PIN yet");
         assert_cli(k, "pin set", "123\n", 1, "at least 4 characters and at most 63 bytes");
         assert_cli(k, "pin set", "", 1, "nothing could be read");
+        assert_cli(k, "pin set", "1234\\0005678\n", 1, "holds a NUL");
         assert_cli(k, "pin set", "sekret-1\n", 0, "The PIN is set.");
         assert_cli(k, "pin set", "sekret-2\n", 1, "there is a PIN already");
         assert_cli(k, "pin status", "", 0, "A PIN is set; 8 tries are left.");
