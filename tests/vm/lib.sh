@@ -104,6 +104,7 @@ start_daemon() {
     "$BUILD/authenticator/tpmauthnd" --device uhid --tpm device:/dev/tpmrm0 --presence auto \
         --state-dir "$STATE" --runtime-dir "$RUNTIME" "$@" >>"$OUT/daemon.log" 2>&1 </dev/null &
     echo $! >"$WORK/daemon.pid"
+    disown # bash would say among the TAP lines that it was killed
     wait_for_node 0
 }
 
