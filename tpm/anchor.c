@@ -11,34 +11,15 @@
 
 #include <errno.h>
 #include <openssl/rand.h>
-#include <string.h>
 
 #include "tpm/anchor.h"
-#include "tpm/policy.h"
 #include "tpm/template.h"
 
 void tpm_anchor_plan(const struct tpm_writer *k, TPM2_HANDLE index, struct tpm_nv *ret) {
-        TPMS_NV_PUBLIC public = tpm_template_anchor;
         struct sha256 policy;
 
         tpm_writer_policy(&k->name, &policy);
-        public.nvIndex = index;
-        public.authPolicy.size = sizeof(policy.b);
-        memcpy(public.authPolicy.buffer, policy.b, sizeof(policy.b));
-        *ret = (struct tpm_nv){ .public = { .size = sizeof(public), .nvPublic = public } };
-}
-
-int tpm_anchor_policy(const struct tpm_nv *nv, struct sha256 *ret) {
-        TPM2B_NAME name;
-        int r;
-
-        r = tpm_name_of_written(&nv->public.nvPublic, &name);
-        if (r < 0)
-                return r;
-
-        *ret = (struct sha256){ 0 };
-        tpm_policy_secret(ret, &name);
-        return 0;
+        tpm_nv_plan(&tpm_template_anchor, index, &policy, ret);
 }
 
 static int write_once(struct tpm *t, const struct tpm_writer *k, const struct tpm_handle *anchor) {

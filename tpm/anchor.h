@@ -10,5 +10,3 @@
 void tpm_anchor_plan(const struct tpm_writer *k, TPM2_HANDLE index, struct tpm_nv *ret);
 /* Defines the planned anchor and writes it once; completes nv->ref. */
 _must_check_ int tpm_anchor_make(struct tpm *t, const struct tpm_writer *k, struct tpm_nv *nv);
-/* PolicySecret(A): with the Name that A has once it was written. */
-_must_check_ int tpm_anchor_policy(const struct tpm_nv *nv, struct sha256 *ret);

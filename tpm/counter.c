@@ -11,22 +11,13 @@
  */
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <syslog.h>
 
 #include "tpm/counter.h"
 #include "tpm/template.h"
 
 int tpm_counter_plan(TPM2_HANDLE index, struct tpm_nv *ret) {
-        TPMS_NV_PUBLIC public = tpm_template_counter;
-
-        public.nvIndex = index;
-        public.authPolicy.size = sizeof(struct sha256);
-        if (RAND_bytes(public.authPolicy.buffer, public.authPolicy.size) != 1)
-                return -EIO;
-
-        *ret = (struct tpm_nv){ .public = { .size = sizeof(public), .nvPublic = public } };
-        return 0;
+        return tpm_nv_plan_random(&tpm_template_counter, index, ret);
 }
 
 static int advance(struct tpm *t, ESYS_TR counter) {

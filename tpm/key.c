@@ -108,20 +108,6 @@ static int give(const struct creation *c, enum ctap_key_type type, struct ctap_k
         return 0;
 }
 
-/* The template of a key of class B, which names the PIN index. -ENOTSUP: there is none. */
-static int template_of_class_b(const struct tpm *t, const struct tpm_key_type *type,
-                               TPMT_PUBLIC *ret) {
-        struct sha256 policy;
-        int r;
-
-        if (!t->record || t->record->pin.ref.len == 0)
-                return -ENOTSUP;
-        r = tpm_pin_index_policy(&t->record->pin, &policy);
-        if (r >= 0)
-                *ret = tpm_template_with_policy(type->template, &policy);
-        return r;
-}
-
 static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
                   struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
         struct tpm *t = tpm_of(k);
@@ -136,7 +122,7 @@ static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_cl
         c.type = &tpm_key_types[type];
         c.template = *c.type->template;
         if (class == CTAP_CLASS_B)
-                r = template_of_class_b(t, c.type, &c.template);
+                r = tpm_pin_index_template(t, c.type->template, &c.template);
         if (r < 0)
                 return r;
         for (unsigned i = 0; i < CREATE_ATTEMPTS_MAX; i++) {
@@ -165,7 +151,7 @@ static int find_type(const struct tpm *t, struct ctap_loaded_key *key) {
                 if (tpm_template_matches(type->template, public))
                         return 0;
                 key->wants_ticket = true;
-                if (template_of_class_b(t, type, &class_b) == 0 &&
+                if (tpm_pin_index_template(t, type->template, &class_b) == 0 &&
                     tpm_template_matches(&class_b, public))
                         return 0;
         }

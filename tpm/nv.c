@@ -6,10 +6,32 @@
  * made for it (anchor.c, counter.c), and P2's holds its public key.
  */
 
+#include <errno.h>
+#include <openssl/rand.h>
+#include <string.h>
 #include <syslog.h>
 
 #include "tpm/nv.h"
 #include "tpm/policy.h"
+
+void tpm_nv_plan(const TPMS_NV_PUBLIC *template, TPM2_HANDLE index, const struct sha256 *policy,
+                 struct tpm_nv *ret) {
+        TPMS_NV_PUBLIC public = *template;
+
+        public.nvIndex = index;
+        public.authPolicy.size = sizeof(policy->b);
+        memcpy(public.authPolicy.buffer, policy->b, sizeof(policy->b));
+        *ret = (struct tpm_nv){ .public = { .size = sizeof(public), .nvPublic = public } };
+}
+
+int tpm_nv_plan_random(const TPMS_NV_PUBLIC *template, TPM2_HANDLE index, struct tpm_nv *ret) {
+        struct sha256 random;
+
+        if (RAND_bytes(random.b, sizeof(random.b)) != 1)
+                return -EIO;
+        tpm_nv_plan(template, index, &random, ret);
+        return 0;
+}
 
 static int open_handle(struct tpm *t, TPM2_HANDLE handle, const char *command, bool *ret_absent,
                        struct tpm_handle *ret) {

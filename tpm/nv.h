@@ -12,6 +12,13 @@ enum tpm_found {
         TPM_FOUND_OURS,
 };
 
+/* The public area of an index to come. Its policy is what makes its Name ours. */
+void tpm_nv_plan(const TPMS_NV_PUBLIC *template, TPM2_HANDLE index, const struct sha256 *policy,
+                 struct tpm_nv *ret);
+/* The same for one that is never used by policy: a random number takes its place. -EIO. */
+_must_check_ int tpm_nv_plan_random(const TPMS_NV_PUBLIC *template, TPM2_HANDLE index,
+                                    struct tpm_nv *ret);
+
 /* ret_handle is open if something of ours was found; close it with tpm_handle_close(). */
 _must_check_ int tpm_nv_find(struct tpm *t, const struct tpm_nv *nv, enum tpm_found *ret,
                              struct tpm_handle *ret_handle);

@@ -30,29 +30,25 @@ static void branches_of(const TPM2B_NAME *k, struct tpm_branches *ret) {
 
 void tpm_pin_index_plan(const struct tpm_writer *k, enum tpm_pin_kind kind, TPM2_HANDLE index,
                         struct tpm_nv *ret) {
-        TPMS_NV_PUBLIC public =
-                kind == TPM_PIN_FAIL ? tpm_template_pin_fail : tpm_template_pin_ordinary;
         struct tpm_branches branches;
         struct sha256 policy;
 
         branches_of(&k->name, &branches);
         tpm_policy_or(&policy, &branches);
-        public.nvIndex = index;
-        public.authPolicy.size = sizeof(policy.b);
-        memcpy(public.authPolicy.buffer, policy.b, sizeof(policy.b));
-        *ret = (struct tpm_nv){ .public = { .size = sizeof(public), .nvPublic = public } };
+        tpm_nv_plan(kind == TPM_PIN_FAIL ? &tpm_template_pin_fail : &tpm_template_pin_ordinary,
+                    index, &policy, ret);
 }
 
-int tpm_pin_index_policy(const struct tpm_nv *nv, struct sha256 *ret) {
-        TPM2B_NAME name;
+int tpm_pin_index_template(const struct tpm *t, const TPMT_PUBLIC *plain, TPMT_PUBLIC *ret) {
+        struct sha256 policy;
         int r;
 
-        r = tpm_name_of_written(&nv->public.nvPublic, &name);
-        if (r < 0)
-                return r;
-        *ret = (struct sha256){ 0 };
-        tpm_policy_secret(ret, &name);
-        return 0;
+        if (!t->record || t->record->pin.ref.len == 0)
+                return -ENOTSUP;
+        r = tpm_policy_of_written(&t->record->pin.public.nvPublic, &policy);
+        if (r >= 0)
+                *ret = tpm_template_with_policy(plain, &policy);
+        return r;
 }
 
 /* Takes a session that satisfies one branch to the policy of the index. */
@@ -133,7 +129,7 @@ int tpm_pin_index_approve(struct tpm *t, const struct tpm_writer *k,
         TSS2_RC rc;
         int r;
 
-        r = tpm_pin_index_policy(nv, &policy);
+        r = tpm_policy_of_written(&nv->public.nvPublic, &policy);
         if (r < 0)
                 return r;
         approval_hash(&policy, &hash);
@@ -159,7 +155,7 @@ int tpm_pin_index_allow_change(struct tpm *t, const struct tpm_nv *nv,
         TSS2_RC rc;
         int r;
 
-        r = tpm_pin_index_policy(nv, &policy);
+        r = tpm_policy_of_written(&nv->public.nvPublic, &policy);
         if (r < 0)
                 return r;
         memcpy(approved.buffer, policy.b, sizeof(policy.b));

@@ -29,9 +29,13 @@ _must_check_ int tpm_pin_index_approve(struct tpm *t, const struct tpm_writer *k
                                        const struct tpm_handle *loaded, const struct tpm_nv *nv,
                                        struct tpm_approval *ret);
 
-/* PolicySecret(PIN): with the Name that the index has once it was written. */
-_must_check_ int tpm_pin_index_policy(const struct tpm_nv *nv, struct sha256 *ret);
-/* Makes a session that satisfies that policy satisfy the change branch. Three commands. */
+/*
+ * The template of class B: the same as `plain`, but with PolicySecret(PIN) in place of the authValue.
+ * -ENOTSUP: there is no PIN index.
+ */
+_must_check_ int tpm_pin_index_template(const struct tpm *t, const TPMT_PUBLIC *plain,
+                                        TPMT_PUBLIC *ret);
+/* Makes a session that satisfies PolicySecret(PIN) satisfy the change branch. Three commands. */
 _must_check_ int tpm_pin_index_allow_change(struct tpm *t, const struct tpm_nv *nv,
                                             const struct tpm_approval *approval,
                                             const struct tpm_handle *session);

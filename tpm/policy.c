@@ -103,6 +103,18 @@ int tpm_name_of_written(const TPMS_NV_PUBLIC *public, TPM2B_NAME *ret) {
         return tpm_name_of_nv(&written, ret);
 }
 
+int tpm_policy_of_written(const TPMS_NV_PUBLIC *public, struct sha256 *ret) {
+        TPM2B_NAME name;
+        int r;
+
+        r = tpm_name_of_written(public, &name);
+        if (r < 0)
+                return r;
+        *ret = (struct sha256){ 0 };
+        tpm_policy_secret(ret, &name);
+        return 0;
+}
+
 bool tpm_name_equal(const TPM2B_NAME *a, const TPM2B_NAME *b) {
         return bytes_equal(tpm_name_bytes(a), tpm_name_bytes(b));
 }

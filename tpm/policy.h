@@ -32,6 +32,8 @@ _must_check_ int tpm_name_of_object(const TPMT_PUBLIC *public, TPM2B_NAME *ret);
 _must_check_ int tpm_name_of_nv(const TPMS_NV_PUBLIC *public, TPM2B_NAME *ret);
 /* The Name that an index has once it was written. */
 _must_check_ int tpm_name_of_written(const TPMS_NV_PUBLIC *public, TPM2B_NAME *ret);
+/* PolicySecret of an index and nothing else, by that Name. */
+_must_check_ int tpm_policy_of_written(const TPMS_NV_PUBLIC *public, struct sha256 *ret);
 bool tpm_name_equal(const TPM2B_NAME *a, const TPM2B_NAME *b);
 
 static inline struct bytes tpm_name_bytes(const TPM2B_NAME *name) {

@@ -220,7 +220,7 @@ static int make_keys(struct tpm *t, const struct provisioning *p, struct tpm_rec
         struct sha256 policy;
         int r;
 
-        r = tpm_anchor_policy(&record->anchor, &policy);
+        r = tpm_policy_of_written(&record->anchor.public.nvPublic, &policy);
         if (r >= 0)
                 r = make_gate_key(t, &policy, record);
         if (r >= 0)

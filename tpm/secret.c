@@ -35,19 +35,11 @@ static int template_of(const struct tpm *t, enum tpm_hmac_kind kind, enum ctap_k
                        TPMT_PUBLIC *ret) {
         const TPMT_PUBLIC *plain =
                 kind == TPM_HMAC_UNSEAL ? &tpm_template_cred_random : &tpm_template_hmac;
-        struct sha256 policy;
-        int r;
 
-        if (class == CTAP_CLASS_A) {
-                *ret = *plain;
-                return 0;
-        }
-        if (t->record->pin.ref.len == 0)
-                return -ENOTSUP;
-        r = tpm_pin_index_policy(&t->record->pin, &policy);
-        if (r >= 0)
-                *ret = tpm_template_with_policy(plain, &policy);
-        return r;
+        if (class != CTAP_CLASS_A)
+                return tpm_pin_index_template(t, plain, ret);
+        *ret = *plain;
+        return 0;
 }
 
 /*

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <openssl/rand.h>
-#include <string.h>
 #include <syslog.h>
 
 #include "tpm/capability.h"
@@ -31,20 +30,15 @@ static void trial_end(struct trial *trial) {
         tpm_handle_close(&trial->index);
 }
 
-static int random_bytes(uint8_t *to, uint16_t n) {
-        return RAND_bytes(to, n) == 1 ? 0 : -EIO;
-}
-
 /* Neither ends in a zero, of which a TPM makes nothing. */
 static int choose_auths(struct trial *trial) {
-        int r;
-
         trial->right.size = TRIAL_AUTH_SIZE;
-        r = random_bytes(trial->right.buffer, TRIAL_AUTH_SIZE - 1);
+        if (RAND_bytes(trial->right.buffer, TRIAL_AUTH_SIZE - 1) != 1)
+                return -EIO;
         trial->right.buffer[TRIAL_AUTH_SIZE - 1] = 1;
         trial->wrong = trial->right;
         trial->wrong.buffer[TRIAL_AUTH_SIZE - 1] = 2;
-        return r;
+        return 0;
 }
 
 /* ---- what is asked ------------------------------------------------------------------------ */
@@ -166,21 +160,13 @@ static int remove_scratch(struct tpm *t, struct tpm_record *record) {
         return r;
 }
 
-/* A random policy, as the counter has, makes it ours. */
 static int plan(struct tpm *t, struct tpm_record *record) {
-        TPMS_NV_PUBLIC public = tpm_template_pin_trial;
+        TPM2_HANDLE index;
         int r;
 
         r = tpm_free_handle(t, t->options.nv_first, t->options.nv_last,
-                            tpm_nv_index(&record->tries), &public.nvIndex);
-        if (r < 0)
-                return r;
-        public.authPolicy.size = sizeof(struct sha256);
-        r = random_bytes(public.authPolicy.buffer, public.authPolicy.size);
-        if (r >= 0)
-                record->scratch =
-                        (struct tpm_nv){ .public = { .size = sizeof(public), .nvPublic = public } };
-        return r;
+                            tpm_nv_index(&record->tries), &index);
+        return r < 0 ? r : tpm_nv_plan_random(&tpm_template_pin_trial, index, &record->scratch);
 }
 
 int tpm_try_pin(struct tpm *t, struct tpm_record *record, tpm_save_fn *save, void *userdata,

@@ -365,7 +365,7 @@ static void the_limit_stays_with_the_branch_for_changing(void **state) {
         struct raw r;
         ESYS_TR nv, session;
 
-        assert_int_equal(tpm_pin_index_policy(&rec.pin, &policy), 0);
+        assert_int_equal(tpm_policy_of_written(&rec.pin.public.nvPublic, &policy), 0);
         memcpy(approved.buffer, policy.b, 32);
         r = raw_open(f);
         nv = raw_find(&r, tpm_nv_index(&rec.pin));
