@@ -123,6 +123,17 @@ void presence_question(const struct ctap_prompt *prompt, const char *device_name
                 buf_put(text, BYTES_TEXT("ERASE ALL PASSKEYS of this computer? They cannot be "
                                          "brought back."));
                 break;
+        case CTAP_ASK_VERIFY:
+                buf_put(text, BYTES_TEXT("Create or use a passkey of "));
+                put_rp_id(text, prompt->rp_id);
+                buf_put(text, BYTES_TEXT(" on this computer?"));
+                break;
+        case CTAP_ASK_MANAGE:
+                buf_put(text, BYTES_TEXT("Let a program see, change and delete the passkeys of "
+                                         "this computer?"));
+                break;
+        case _CTAP_ASKS:
+                break;
         }
 
         buf_put(text, BYTES_TEXT(" [y/N] "));

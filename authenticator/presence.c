@@ -295,8 +295,8 @@ static int poll_answer(struct ctap_presence *port, enum ctap_answer *ret) {
         return 0;
 }
 
-static bool has_display(struct ctap_presence *port) {
-        return presence_of(port)->mode == PRESENCE_TTY;
+static unsigned abilities(struct ctap_presence *port) {
+        return presence_of(port)->mode == PRESENCE_TTY ? CTAP_PRESENCE_DISPLAY : 0;
 }
 
 int presence_new(const struct presence_options *options, struct presence **ret) {
@@ -305,7 +305,7 @@ int presence_new(const struct presence_options *options, struct presence **ret) 
                 .wait = wait_for_answer,
                 .poll = poll_answer,
                 .end = end,
-                .has_display = has_display,
+                .abilities = abilities,
         };
         struct presence *p = calloc(1, sizeof(*p));
         int pipe_fds[2], r = 0;

@@ -55,6 +55,10 @@ uint64_t ctap_now_ms(const struct ctap *c) {
         return c->env.clock->ops->now_ms(c->env.clock);
 }
 
+bool ctap_always_uv(const struct ctap *c) {
+        return c->options.always_uv || c->env.store->ops->settings(c->env.store)->always_uv;
+}
+
 void ctap_forget_walk(struct ctap *c) {
         OPENSSL_cleanse(&c->walk, sizeof(c->walk));
         c->walk.kind = CTAP_WALK_NONE;
@@ -212,8 +216,7 @@ void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *r
                 buf_put_u16(reply, 0x6f00);
                 return;
         }
-        u2f_message(&c->u2f, &c->env, &c->credential_keys, c->options.always_uv, channel, apdu,
-                    reply);
+        u2f_message(&c->u2f, &c->env, &c->credential_keys, ctap_always_uv(c), channel, apdu, reply);
 }
 
 uint64_t ctap_deadline(const struct ctap *c) {

@@ -112,6 +112,8 @@ _must_check_ enum ctap_status ctap_status_from_errno(int r);
 _must_check_ enum ctap_status ctap_status_from_keys(struct ctap *c, int r);
 
 uint64_t ctap_now_ms(const struct ctap *c);
+/* Nothing is done without verification (CTAP 2.3 §7.2). */
+bool ctap_always_uv(const struct ctap *c);
 /* Ends the token, and with it what it was allowing (CP35). */
 void ctap_end_token(struct ctap *c);
 /* The same, and the key agreements too: as after a start (CP9). */

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Everything CTAP asks of the world: keys, store, presence, clock, rng. ctap/ declares the ports,
- * tpm/ and authenticator/ implement them, tests/fake scripts them. Each port is a struct that its
- * implementation embeds first. All calls come from the one thread that runs commands.
+ * Everything CTAP asks of the world: keys, store, presence, clock, rng, and, where an organisation
+ * wants it, an attester. ctap/ declares the ports, tpm/ and authenticator/ implement them,
+ * tests/fake scripts them. Each port is a struct that its implementation embeds first. All calls
+ * come from the one thread that runs commands.
  *
  * int functions return 0 or a negative errno: the machine failed. What a person or a site may hear
  * is decided in ctap/ alone.
@@ -107,6 +108,12 @@ struct ctap_keys_ops {
                                    enum ctap_key_class class, struct ctap_key_blob *ret_blob,
                                    struct ctap_public_key *ret_public);
         /*
+         * Reads it out of the blob; never asks the device. -EKEYREJECTED: the blob is not one of
+         * this kind of device.
+         */
+        _must_check_ int (*public_key)(struct ctap_keys *k, struct bytes blob,
+                                       struct ctap_public_key *ret);
+        /*
          * Makes a key ready to sign once. One of class B needs a ticket, for others it may be NULL; it
          * is borrowed until unload. Free the key with unload.
          *   -EKEYREJECTED  the blob is not one of this device's
@@ -163,6 +170,8 @@ struct ctap_credential_id {
 enum {
         CTAP_ROW_DISCOVERABLE = 1 << 0,
         CTAP_ROW_U2F = 1 << 1, /* made by U2F_REGISTER */
+        CTAP_ROW_LARGE_BLOB_KEY = 1 << 2,
+        CTAP_ROW_THIRD_PARTY_PAYMENT = 1 << 3,
 };
 
 /*
@@ -188,6 +197,10 @@ struct ctap_row {
         uint8_t sealed[1024]; /* the sealed record: credential.h */
 };
 
+#define CTAP_MIN_PIN_LENGTH     4
+#define CTAP_UV_RETRIES_MAX     3
+#define CTAP_MIN_PIN_LENGTH_RPS 16
+
 /* What is not a credential and outlives a power cycle; a reset puts it back to its defaults. */
 struct ctap_settings {
         uint8_t pin_length;     /* code points of the PIN; 0: none is set */
@@ -198,10 +211,31 @@ struct ctap_settings {
          * pin_length is then the least that it can be.
          */
         bool pin_in_doubt;
+        uint8_t uv_retries;          /* of built-in verification, at most CTAP_UV_RETRIES_MAX */
+        bool always_uv;              /* turned on by authenticatorConfig */
+        bool enterprise_attestation; /* likewise */
+        bool long_touch_for_reset;   /* likewise */
+        bool pin_complexity;         /* likewise */
+        /* Counts the persistent tokens that were given up; part of what the present one is made of. */
+        uint32_t persistent_token_epoch;
+        /* RP tags (ctap_rp_tag()) of those who may be told the least length of a PIN. */
+        uint8_t n_min_pin_length_rps;
+        struct sha256 min_pin_length_rps[CTAP_MIN_PIN_LENGTH_RPS];
 };
 
-#define CTAP_MIN_PIN_LENGTH   4
-#define CTAP_SETTINGS_DEFAULT ((struct ctap_settings){ .min_pin_length = CTAP_MIN_PIN_LENGTH })
+#define CTAP_SETTINGS_DEFAULT                          \
+        ((struct ctap_settings){                       \
+                .min_pin_length = CTAP_MIN_PIN_LENGTH, \
+                .uv_retries = CTAP_UV_RETRIES_MAX,     \
+        })
+
+/* What the large-blob array is without a single blob (CTAP 2.3 §6.10): an empty array, its hash. */
+#define CTAP_LARGE_BLOBS_EMPTY_SIZE 17
+
+/* Changes whenever a discoverable credential does, and never comes back. */
+struct ctap_store_state {
+        uint8_t b[16];
+};
 
 struct ctap_store {
         const struct ctap_store_ops *ops;
@@ -240,11 +274,33 @@ struct ctap_store_ops {
                                             const struct ctap_credential_id *id,
                                             const struct ctap_secret_blob *cred_random,
                                             const struct ctap_secret_blob *cred_random_uv);
+        /*
+         * Of each RP with discoverable credentials one of them, in the order of their rp_tag: the
+         * first one above `after` (NULL: of all). -ENOENT: there is none.
+         */
+        _must_check_ int (*next_rp)(struct ctap_store *s, const struct sha256 *after,
+                                    struct ctap_row *ret);
+        /* How many RPs next_rp() would give, and how many discoverable credentials they have. */
+        _must_check_ int (*totals)(struct ctap_store *s, uint32_t *ret_rps,
+                                   uint32_t *ret_credentials);
+        /* Puts the row's sealed record in the place of that which is kept. -ENOENT. */
+        _must_check_ int (*update)(struct ctap_store *s, const struct ctap_row *row);
+        /* Durable when it returns. -ENOENT. */
+        _must_check_ int (*remove)(struct ctap_store *s, const struct ctap_credential_id *id);
+        /* In memory; borrowed. */
+        const struct ctap_store_state *(*state)(struct ctap_store *s);
         /* In memory; borrowed until the next call that changes them. */
         const struct ctap_settings *(*settings)(struct ctap_store *s);
         /* Durable when it returns. */
         _must_check_ int (*set_settings)(struct ctap_store *s,
                                          const struct ctap_settings *settings);
+        /* How long the large-blob array is: CTAP_LARGE_BLOBS_EMPTY_SIZE at least. */
+        uint32_t (*large_blobs_size)(struct ctap_store *s);
+        /* Appends `n` bytes of it from `offset` on, which are there. -EINVAL: they are not. */
+        _must_check_ int (*large_blobs_read)(struct ctap_store *s, uint32_t offset, uint32_t n,
+                                             struct buf *out);
+        /* Puts a whole array in its place, or, if anything fails, leaves the old one (LB9). */
+        _must_check_ int (*large_blobs_write)(struct ctap_store *s, struct bytes array);
         /* How many more discoverable credentials fit. Never asks the device. */
         uint32_t (*remaining)(struct ctap_store *s);
         /*
@@ -261,6 +317,10 @@ enum ctap_ask {
         CTAP_ASK_USE,    /* use a passkey of rp_id */
         CTAP_ASK_SELECT, /* use this key? Nothing is created and nobody signed in */
         CTAP_ASK_RESET,  /* erase everything */
+        /* A program wants a token: for rp_id, either of the first two; else for all passkeys. */
+        CTAP_ASK_VERIFY, /* create or use a passkey of rp_id */
+        CTAP_ASK_MANAGE, /* see, change and delete passkeys; change how this key works */
+        _CTAP_ASKS,
 };
 
 struct ctap_prompt {
@@ -270,6 +330,11 @@ struct ctap_prompt {
          * shown without getting in the way, and nothing answers it by itself at once.
          */
         bool passive;
+        /* A yes takes the PIN: wait_verified() is called. */
+        bool verify;
+        bool again;           /* with verify: the last one was wrong */
+        uint8_t tries;        /* with verify: that are left, this one included */
+        uint8_t hold_s;       /* a yes takes so many seconds of holding on; 0: a short one */
         struct bytes rp_id;   /* UTF-8, as the client sent it; empty if the client named none */
         struct bytes account; /* UTF-8; empty if unknown */
         uint32_t n_accounts;  /* of rp_id; above 1 the first of them is `account` */
@@ -284,6 +349,25 @@ enum ctap_answer {
         CTAP_ANSWER_CANCELLED, /* by the client */
 };
 
+/* A PIN that a person typed, as UTF-8. A secret. */
+#define CTAP_PIN_BYTES_MAX 63 /* CTAP 2.3 §6.5.1 */
+
+struct ctap_typed_pin {
+        uint8_t len;
+        uint8_t data[CTAP_PIN_BYTES_MAX];
+};
+
+static inline void ctap_typed_pin_wipe(struct ctap_typed_pin *p) {
+        OPENSSL_cleanse(p, sizeof(*p));
+}
+
+/* What a way of asking is capable of, now. */
+enum {
+        CTAP_PRESENCE_DISPLAY = 1 << 0, /* a person reads the question: RS1 */
+        CTAP_PRESENCE_VERIFY = 1 << 1,  /* a person can type the PIN: built-in verification */
+        CTAP_PRESENCE_HOLD = 1 << 2,    /* a person can hold on: RS3 */
+};
+
 struct ctap_presence {
         const struct ctap_presence_ops *ops;
 };
@@ -293,12 +377,39 @@ struct ctap_presence_ops {
         _must_check_ int (*begin)(struct ctap_presence *p, const struct ctap_prompt *prompt);
         /* Blocks until there is an answer; never PENDING. Watches the client's CANCEL. */
         _must_check_ int (*wait)(struct ctap_presence *p, enum ctap_answer *ret);
+        /*
+         * The same for a prompt with `verify`. With YES comes what was typed, which nobody has
+         * looked at; it may be longer or shorter than any PIN.
+         */
+        _must_check_ int (*wait_verified)(struct ctap_presence *p, enum ctap_answer *ret,
+                                          struct ctap_typed_pin *ret_pin);
         /* The answer so far; never blocks. */
         _must_check_ int (*poll)(struct ctap_presence *p, enum ctap_answer *ret);
         /* Takes the question away. Does nothing if there is none. */
         void (*end)(struct ctap_presence *p);
-        /* True if a person reads the question, so that a reset needs no time window (RS1). */
-        bool (*has_display)(struct ctap_presence *p);
+        /* CTAP_PRESENCE_*; never blocks. */
+        unsigned (*abilities)(struct ctap_presence *p);
+};
+
+/* ---- attester ---------------------------------------------------------------------------- */
+
+/*
+ * A key that an organisation gave to this machine, or to all of its kind, with a certificate: it
+ * attests to new credentials where enterprise attestation was turned on and is asked for (CTAP 2.3
+ * §7.1). It is checked where it is made: MC19 holds.
+ */
+struct ctap_attester {
+        const struct ctap_attester_ops *ops;
+};
+
+struct ctap_attester_ops {
+        /* The certificates in DER, leaf first: the nth; empty behind the last. Borrowed. */
+        struct bytes (*certificate)(struct ctap_attester *a, size_t nth);
+        /* True if the RP is one that is to get it whenever it asks (enterpriseAttestation 1). */
+        bool (*serves)(struct ctap_attester *a, struct bytes rp_id);
+        /* ECDSA on P-256 over a SHA-256 digest (ES256). */
+        _must_check_ int (*sign)(struct ctap_attester *a, struct bytes digest,
+                                 struct ctap_signature *ret);
 };
 
 /* ---- clock and rng ---------------------------------------------------------------------- */
@@ -326,4 +437,5 @@ struct ctap_env {
         struct ctap_presence *presence;
         struct ctap_clock *clock;
         struct ctap_rng *rng;
+        struct ctap_attester *attester; /* NULL: there is none */
 };

@@ -241,7 +241,7 @@ static enum ctap_status check_options(struct ctap *c, const struct ga_request *r
                 return CTAP2_ERR_UNSUPPORTED_OPTION; /* GA3 */
         if (!rq->up && ctap_extensions_need_presence(&rq->extensions))
                 return CTAP2_ERR_UNSUPPORTED_OPTION; /* GA6 */
-        if (c->options.always_uv && rq->up)
+        if (ctap_always_uv(c) && rq->up)
                 return ctap_demand_verification(c, &rq->authorization, true); /* GA4 */
         return CTAP_OK;
 }

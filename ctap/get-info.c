@@ -52,7 +52,7 @@ static void put_extensions(struct cbor_writer *out) {
 
 /* Shorter names first (B2). `plat` stays away: clients then use the HID device. */
 static void put_options(struct cbor_writer *out, const struct ctap *c) {
-        const bool always_uv = c->options.always_uv;
+        const bool always_uv = ctap_always_uv(c);
 
         cbor_put_map(out, 5u + always_uv);
         cbor_put_string(out, "rk");
@@ -105,7 +105,7 @@ enum ctap_status ctap_get_info(struct ctap *c, const struct ctap_call *call _unu
         cbor_put_map(out, 16);
 
         cbor_put_int(out, 0x01); /* versions */
-        put_versions(out, o->always_uv);
+        put_versions(out, ctap_always_uv(c));
 
         cbor_put_int(out, 0x02); /* extensions */
         put_extensions(out);

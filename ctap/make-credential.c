@@ -206,8 +206,8 @@ static enum ctap_status check_options(struct ctap *c, const struct mc_request *r
         if (a->up.kind != CBOR_KIND_ABSENT && !a->up.boolean)
                 return CTAP2_ERR_INVALID_OPTION; /* MC5c */
         /* MC7: makeCredUvNotRqd, but what is discoverable is not made behind the PIN's back. */
-        if (c->options.always_uv || a->rk.boolean) {
-                s = ctap_demand_verification(c, a, c->options.always_uv);
+        if (ctap_always_uv(c) || a->rk.boolean) {
+                s = ctap_demand_verification(c, a, ctap_always_uv(c));
                 if (s != CTAP_OK)
                         return s;
         }
@@ -254,7 +254,7 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
 /* ---- confirm ---- */
 
 static enum ctap_key_class class_of(const struct ctap *c, const struct mc_request *rq) {
-        return c->options.always_uv || rq->asked.cred_protect == 3 ? CTAP_CLASS_B : CTAP_CLASS_A;
+        return ctap_always_uv(c) || rq->asked.cred_protect == 3 ? CTAP_CLASS_B : CTAP_CLASS_A;
 }
 
 /* Everything of the row but the key. */

@@ -15,9 +15,6 @@
 #include "ctap/macro.h"
 #include "ctap/status.h"
 
-/* CTAP 2.3 §6.5.1: of UTF-8 */
-#define CTAP_PIN_BYTES_MAX 63
-
 /*
  * The settings know; the key device is asked if a cut-off setPIN left them in doubt. Then it may
  * cost a try, never the last one; the right PIN gives it back.

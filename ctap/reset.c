@@ -13,7 +13,7 @@
 
 /* A person who reads "erase everything?" needs no time window to be protected by (RS1). */
 static bool reset_is_allowed(const struct ctap *c) {
-        return c->env.presence->ops->has_display(c->env.presence) ||
+        return (c->env.presence->ops->abilities(c->env.presence) & CTAP_PRESENCE_DISPLAY) ||
                ctap_now_ms(c) < c->reset_until_ms;
 }
 

@@ -602,8 +602,8 @@ static void presence_end(struct ctap_presence *p) {
         f->shown = false;
 }
 
-static bool presence_has_display(struct ctap_presence *p) {
-        return of_presence(p)->display;
+static unsigned presence_abilities(struct ctap_presence *p) {
+        return of_presence(p)->abilities;
 }
 
 static const struct ctap_presence_ops presence_ops = {
@@ -611,7 +611,7 @@ static const struct ctap_presence_ops presence_ops = {
         .wait = presence_wait,
         .poll = presence_poll,
         .end = presence_end,
-        .has_display = presence_has_display,
+        .abilities = presence_abilities,
 };
 
 /* ---- clock and rng ---- */
@@ -649,7 +649,7 @@ struct fake *fake_new(void) {
         f->presence.ops = &presence_ops;
         f->clock.ops = &clock_ops;
         f->rng.ops = &rng_ops;
-        f->env = (struct ctap_env){ &f->keys, &f->store, &f->presence, &f->clock, &f->rng };
+        f->env = (struct ctap_env){ &f->keys, &f->store, &f->presence, &f->clock, &f->rng, NULL };
         f->offered = 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384;
         f->capacity = FAKE_ROWS;
         f->answer = CTAP_ANSWER_YES;

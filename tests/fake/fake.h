@@ -44,11 +44,11 @@ struct fake {
         struct secret32 store_key;
 
         enum ctap_answer answer; /* what the person says to every question */
-        bool display;            /* the person reads the question */
+        unsigned abilities;      /* presence: CTAP_PRESENCE_* */
         bool shown;              /* a question is up */
         unsigned n_prompts;
-        unsigned n_yes[4];         /* by enum ctap_ask: questions that were said yes to */
-        struct ctap_prompt prompt; /* the latest question; its texts are copies */
+        unsigned n_yes[_CTAP_ASKS]; /* by enum ctap_ask: questions that were said yes to */
+        struct ctap_prompt prompt;  /* the latest question; its texts are copies */
         char rp_id[512];
         char account[2048];
 

@@ -561,7 +561,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         require(m);
         m->client.fake = fake_new();
-        m->client.fake->display = true;
+        m->client.fake->abilities = CTAP_PRESENCE_DISPLAY;
         step_start(m);
         while (c.left.len > 0 && !c.failed)
                 step(m, &c);

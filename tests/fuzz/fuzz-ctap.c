@@ -109,8 +109,8 @@ struct model {
         struct made made[IDS_MAX];
         unsigned n_made;
         struct walk walk;
-        unsigned yes[4];  /* by enum ctap_ask */
-        unsigned acts[4]; /* what was done on the strength of them */
+        unsigned yes[_CTAP_ASKS]; /* by enum ctap_ask */
+        unsigned acts[4];         /* what was done on the strength of them */
 
         struct platform platform;
         bool has_platform;
@@ -282,7 +282,7 @@ static void check_hmac(const struct model *m, const struct wanted *w, struct byt
 static void check_creation(const struct model *m, const struct ctap_credential_id *id,
                            uint8_t flags) {
         const struct ctap_row *row = row_of(m->f, BYTES_OF(*id));
-        const bool always_uv = m->ctap->options.always_uv;
+        const bool always_uv = ctap_always_uv(m->ctap);
 
         require((flags & CTAP_FLAG_UV) || !always_uv);
         if (!row)
@@ -928,7 +928,7 @@ static void step(struct model *m, struct cursor *c) {
                 step_power_up(m);
                 break;
         case 'D':
-                m->f->display = !m->f->display;
+                m->f->abilities ^= CTAP_PRESENCE_DISPLAY;
                 break;
         case 'o':
                 if (m->f->n_rows > 0)

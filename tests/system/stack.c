@@ -41,13 +41,18 @@ static void end_nothing(struct ctap_presence *p) {
         (void)p;
 }
 
-static bool display(struct ctap_presence *p) {
+static unsigned abilities(struct ctap_presence *p) {
         (void)p;
-        return true;
+        return CTAP_PRESENCE_DISPLAY;
 }
 
-static const struct ctap_presence_ops presence_ops = { say_nothing, say_yes, say_yes, end_nothing,
-                                                       display };
+static const struct ctap_presence_ops presence_ops = {
+        .begin = say_nothing,
+        .wait = say_yes,
+        .poll = say_yes,
+        .end = end_nothing,
+        .abilities = abilities,
+};
 
 static uint64_t boottime(struct ctap_clock *c) {
         struct timespec ts;
@@ -98,8 +103,11 @@ static int open_parts(struct stack *s, const char *tcti) {
         s->presence.ops = &presence_ops;
         s->clock.ops = &clock_ops;
         s->rng.ops = &rng_ops;
-        s->env = (struct ctap_env){ vault_keys(s->vault), vault_store(s->vault), &s->presence,
-                                    &s->clock, &s->rng };
+        s->env = (struct ctap_env){ .keys = vault_keys(s->vault),
+                                    .store = vault_store(s->vault),
+                                    .presence = &s->presence,
+                                    .clock = &s->clock,
+                                    .rng = &s->rng };
         return ctap_new(&s->env, &options, &s->ctap);
 }
 

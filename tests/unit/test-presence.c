@@ -145,7 +145,7 @@ static void deny_says_no_at_once_and_nobody_is_waited_for(void **state) {
         assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
         assert_true(ms < PASSIVE_MS);
         assert_int_equal(f->n_changes, 0);
-        assert_false(f->port->ops->has_display(f->port));
+        assert_int_equal(f->port->ops->abilities(f->port), 0);
 }
 
 /* Who reads it must not think that it can still be answered. */
@@ -352,7 +352,7 @@ static void tty_shows_the_site_and_takes_yes(void **state) {
         uint64_t ms;
 
         begin_mode(f, PRESENCE_TTY);
-        assert_true(f->port->ops->has_display(f->port));
+        assert_int_equal(f->port->ops->abilities(f->port), CTAP_PRESENCE_DISPLAY);
         ask(f, false);
         assert_shown(f, "Test key: Sign in to example.com as alice with this computer's passkey? "
                         "[y/N] ");

@@ -45,7 +45,7 @@ static void RS1_never_plugged_in_is_no_window(void **state) {
 static void RS1_with_a_display_at_any_time(void **state) {
         struct client *c = *state;
 
-        c->fake->display = true;
+        c->fake->abilities = CTAP_PRESENCE_DISPLAY;
         c->fake->now_ms += 3600 * 1000;
         assert_int_equal(reset(c), CTAP_OK);
         assert_int_equal(c->fake->prompt.ask, CTAP_ASK_RESET);
