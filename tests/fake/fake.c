@@ -345,9 +345,23 @@ static struct ctap_row *row_of(struct fake *f, const struct ctap_credential_id *
         return NULL;
 }
 
+/* It counts: no value comes twice. */
+static void change_state(struct fake *f) {
+        size_t i = sizeof(f->state.b);
+
+        while (i > 0 && ++f->state.b[i - 1] == 0)
+                i--;
+}
+
+static void row_changed(struct fake *f, const struct ctap_row *row) {
+        if (row->flags & CTAP_ROW_DISCOVERABLE)
+                change_state(f);
+}
+
 static void drop_row(struct fake *f, struct ctap_row *row) {
         size_t i = (size_t)(row - f->rows);
 
+        row_changed(f, row);
         memmove(row, row + 1, (f->n_rows - i - 1) * sizeof(*row));
         f->n_rows--;
 }
@@ -386,6 +400,7 @@ static int store_insert(struct ctap_store *s, const struct ctap_row *row) {
         f->rows[f->n_rows].count = 0;
         f->rows[f->n_rows].sequence = ++f->sequence;
         f->n_rows++;
+        row_changed(f, row);
         return 0;
 }
 
@@ -484,6 +499,90 @@ static int store_set_cred_random(struct ctap_store *s, const struct ctap_credent
         return 0;
 }
 
+/* Of the RP with the least tag above `after`, the oldest. */
+static const struct ctap_row *first_of_rp_above(const struct fake *f, const struct sha256 *after) {
+        const struct ctap_row *found = NULL;
+
+        for (uint32_t i = 0; i < f->n_rows; i++) {
+                const struct ctap_row *row = &f->rows[i];
+
+                if ((row->flags & CTAP_ROW_DISCOVERABLE) &&
+                    (!after || memcmp(&row->rp_tag, after, sizeof(*after)) > 0) &&
+                    (!found || memcmp(&row->rp_tag, &found->rp_tag, sizeof(row->rp_tag)) < 0))
+                        found = row;
+        }
+        return found;
+}
+
+static int store_next_rp(struct ctap_store *s, const struct sha256 *after, struct ctap_row *ret) {
+        struct fake *f = of_store(s);
+        const struct ctap_row *row;
+        int r;
+
+        r = called(f, "next_rp");
+        if (r < 0)
+                return r;
+        row = first_of_rp_above(f, after);
+        if (!row)
+                return -ENOENT;
+        *ret = *row;
+        return 0;
+}
+
+static int store_totals(struct ctap_store *s, uint32_t *ret_rps, uint32_t *ret_credentials) {
+        struct fake *f = of_store(s);
+        const struct ctap_row *row = NULL;
+        uint32_t n_rps = 0, n = 0;
+        int r;
+
+        r = called(f, "totals");
+        if (r < 0)
+                return r;
+        while ((row = first_of_rp_above(f, row ? &row->rp_tag : NULL)) != NULL)
+                n_rps++;
+        for (uint32_t i = 0; i < f->n_rows; i++)
+                n += (f->rows[i].flags & CTAP_ROW_DISCOVERABLE) != 0;
+        *ret_rps = n_rps;
+        *ret_credentials = n;
+        return 0;
+}
+
+static int store_update(struct ctap_store *s, const struct ctap_row *row) {
+        struct fake *f = of_store(s);
+        struct ctap_row *kept;
+        int r;
+
+        r = called(f, "update");
+        if (r < 0)
+                return r;
+        kept = row_of(f, &row->id);
+        if (!kept)
+                return -ENOENT;
+        memcpy(kept->sealed, row->sealed, sizeof(kept->sealed));
+        kept->sealed_len = row->sealed_len;
+        row_changed(f, kept);
+        return 0;
+}
+
+static int store_remove(struct ctap_store *s, const struct ctap_credential_id *id) {
+        struct fake *f = of_store(s);
+        struct ctap_row *row;
+        int r;
+
+        r = called(f, "remove");
+        if (r < 0)
+                return r;
+        row = row_of(f, id);
+        if (!row)
+                return -ENOENT;
+        drop_row(f, row);
+        return 0;
+}
+
+static const struct ctap_store_state *store_state(struct ctap_store *s) {
+        return &of_store(s)->state;
+}
+
 static const struct ctap_settings *store_settings(struct ctap_store *s) {
         return &of_store(s)->settings;
 }
@@ -499,6 +598,48 @@ static int store_set_settings(struct ctap_store *s, const struct ctap_settings *
         return 0;
 }
 
+static void empty_large_blobs(struct fake *f) {
+        /* An empty CBOR array and the first 16 bytes of its SHA-256 (CTAP 2.3 §6.10). */
+        static const uint8_t empty[CTAP_LARGE_BLOBS_EMPTY_SIZE] = {
+                0x80, 0x76, 0xbe, 0x8b, 0x52, 0x8d, 0x00, 0x75, 0xf7,
+                0xaa, 0xe9, 0x8d, 0x6f, 0xa5, 0x7a, 0x6d, 0x3c,
+        };
+
+        memcpy(f->large_blobs, empty, sizeof(empty));
+        f->large_blobs_len = sizeof(empty);
+}
+
+static uint32_t store_large_blobs_size(struct ctap_store *s) {
+        return of_store(s)->large_blobs_len;
+}
+
+static int store_large_blobs_read(struct ctap_store *s, uint32_t offset, uint32_t n,
+                                  struct buf *out) {
+        struct fake *f = of_store(s);
+        int r;
+
+        r = called(f, "large_blobs_read");
+        if (r < 0)
+                return r;
+        if (offset > f->large_blobs_len || n > f->large_blobs_len - offset)
+                return -EINVAL;
+        buf_put(out, BYTES(f->large_blobs + offset, n));
+        return buf_error(out);
+}
+
+static int store_large_blobs_write(struct ctap_store *s, struct bytes array) {
+        struct fake *f = of_store(s);
+        int r;
+
+        r = called(f, "large_blobs_write");
+        if (r < 0)
+                return r;
+        assert_in_range(array.len, CTAP_LARGE_BLOBS_EMPTY_SIZE, sizeof(f->large_blobs));
+        memcpy(f->large_blobs, array.data, array.len);
+        f->large_blobs_len = (uint32_t)array.len;
+        return 0;
+}
+
 static uint32_t store_remaining(struct ctap_store *s) {
         return of_store(s)->capacity - of_store(s)->n_rows;
 }
@@ -511,6 +652,8 @@ static int store_reset(struct ctap_store *s) {
         if (r < 0)
                 return r;
         f->n_rows = 0;
+        change_state(f);
+        empty_large_blobs(f);
         f->store_key.b[0]++;
         f->settings = CTAP_SETTINGS_DEFAULT;
         f->has_pin = false;
@@ -527,8 +670,16 @@ static const struct ctap_store_ops store_ops = {
         .prepare_use = store_prepare_use,
         .use = store_use,
         .set_cred_random = store_set_cred_random,
+        .next_rp = store_next_rp,
+        .totals = store_totals,
+        .update = store_update,
+        .remove = store_remove,
+        .state = store_state,
         .settings = store_settings,
         .set_settings = store_set_settings,
+        .large_blobs_size = store_large_blobs_size,
+        .large_blobs_read = store_large_blobs_read,
+        .large_blobs_write = store_large_blobs_write,
         .remaining = store_remaining,
         .reset = store_reset,
 };
@@ -656,6 +807,7 @@ struct fake *fake_new(void) {
         f->now_ms = 1000000;
         f->seed = 0x9e3779b97f4a7c15u;
         f->settings = CTAP_SETTINGS_DEFAULT;
+        empty_large_blobs(f);
         memset(&f->store_key, 0x5a, sizeof(f->store_key));
         return f;
 }

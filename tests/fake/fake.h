@@ -12,7 +12,8 @@
 
 #include "ctap/env.h"
 
-#define FAKE_ROWS 32
+#define FAKE_ROWS        32
+#define FAKE_LARGE_BLOBS 65536
 
 struct fake {
         struct ctap_env env;
@@ -42,6 +43,9 @@ struct fake {
         uint32_t capacity; /* at most FAKE_ROWS */
         uint64_t sequence;
         struct secret32 store_key;
+        struct ctap_store_state state;
+        uint8_t large_blobs[FAKE_LARGE_BLOBS];
+        uint32_t large_blobs_len;
 
         enum ctap_answer answer; /* what the person says to every question */
         unsigned abilities;      /* presence: CTAP_PRESENCE_* */
