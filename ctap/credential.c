@@ -35,6 +35,8 @@ int ctap_credential_keys_derive(const struct secret32 *store_key,
                 r = ctap_hkdf_sha256(store_key, "tpmauthn credential record", &made.record);
         if (r == 0)
                 r = ctap_hkdf_sha256(store_key, "tpmauthn store tag", &made.tag);
+        if (r == 0)
+                r = ctap_hkdf_sha256(store_key, "tpmauthn large blob key", &made.large_blob);
         if (r < 0)
                 return r;
 
@@ -117,6 +119,22 @@ int ctap_account_tag(const struct ctap_credential_keys *k, const struct sha256 *
         if (buf_error(&message) < 0)
                 return -EMSGSIZE;
         return ctap_hmac_sha256(&k->tag, buf_bytes(&message), ret);
+}
+
+/* ---- large blob keys ---- */
+
+int ctap_large_blob_key(const struct ctap_credential_keys *k, const struct ctap_credential_id *id,
+                        struct secret32 *ret) {
+        struct sha256 derived;
+        int r;
+
+        r = ctap_hmac_sha256(&k->large_blob, BYTES_OF(*id), &derived);
+        if (r < 0)
+                return r;
+
+        memcpy(ret->b, derived.b, sizeof(ret->b));
+        OPENSSL_cleanse(&derived, sizeof(derived));
+        return 0;
 }
 
 /* ---- records ---- */

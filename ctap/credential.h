@@ -24,6 +24,7 @@ struct ctap_credential_keys {
         struct secret32 id_mac;
         struct secret32 record;
         struct secret32 tag;
+        struct secret32 large_blob;
 };
 
 _must_check_ int ctap_credential_keys_derive(const struct secret32 *store_key,
@@ -42,6 +43,13 @@ _must_check_ int ctap_rp_tag(const struct ctap_credential_keys *k, const struct 
 _must_check_ int ctap_account_tag(const struct ctap_credential_keys *k,
                                   const struct sha256 *rp_id_hash, struct bytes user_id,
                                   struct sha256 *ret);
+
+/*
+ * The largeBlobKey of a credential (CTAP 2.3 §12.3), which its site encrypts a large blob with. It
+ * is always the same and is kept nowhere.
+ */
+_must_check_ int ctap_large_blob_key(const struct ctap_credential_keys *k,
+                                     const struct ctap_credential_id *id, struct secret32 *ret);
 
 /* Who a credential belongs to. The slices borrow; texts are UTF-8; absent members are empty. */
 struct ctap_record {

@@ -60,6 +60,9 @@ static void each_use_has_its_own_key(void **state) {
         assert_false(bytes_equal(BYTES_OF(f->keys.id_mac), BYTES_OF(f->keys.record)));
         assert_false(bytes_equal(BYTES_OF(f->keys.id_mac), BYTES_OF(f->keys.tag)));
         assert_false(bytes_equal(BYTES_OF(f->keys.record), BYTES_OF(f->keys.tag)));
+        assert_false(bytes_equal(BYTES_OF(f->keys.large_blob), BYTES_OF(f->keys.tag)));
+        assert_false(bytes_equal(BYTES_OF(f->keys.large_blob), BYTES_OF(f->keys.id_mac)));
+        assert_false(bytes_equal(BYTES_OF(f->keys.large_blob), BYTES_OF(f->keys.record)));
         assert_int_equal(ctap_credential_keys_derive(&store_key, &again), 0);
         assert_bytes_equal(BYTES_OF(again), BYTES_OF(f->keys));
         assert_int_equal(ctap_credential_keys_derive(&other_store_key, &other), 0);
@@ -194,6 +197,35 @@ static void B20_a_user_id_longer_than_64_has_no_tag(void **state) {
 
         assert_int_equal(ctap_account_tag(&f->keys, &rp, BYTES(id, 64), &tag), 0);
         assert_int_equal(ctap_account_tag(&f->keys, &rp, BYTES(id, 65), &tag), -EMSGSIZE);
+}
+
+/* ---- large blob keys ---- */
+
+static void a_large_blob_key_is_of_one_credential_and_store(void **state) {
+        struct fixture *f = *state;
+        struct ctap_credential_keys other_keys;
+        struct ctap_credential_id other_id;
+        struct secret32 key, again, of_other_id, of_other_store;
+
+        assert_int_equal(ctap_credential_id_make(&f->keys, &f->rng.base, &rp, &other_id), 0);
+        assert_int_equal(ctap_credential_keys_derive(&other_store_key, &other_keys), 0);
+        assert_int_equal(ctap_large_blob_key(&f->keys, &f->id, &key), 0);
+        assert_int_equal(ctap_large_blob_key(&f->keys, &f->id, &again), 0);
+        assert_int_equal(ctap_large_blob_key(&f->keys, &other_id, &of_other_id), 0);
+        assert_int_equal(ctap_large_blob_key(&other_keys, &f->id, &of_other_store), 0);
+        assert_bytes_equal(BYTES_OF(again), BYTES_OF(key));
+        assert_false(bytes_equal(BYTES_OF(of_other_id), BYTES_OF(key)));
+        assert_false(bytes_equal(BYTES_OF(of_other_store), BYTES_OF(key)));
+}
+
+/* What a site encrypted under it must open for ever. */
+static void a_large_blob_key_never_changes(void **state) {
+        struct fixture *f = *state;
+        struct secret32 key;
+
+        assert_int_equal(ctap_large_blob_key(&f->keys, &f->id, &key), 0);
+        assert_hex_equal(BYTES_OF(key),
+                         "4d455a34e671fa66a2c6a6004406c4cea0cd7a27c573d6624337b75077a75f31");
 }
 
 /* ---- records ---- */
@@ -429,6 +461,8 @@ int main(void) {
                 TEST(GA17_a_foreign_id_is_refused_by_computing_alone),
                 TEST(tags_depend_on_rp_account_and_store),
                 TEST(B20_a_user_id_longer_than_64_has_no_tag),
+                TEST(a_large_blob_key_is_of_one_credential_and_store),
+                TEST(a_large_blob_key_never_changes),
                 TEST(a_record_comes_back_as_it_was),
                 TEST(the_layout_of_a_sealed_record_is_fixed),
                 TEST(nothing_of_a_record_is_readable),
