@@ -14,6 +14,7 @@
 
 #include "ctap/pin.h"
 #include "ctap/crypto.h"
+#include "ctap/persistent-token.h"
 
 #define MISMATCHES_MAX 3 /* in a row: CTAP 2.3 §6.5.5.6 */
 
@@ -253,6 +254,7 @@ static int propose(struct ctap *c, const struct ctap_pin_hash *old, const struct
         s.pin_in_doubt = true;
         if (s.pin_length > new->length)
                 s.pin_length = new->length;
+        ctap_persistent_token_end(&s); /* CP22: before there can be another PIN */
         r = save(c, &s);
         if (r < 0)
                 return r;
