@@ -28,15 +28,6 @@
 /* A TPM that strips leading zeros of a coordinate does so for one key in 128. */
 #define CREATE_ATTEMPTS_MAX 8
 
-struct ctap_loaded_key {
-        struct ctap_loaded_key *next;
-        const struct tpm_key_type *type;
-        bool wants_ticket;
-        const struct ctap_ticket *ticket;
-        struct tpm_handle handle; /* of a connection that may be closed by now */
-        struct tpm_blob blob;
-};
-
 static struct tpm *tpm_of(struct ctap_keys *k) {
         return container_of(k, struct tpm, keys);
 }
@@ -54,19 +45,68 @@ static unsigned offered(struct ctap_keys *k) {
         return types;
 }
 
-/* ---- create ------------------------------------------------------------------------------- */
+/* ---- the public key ----------------------------------------------------------------------- */
 
-struct creation {
-        const struct tpm_key_type *type;
-        TPMT_PUBLIC template;
+/* -ERANGE: the TPM left leading zeros out. */
+static int read_public(enum ctap_key_type type, const TPMT_PUBLIC *from,
+                       struct ctap_public_key *ret) {
+        const TPMS_ECC_POINT *point = &from->unique.ecc;
+        struct ctap_public_key public = { .type = type };
+        uint16_t size = tpm_key_types[type].size;
+
+        if (point->x.size != size || point->y.size != size)
+                return -ERANGE;
+
+        memcpy(public.x, point->x.buffer, size);
+        memcpy(public.y, point->y.buffer, size);
+        *ret = public;
+        return 0;
+}
+
+/* What find() makes of a blob. */
+struct found {
+        enum ctap_key_type type;
+        bool wants_ticket; /* it is of class B */
         struct tpm_blob blob;
 };
 
-static bool is_full_size(const struct creation *c) {
-        const TPMS_ECC_POINT *point = &c->blob.public.publicArea.unique.ecc;
+/* -EKEYREJECTED: not what create() makes. */
+static int find(const struct tpm *t, struct bytes blob, struct found *ret) {
+        const TPMT_PUBLIC *public = &ret->blob.public.publicArea;
 
-        return point->x.size == c->type->size && point->y.size == c->type->size;
+        if (tpm_blob_decode(blob, &ret->blob) < 0)
+                return -EKEYREJECTED;
+        for (unsigned i = 0; i < _CTAP_KEY_TYPES; i++) {
+                const TPMT_PUBLIC *class_a = tpm_key_types[i].template;
+                TPMT_PUBLIC class_b;
+
+                ret->type = i;
+                ret->wants_ticket = false;
+                if (tpm_template_matches(class_a, public))
+                        return 0;
+                ret->wants_ticket = true;
+                if (tpm_pin_index_template(t, class_a, &class_b) == 0 &&
+                    tpm_template_matches(&class_b, public))
+                        return 0;
+        }
+        return -EKEYREJECTED;
 }
+
+static int public_key(struct ctap_keys *k, struct bytes blob, struct ctap_public_key *ret) {
+        struct found found;
+        int r = find(tpm_of(k), blob, &found);
+
+        if (r >= 0)
+                r = read_public(found.type, &found.blob.public.publicArea, ret);
+        return r == -ERANGE ? -EKEYREJECTED : r;
+}
+
+/* ---- create ------------------------------------------------------------------------------- */
+
+struct creation {
+        TPMT_PUBLIC template;
+        struct tpm_blob blob;
+};
 
 static int create_step(struct tpm *t, void *userdata) {
         struct creation *c = userdata;
@@ -89,19 +129,19 @@ static int create_step(struct tpm *t, void *userdata) {
 
 static int give(const struct creation *c, enum ctap_key_type type, struct ctap_key_blob *ret_blob,
                 struct ctap_public_key *ret_public) {
-        const TPMS_ECC_POINT *point = &c->blob.public.publicArea.unique.ecc;
-        struct ctap_public_key public = { .type = type };
+        struct ctap_public_key public;
         struct ctap_key_blob blob;
         struct buf b = BUF_ON(blob.data);
         int r;
 
+        r = read_public(type, &c->blob.public.publicArea, &public);
+        if (r < 0)
+                return r;
         tpm_blob_encode(&c->blob, &b);
         r = buf_error(&b);
         if (r < 0)
                 return r;
 
-        memcpy(public.x, point->x.buffer, c->type->size);
-        memcpy(public.y, point->y.buffer, c->type->size);
         blob.len = (uint16_t)b.len;
         *ret_blob = blob;
         *ret_public = public;
@@ -119,18 +159,17 @@ static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_cl
         if (!(offered(k) & (1u << type)))
                 return -ENOTSUP;
 
-        c.type = &tpm_key_types[type];
-        c.template = *c.type->template;
+        c.template = *tpm_key_types[type].template;
         if (class == CTAP_CLASS_B)
-                r = tpm_pin_index_template(t, c.type->template, &c.template);
+                r = tpm_pin_index_template(t, tpm_key_types[type].template, &c.template);
         if (r < 0)
                 return r;
         for (unsigned i = 0; i < CREATE_ATTEMPTS_MAX; i++) {
                 r = tpm_run(t, create_step, &c);
-                if (r < 0)
+                if (r >= 0)
+                        r = give(&c, type, ret_blob, ret_public);
+                if (r != -ERANGE)
                         return r;
-                if (is_full_size(&c))
-                        return give(&c, type, ret_blob, ret_public);
         }
         tpm_log(t, LOG_ERR, "TPM: TPM2_Create: the public key never has its full size");
         return -EIO;
@@ -138,25 +177,12 @@ static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_cl
 
 /* ---- load, sign, unload ------------------------------------------------------------------- */
 
-/* -EKEYREJECTED: not what create() makes. */
-static int find_type(const struct tpm *t, struct ctap_loaded_key *key) {
-        const TPMT_PUBLIC *public = &key->blob.public.publicArea;
-
-        for (size_t i = 0; i < _CTAP_KEY_TYPES; i++) {
-                const struct tpm_key_type *type = &tpm_key_types[i];
-                TPMT_PUBLIC class_b;
-
-                key->type = type;
-                key->wants_ticket = false;
-                if (tpm_template_matches(type->template, public))
-                        return 0;
-                key->wants_ticket = true;
-                if (tpm_pin_index_template(t, type->template, &class_b) == 0 &&
-                    tpm_template_matches(&class_b, public))
-                        return 0;
-        }
-        return -EKEYREJECTED;
-}
+struct ctap_loaded_key {
+        struct ctap_loaded_key *next;
+        struct found found;
+        const struct ctap_ticket *ticket;
+        struct tpm_handle handle; /* of a connection that may be closed by now */
+};
 
 static int load_step(struct tpm *t, void *userdata) {
         struct ctap_loaded_key *key = userdata;
@@ -166,11 +192,11 @@ static int load_step(struct tpm *t, void *userdata) {
         int r;
 
         r = tpm_worker(t, &by);
-        if (r >= 0 && key->wants_ticket)
+        if (r >= 0 && key->found.wants_ticket)
                 r = tpm_ticket_session(t, key->ticket, &session);
         if (r < 0)
                 return r;
-        rc = tpm_object_load(t, &by, &key->blob, &key->handle);
+        rc = tpm_object_load(t, &by, &key->found.blob, &key->handle);
         if (rc == TSS2_RC_SUCCESS)
                 return 0;
 
@@ -189,8 +215,8 @@ static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket
 
         key->handle = TPM_HANDLE_NONE;
         key->ticket = ticket;
-        r = tpm_blob_decode(blob, &key->blob) < 0 ? -EKEYREJECTED : find_type(t, key);
-        if (r >= 0 && key->wants_ticket && (!ticket || ticket->len == 0))
+        r = find(t, blob, &key->found);
+        if (r >= 0 && key->found.wants_ticket && (!ticket || ticket->len == 0))
                 r = -EKEYEXPIRED;
         if (r >= 0)
                 r = tpm_run(t, load_step, key);
@@ -239,7 +265,7 @@ static int authorise(struct tpm *t, const struct ctap_loaded_key *key, ESYS_TR *
         int r;
 
         *ret = ESYS_TR_PASSWORD;
-        if (!key->wants_ticket)
+        if (!key->found.wants_ticket)
                 return 0;
         r = tpm_ticket_session(t, key->ticket, &session);
         if (r >= 0)
@@ -250,7 +276,7 @@ static int authorise(struct tpm *t, const struct ctap_loaded_key *key, ESYS_TR *
 }
 
 static int fail_to_sign(struct tpm *t, const struct ctap_loaded_key *key, TSS2_RC rc) {
-        if (!key->wants_ticket)
+        if (!key->found.wants_ticket)
                 return tpm_fail(t, "TPM2_Sign", rc);
         tpm_ticket_session_drop(t);
         if (tpm_rc_base(rc) == TPM2_RC_POLICY_FAIL)
@@ -276,10 +302,10 @@ static int sign_step(struct tpm *t, void *userdata) {
         if (r < 0)
                 return r;
         rc = Esys_Sign(t->esys, s->key->handle.tr, by, ESYS_TR_NONE, ESYS_TR_NONE, &s->digest,
-                       &s->key->type->scheme, &no_ticket, &signature);
+                       &tpm_key_types[s->key->found.type].scheme, &no_ticket, &signature);
         if (rc != TSS2_RC_SUCCESS)
                 return fail_to_sign(t, s->key, rc);
-        if (s->key->wants_ticket)
+        if (s->key->found.wants_ticket)
                 tpm_ticket_session_ended(t);
 
         r = signature->sigAlg == TPM2_ALG_ECDSA
@@ -294,7 +320,7 @@ static int sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes d
         struct signing s = { .key = key };
         int r;
 
-        if (digest.len != key->type->size)
+        if (digest.len != tpm_key_types[key->found.type].size)
                 return -EINVAL;
 
         s.digest.size = (uint16_t)digest.len;
@@ -345,6 +371,7 @@ void tpm_keys_free(struct tpm *t) {
 const struct ctap_keys_ops tpm_keys_ops = {
         .offered = offered,
         .create = create,
+        .public_key = public_key,
         .load = load,
         .sign = sign,
         .unload = unload,

@@ -93,10 +93,28 @@ static void coordinate(EVP_PKEY *pkey, const char *name, uint8_t *to, int size) 
         BN_free(bn);
 }
 
+static struct ctap_public_key public_of(EVP_PKEY *pkey, enum ctap_key_type type) {
+        struct ctap_public_key public = { .type = type };
+        int size = type == CTAP_KEY_P256 ? 32 : 48;
+
+        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, public.x, size);
+        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, public.y, size);
+        return public;
+}
+
+/* NULL: not what keys_create() made. */
+static EVP_PKEY *private_of(struct bytes blob) {
+        const uint8_t *at;
+
+        if (blob.len < 5 || memcmp(blob.data, "FK", 2) != 0 || blob.data[2] >= _CTAP_KEY_TYPES)
+                return NULL;
+        at = blob.data + 4;
+        return d2i_AutoPrivateKey(NULL, &at, (long)(blob.len - 4));
+}
+
 static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
                        struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
         struct ctap_key_blob blob = { .data = { 'F', 'K', (uint8_t)type, (uint8_t) class } };
-        struct ctap_public_key public = { .type = type };
         struct fake *f = of_keys(k);
         uint8_t *at = blob.data + 4;
         EVP_PKEY *pkey;
@@ -113,12 +131,24 @@ static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_k
         size = i2d_PrivateKey(pkey, &at);
         assert_in_range(size, 1, CTAP_KEY_BLOB_MAX - 4);
         blob.len = (uint16_t)(size + 4);
-        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, public.x, type == CTAP_KEY_P256 ? 32 : 48);
-        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, public.y, type == CTAP_KEY_P256 ? 32 : 48);
-        EVP_PKEY_free(pkey);
-
         *ret_blob = blob;
-        *ret_public = public;
+        *ret_public = public_of(pkey, type);
+        EVP_PKEY_free(pkey);
+        return 0;
+}
+
+static int keys_public_key(struct ctap_keys *k, struct bytes blob, struct ctap_public_key *ret) {
+        EVP_PKEY *pkey;
+        int r;
+
+        r = called(of_keys(k), "public_key");
+        if (r < 0)
+                return r;
+        pkey = private_of(blob);
+        if (!pkey)
+                return -EKEYREJECTED;
+        *ret = public_of(pkey, blob.data[2]);
+        EVP_PKEY_free(pkey);
         return 0;
 }
 
@@ -141,26 +171,27 @@ static int keys_load(struct ctap_keys *k, struct bytes blob, const struct ctap_t
                      struct ctap_loaded_key **ret) {
         struct fake *f = of_keys(k);
         struct ctap_loaded_key *key;
-        const uint8_t *at;
+        EVP_PKEY *pkey;
         int r;
 
         r = called(f, "load");
         if (r < 0)
                 return r;
-        if (blob.len < 5 || memcmp(blob.data, "FK", 2) != 0)
+        pkey = private_of(blob);
+        if (!pkey)
                 return -EKEYREJECTED;
         r = check_ticket(f, blob.data[3], ticket);
-        if (r < 0)
+        if (r < 0) {
+                EVP_PKEY_free(pkey);
                 return r;
+        }
 
         key = calloc(1, sizeof(*key));
         assert_non_null(key);
-        at = blob.data + 4;
         key->type = blob.data[2];
         key->class = blob.data[3];
         key->ticket = ticket;
-        key->pkey = d2i_AutoPrivateKey(NULL, &at, (long)(blob.len - 4));
-        assert_non_null(key->pkey);
+        key->pkey = pkey;
         f->n_loaded++;
         *ret = key;
         return 0;
@@ -317,6 +348,7 @@ static int keys_ticket_check(struct ctap_keys *k, const struct ctap_ticket *tick
 static const struct ctap_keys_ops keys_ops = {
         .offered = keys_offered,
         .create = keys_create,
+        .public_key = keys_public_key,
         .load = keys_load,
         .sign = keys_sign,
         .unload = keys_unload,

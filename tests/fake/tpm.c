@@ -124,6 +124,17 @@ static int keys_create(struct ctap_keys *k, enum ctap_key_type type,
         return 0;
 }
 
+static int keys_public_key(struct ctap_keys *k, struct bytes blob, struct ctap_public_key *ret) {
+        struct tpm *t = container_of(k, struct tpm, keys);
+        struct cursor c = { blob, false };
+        uint64_t name = cursor_u64(&c);
+
+        if (cursor_end(&c) < 0 || name != t->names.anchor)
+                return -EKEYREJECTED;
+        *ret = (struct ctap_public_key){ .type = CTAP_KEY_P256 };
+        return 0;
+}
+
 /* The loaded key is the connection itself: there is nothing more to it. */
 static int keys_load(struct ctap_keys *k, struct bytes blob,
                      _unused_ const struct ctap_ticket *ticket, struct ctap_loaded_key **ret) {
@@ -157,6 +168,7 @@ static void keys_unload(_unused_ struct ctap_keys *k, _unused_ struct ctap_loade
 static const struct ctap_keys_ops keys_ops = {
         .offered = keys_offered,
         .create = keys_create,
+        .public_key = keys_public_key,
         .load = keys_load,
         .sign = keys_sign,
         .unload = keys_unload,

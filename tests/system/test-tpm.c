@@ -340,6 +340,66 @@ static void a_changed_blob_is_refused_wherever_it_was_changed(void **state) {
         assert_nothing_else(f);
 }
 
+static int read_public(struct fixture *f, struct bytes blob, struct ctap_public_key *ret) {
+        struct ctap_keys *k = tpm_keys(f->tpm);
+
+        memset(ret, 0, sizeof(*ret));
+        return k->ops->public_key(k, blob, ret);
+}
+
+static void the_public_key_is_read_out_of_the_blob_without_asking(void **state) {
+        struct fixture *f = *state;
+
+        for (enum ctap_key_type type = 0; type < _CTAP_KEY_TYPES; type++)
+                for (int class = CTAP_CLASS_A; class <= CTAP_CLASS_B; class ++) {
+                        struct ctap_public_key public;
+                        struct credential c;
+
+                        memset(&c, 0, sizeof(c));
+                        assert_int_equal(credential_make_of(f, type, class, &c), 0);
+                        (void)watch_count(f);
+                        assert_int_equal(read_public(f, BYTES(c.blob.data, c.blob.len), &public),
+                                         0);
+                        assert_memory_equal(&public, &c.public, sizeof(public));
+                        assert_int_equal(watch_count(f), 0);
+                }
+}
+
+/* What is changed in it is refused, or is seen in what is read: it is no longer the same key. */
+static void a_public_key_is_never_read_out_of_another_kind_of_blob(void **state) {
+        struct fixture *f = *state;
+        struct ctap_public_key public;
+        struct credential c;
+        size_t n_read = 0;
+        uint16_t private;
+
+        memset(&c, 0, sizeof(c));
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P384, CTAP_CLASS_B, &c), 0);
+        private = (uint16_t)(2 + (c.blob.data[0] << 8 | c.blob.data[1]));
+        for (size_t i = 0; i < c.blob.len * 8u; i++) {
+                int r;
+
+                c.blob.data[i / 8] ^= (uint8_t)(1u << (i % 8));
+                r = read_public(f, BYTES(c.blob.data, c.blob.len), &public);
+                if (r == 0) {
+                        n_read++;
+                        assert_int_equal(public.type, CTAP_KEY_P384);
+                        assert_int_equal(memcmp(&public, &c.public, sizeof(public)) == 0,
+                                         i / 8 < private);
+                } else {
+                        assert_int_equal(r, -EKEYREJECTED);
+                }
+                c.blob.data[i / 8] ^= (uint8_t)(1u << (i % 8));
+        }
+        /* Every bit of the private part, which is opaque, and of the point. */
+        assert_int_equal(n_read, (private - 2 + 2 * 48) * 8);
+
+        for (size_t n = 0; n < c.blob.len; n++)
+                assert_int_equal(read_public(f, BYTES(c.blob.data, n), &public), -EKEYREJECTED);
+        assert_int_equal(read_public(f, BYTES(c.blob.data, c.blob.len + 1), &public),
+                         -EKEYREJECTED);
+}
+
 static void a_blob_of_another_tpm_is_refused(void **state) {
         struct fixture *f = *state, *other;
         void *other_state;
@@ -690,6 +750,8 @@ int main(void) {
                 TEST_READY(the_worker_is_a_storage_key_that_cannot_leave),
                 TEST_READY(a_credential_key_is_of_the_tpm_and_bound_to_it),
                 TEST_READY(a_changed_blob_is_refused_wherever_it_was_changed),
+                TEST_READY(the_public_key_is_read_out_of_the_blob_without_asking),
+                TEST_READY(a_public_key_is_never_read_out_of_another_kind_of_blob),
                 TEST_READY(a_blob_of_another_tpm_is_refused),
                 TEST_READY(credentials_survive_a_restart_of_the_tpm),
                 TEST_READY(a_tpm_that_died_is_no_device_until_it_is_back),
