@@ -11,8 +11,6 @@ import xml.etree.ElementTree as xml
 from collections import Counter
 from pathlib import Path
 
-total, failures = Counter(), []
-
 
 def verdict(case):
     if case.find("failure") is not None or case.find("error") is not None:
@@ -20,12 +18,11 @@ def verdict(case):
     return "skipped" if case.find("skipped") is not None else "passed"
 
 
-for base in sys.argv[1:]:
+def programs(base):
+    """What is in the logs: (program, meson's verdict, [(verdict, test)...]). None if there are none."""
     report, log = Path(base + ".junit.xml"), Path(base + ".json")
     if not report.exists() or not log.exists():
-        total["failed"] += 1
-        failures.append(f"{base}: no result was written")
-        continue
+        return None
     by_program = {}
     for suite in xml.parse(report).getroot().iter("testsuite"):
         for case in suite.iter("testcase"):
@@ -33,24 +30,38 @@ for base in sys.argv[1:]:
             is_tap = case.get("classname") == suite.get("name")
             program = (suite if is_tap else case).get("name").rsplit(" / ", 1)[-1]
             by_program.setdefault(program, []).append((verdict(case), case.get("name")))
-    for line in log.read_text().splitlines():
-        entry = json.loads(line)
-        name = entry["name"].rsplit(" / ", 1)[-1]
-        cases = by_program.get(name, [])
-        for result, case in cases:
-            total[result] += 1
-            if result != "passed":
-                failures.append(f"{base}: {name}: {case} {result}")
-        good = entry["result"] in ("OK", "EXPECTEDFAIL")
-        if not cases and entry["result"] == "SKIP":
-            total["skipped"] += 1
-            failures.append(f"{base}: {name} skipped")
-        elif not cases or not good and all(result == "passed" for result, _ in cases):
-            total["passed" if good else "failed"] += 1
-            if not good:
-                failures.append(f"{base}: {name}: {entry['result']} (see {base}.txt)")
+    entries = (json.loads(line) for line in log.read_text().splitlines())
+    names = ((e["name"].rsplit(" / ", 1)[-1], e["result"]) for e in entries)
+    return [(name, result, by_program.get(name, [])) for name, result in names]
 
-for failure in failures:
-    print(failure)
-print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
-sys.exit(total["failed"] > 0 or total["skipped"] > 0 or total["passed"] == 0)
+
+def count(bases):
+    total, failures = Counter(), []
+    for base in bases:
+        ran = programs(base)
+        if ran is None:
+            total["failed"] += 1
+            failures.append(f"{base}: no result was written")
+            continue
+        for name, outcome, cases in ran:
+            for result, case in cases:
+                total[result] += 1
+                if result != "passed":
+                    failures.append(f"{base}: {name}: {case} {result}")
+            good = outcome in ("OK", "EXPECTEDFAIL")
+            if not cases and outcome == "SKIP":
+                total["skipped"] += 1
+                failures.append(f"{base}: {name} skipped")
+            elif not cases or not good and all(result == "passed" for result, _ in cases):
+                total["passed" if good else "failed"] += 1
+                if not good:
+                    failures.append(f"{base}: {name}: {outcome} (see {base}.txt)")
+    return total, failures
+
+
+if __name__ == "__main__":
+    total, failures = count(sys.argv[1:])
+    for failure in failures:
+        print(failure)
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    sys.exit(total["failed"] > 0 or total["skipped"] > 0 or total["passed"] == 0)

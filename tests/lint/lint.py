@@ -14,6 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SOURCE, BUILD = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+sys.path.insert(0, str(SOURCE / "tools"))
+import conformance  # noqa: E402
+
 PROGRAMS = ("ctap", "tpm", "uhid", "authenticator", "cli", "agent")
 
 # Which folders a folder may include from. The arrows point to the centre, which is ctap/.
@@ -32,15 +35,6 @@ PURE = {"ctap": r"<(fcntl|poll|pthread|time|unistd|sqlite3|sys/(epoll|ioctl|sock
 
 LENGTH_LIMIT = 90
 PACKAGES = "libcbor libcrypto tss2-esys tss2-mu tss2-rc tss2-tctildr sqlite3 libsystemd inih jansson libfido2 cmocka"
-
-# The rules of docs/conformance.md: prefix: (how many, {number: sub-items}).
-RULES = {
-    "A": (46, {}), "B": (21, {}),
-    "MC": (24, {5: "abcd", 11: "abc"}), "GA": (17, {}), "GN": (7, {}), "GI": (12, {}),
-    "CP": (35, {}), "RS": (6, {}), "SE": (3, {}), "CM": (13, {}), "AC": (7, {5: "abcdef"}),
-    "LB": (11, {}), "BE": (3, {}), "D": (11, {}), "U": (14, {}), "F": (7, {}), "H": (39, {}),
-}
-RULE_NAME = re.compile(r"(%s)(\d+)([a-f]?)_\w+$" % "|".join(sorted(RULES, key=len, reverse=True)))
 
 
 def run(*command, **more):
@@ -164,88 +158,19 @@ def functions_are_short():
         yield f"tests/lint/long-functions:{number}: {function} in {name} is not long (any more)"
 
 
-# ---- docs/conformance.md ----
-
-
-def rule_ids():
-    for prefix, (count, parts) in RULES.items():
-        for number in range(1, count + 1):
-            yield f"{prefix}{number}"
-            for part in parts.get(number, ""):
-                yield f"{prefix}{number}{part}"
-
-
-def test_functions():
-    """Functions under tests/: {name: file}."""
-    found = {}
-    for name in FILES:
-        if not name.startswith("tests/"):
-            continue
-        if name.endswith(".c"):
-            pattern = r"^(?:static )?(?:void|int) (\w+)\("
-        elif name.endswith(".sh"):
-            pattern = r"^(\w+)\(\) *\{"
-        else:
-            continue
-        for function in re.findall(pattern, text(name), re.M):
-            found.setdefault(function, name)
-    return found
-
-
-def is_called(function, name):
-    return len(re.findall(rf"\b{function}\b", text(name))) > 1
-
-
 def the_conformance_list_is_true():
-    listed, named = {}, set()
-    known, functions = set(rule_ids()), test_functions()
-    for number, line in lines("docs/conformance.md"):
-        where = f"docs/conformance.md:{number}"
-        if not line.startswith("- **"):
-            continue
-        found = re.match(r"- \*\*([A-Z]+\d+[a-f]?)\*\* (.+) — (test|later|host): (.+)$", line)
-        if not found:
-            yield f"{where}: not '- **ID** words — test: NAME...', 'later: SUBJECT' or 'host: NOTE'"
-            continue
-        rule, _, kind, rest = found.groups()
-        if rule not in known:
-            yield f"{where}: there is no rule {rule}"
-        if rule in listed:
-            yield f"{where}: {rule} was listed in line {listed[rule]} already"
-        listed[rule] = number
-        if kind == "host" and not re.match(r"[AGH]", rule):
-            yield f"{where}: only what describes hosts may go without a test"
-        if kind != "test":
-            continue
-        for test in re.split(r", +", rest):
-            test = test.strip("`")
-            named.add(test)
-            if test not in functions:
-                yield f"{where}: there is no test function {test}"
-            elif not test.startswith(rule + "_"):
-                yield f"{where}: {test} is not named after {rule}"
-            elif not is_called(test, functions[test]):
-                yield f"{functions[test]}: {test} is never run"
-    for rule in rule_ids():
-        if rule not in listed:
-            yield f"docs/conformance.md: {rule} is missing"
-    for function, name in sorted(functions.items()):
-        if found := RULE_NAME.match(function):
-            if "".join(found.groups()) not in known:
-                yield f"{name}: {function} names a rule that does not exist"
-            elif function not in named:
-                yield f"{name}: {function} is not named in docs/conformance.md"
+    yield from conformance.complaints()
 
 
 def the_security_table_is_true():
     """The last column of a table in docs/security.md names tests."""
-    functions = test_functions()
+    functions = conformance.test_functions()
     for number, line in lines("docs/security.md"):
         cells = line.strip().strip("|").split("|")
         if len(cells) != 4:
             continue
         for test in re.findall(r"`(\w+)`", cells[3]):
-            if test not in functions or not is_called(test, functions[test]):
+            if test not in functions or not conformance.is_called(test, functions[test]):
                 yield f"docs/security.md:{number}: there is no test {test}, or it is never run"
 
 

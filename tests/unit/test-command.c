@@ -146,6 +146,23 @@ static void B13_unknown_commands(void **state) {
         assert_string_equal(c->fake->trace, "");
 }
 
+/* Neither the command nor the preview of it, and no option that would make somebody send them. */
+static void BE1_enrolment_is_not_offered(void **state) {
+        static const char *const options[] = { "bioEnroll", "uvBioEnroll",
+                                               "userVerificationMgmtPreview" };
+        static const struct cbor_field field = { NULL, 4, CBOR_KIND_MAP, true, 0 };
+        struct client *c = *state;
+        struct cbor_value info, listed;
+
+        assert_int_equal(client_call(c, 0x09, BYTES("\xa1\x01\x01", 3)), CTAP1_ERR_INVALID_COMMAND);
+        assert_int_equal(client_call(c, 0x40, BYTES("\xa1\x01\x01", 3)), CTAP1_ERR_INVALID_COMMAND);
+        assert_int_equal(client_call(c, 0x04, BYTES_NULL), CTAP_OK);
+        info = cbor_next(&c->body);
+        assert_int_equal(cbor_read_map(&info, &field, 1, &listed), CTAP_OK);
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                assert_int_equal(cbor_find_text(&listed, options[i]).kind, CBOR_KIND_ABSENT);
+}
+
 static void B14_an_error_is_one_byte(void **state) {
         uint8_t storage[CTAP_REPLY_MAX];
         struct buf reply = BUF_ON(storage);
@@ -332,6 +349,7 @@ int main(void) {
                 client_unit_test(B11_no_parameters_at_all),
                 client_unit_test(B13_unknown_commands),
                 client_unit_test(B14_an_error_is_one_byte),
+                client_unit_test(BE1_enrolment_is_not_offered),
                 client_unit_test(B15_commands_without_parameters_ignore_a_body),
                 client_unit_test(B16_a_message_above_the_announced_size),
                 client_unit_test(a_message_of_no_bytes),
