@@ -3,7 +3,7 @@
 
 /*
  * Who may run a command, and with which options: what makeCredential and getAssertion have in
- * common, written once. The authenticator is protected once a PIN is set. There is no built-in user
+ * common, and what the commands that manage have, written once. The authenticator is protected once a PIN is set. There is no built-in user
  * verification: a pinUvAuthParam, which proves a token that was given for the PIN, is the only way
  * to the uv bit.
  */
@@ -57,3 +57,40 @@ _must_check_ enum ctap_status ctap_verify(struct ctap *c, const struct ctap_auth
                                           const struct sha256 *rp_id_hash,
                                           struct ctap_verification *ret);
 void ctap_verification_wipe(struct ctap_verification *v);
+
+/* ---- commands that manage: credentials, settings, large blobs ---- */
+
+/* Without a pinUvAuthParam it is not done: */
+enum ctap_demand {
+        CTAP_DEMAND_ALWAYS,       /* ever (CM2) */
+        CTAP_DEMAND_UNLESS_OPEN,  /* where a PIN is set, or alwaysUv is on (AC2, LB6) */
+        CTAP_DEMAND_IF_PROTECTED, /* where a PIN is set */
+};
+
+struct ctap_management {
+        enum ctap_demand demand;
+        enum ctap_permission permission;
+        bool persistent; /* the persistent token opens it as well (CM3) */
+        /* CTAP_OK, or what is wrong with the other parameters: looked at after it was demanded. */
+        enum ctap_status parameters;
+        struct bytes message[2]; /* what it is a MAC over, one after the other */
+};
+
+/* What was allowed. A secret. */
+struct ctap_grant {
+        struct ctap_verification verification;
+        bool has_rp; /* what is not of this RP is out of bounds (CP33) */
+        struct sha256 rp_id_hash;
+};
+
+void ctap_grant_wipe(struct ctap_grant *g);
+
+/*
+ * Errors in this order: CTAP2_ERR_PUAT_REQUIRED, those of the parameters,
+ * CTAP2_ERR_MISSING_PARAMETER and CTAP1_ERR_INVALID_PARAMETER for the protocol,
+ * CTAP2_ERR_PIN_AUTH_INVALID. A token of no RP stays one. Nobody is verified where nothing is demanded.
+ */
+_must_check_ enum ctap_status ctap_authorize_management(struct ctap *c,
+                                                        const struct ctap_authorization *a,
+                                                        const struct ctap_management *m,
+                                                        struct ctap_grant *ret);

@@ -13,10 +13,12 @@
 
 #include "ctap/command.h"
 #include "ctap/ctap.h"
+#include "ctap/hid.h"
 
 enum {
         TAKES_PARAMS = 1 << 0,
-        KEEPS_WALK = 1 << 1, /* any other command gives a begun enumeration up (GN4) */
+        /* Goes on with a walk, or gives it up; any other command gives it up (GN4, CM12). */
+        GOES_ON = 1 << 1,
 };
 
 static const struct ctap_command {
@@ -28,8 +30,11 @@ static const struct ctap_command {
         [0x04] = { ctap_get_info, 0 },
         [0x06] = { ctap_client_pin, TAKES_PARAMS },
         [0x07] = { ctap_reset, 0 },
-        [0x08] = { ctap_get_next_assertion, KEEPS_WALK },
+        [0x08] = { ctap_get_next_assertion, GOES_ON },
+        [0x0a] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
         [0x0b] = { ctap_selection, 0 },
+        /* What it was called before CTAP 2.1, and what libfido2 calls it still. */
+        [0x41] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
 };
 
 enum ctap_status ctap_status_from_errno(int r) {
@@ -57,6 +62,30 @@ uint64_t ctap_now_ms(const struct ctap *c) {
 
 bool ctap_always_uv(const struct ctap *c) {
         return c->options.always_uv || c->env.store->ops->settings(c->env.store)->always_uv;
+}
+
+void ctap_walk_begin(struct ctap *c, enum ctap_walk_kind kind, uint32_t channel,
+                     const struct ctap_verification *v) {
+        ctap_forget_walk(c);
+        c->walk.kind = kind;
+        c->walk.channel = channel;
+        c->walk.ends_ms = v->verified ? v->ends_ms : UINT64_MAX;
+        ctap_walk_stepped(c);
+}
+
+bool ctap_walk_goes_on(struct ctap *c, enum ctap_walk_kind kind, uint32_t channel) {
+        const uint64_t now = ctap_now_ms(c);
+
+        if (c->walk.kind == kind && c->walk.channel != channel)
+                return false;
+        if (c->walk.kind == kind && now < c->walk.expires_ms && now < c->walk.ends_ms)
+                return true;
+        ctap_forget_walk(c);
+        return false;
+}
+
+void ctap_walk_stepped(struct ctap *c) {
+        c->walk.expires_ms = ctap_now_ms(c) + CTAP_WALK_MS;
 }
 
 void ctap_forget_walk(struct ctap *c) {
@@ -101,7 +130,7 @@ int ctap_new(const struct ctap_env *env, const struct ctap_options *options, str
         int r;
 
         /* 1024 is what a client may assume that has not asked (CTAP 2.3 §6.4 maxMsgSize). */
-        if (options->max_message < 1024)
+        if (options->max_message < 1024 || options->max_message > HID_MESSAGE_MAX)
                 return -EINVAL;
 
         c = calloc(1, sizeof(*c));
@@ -158,13 +187,15 @@ static enum ctap_status dispatch(struct ctap *c, uint8_t code, struct bytes para
         if (!cmd || !cmd->run)
                 return CTAP1_ERR_INVALID_COMMAND;
 
-        if (!(cmd->flags & KEEPS_WALK))
+        if (!(cmd->flags & GOES_ON))
                 ctap_forget_walk(c);
 
         if (cmd->flags & TAKES_PARAMS) {
                 s = read_params(params, &call->params);
-                if (s != CTAP_OK)
+                if (s != CTAP_OK) {
+                        ctap_forget_walk(c);
                         return s;
+                }
         }
 
         s = ctap_status_from_errno(need_credential_keys(c));

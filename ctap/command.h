@@ -22,7 +22,7 @@
 #include "ctap/status.h"
 #include "ctap/u2f.h"
 
-/* A walk is given up when it is not continued for so long (GN2). */
+/* A walk is given up when it is not continued for so long (GN2, CM12). */
 #define CTAP_WALK_MS 30000
 /* After power-up, for a reset that no display explains (RS1). */
 #define CTAP_RESET_WINDOW_MS 10000
@@ -30,14 +30,16 @@
 /* What a begun enumeration must remember until its next step. */
 enum ctap_walk_kind {
         CTAP_WALK_NONE,
-        CTAP_WALK_ASSERTIONS, /* getNextAssertion */
+        CTAP_WALK_ASSERTIONS,  /* getNextAssertion */
+        CTAP_WALK_RPS,         /* enumerateRPsGetNextRP */
+        CTAP_WALK_CREDENTIALS, /* enumerateCredentialsGetNextCredential */
 };
 
 /* What a good token leaves behind for the rest of its command, and of a walk. A secret. */
 struct ctap_verification {
         bool verified;             /* the uv bit */
         struct ctap_ticket ticket; /* a copy: the token may end before what is done by it */
-        uint64_t ends_ms;          /* with the token */
+        uint64_t ends_ms;          /* with the token; the persistent one has neither */
 };
 
 /* NULL unless a person was verified. */
@@ -59,12 +61,22 @@ struct ctap_assertions_walk {
         bool up;             /* a person was there */
 };
 
+/* How far a list of RPs has come, or one of an RP's credentials. A secret. */
+struct ctap_list_walk {
+        struct ctap_verification verification;
+        struct sha256 rp_tag; /* of the RP that was given last; or that all of them are of */
+        uint64_t before;      /* the next credential is the newest below this sequence */
+        uint32_t remaining;   /* that were counted and not yet given */
+};
+
 struct ctap_walk {
         enum ctap_walk_kind kind;
         uint32_t channel; /* the only one that may go on */
         uint64_t expires_ms;
+        uint64_t ends_ms; /* with the token that allowed it */
         union {
                 struct ctap_assertions_walk assertions;
+                struct ctap_list_walk list;
         };
 };
 
@@ -95,6 +107,7 @@ ctap_run_fn ctap_get_assertion;
 ctap_run_fn ctap_get_next_assertion;
 ctap_run_fn ctap_get_info;
 ctap_run_fn ctap_client_pin;
+ctap_run_fn ctap_credential_management;
 ctap_run_fn ctap_reset;
 ctap_run_fn ctap_selection;
 
@@ -118,6 +131,17 @@ bool ctap_always_uv(const struct ctap *c);
 void ctap_end_token(struct ctap *c);
 /* The same, and the key agreements too: as after a start (CP9). */
 void ctap_forget_verification(struct ctap *c);
+/*
+ * A walk begins with nothing but its kind, its channel and its times; a verification that allowed it
+ * ends it too. The command that goes on with one asks first. False: there is none of this kind, it is
+ * over, or it is another channel's, which is left alone (GN1). One of another kind is given up: this is
+ * not the command that it waits for (GN4, CM12).
+ */
+void ctap_walk_begin(struct ctap *c, enum ctap_walk_kind kind, uint32_t channel,
+                     const struct ctap_verification *v);
+bool ctap_walk_goes_on(struct ctap *c, enum ctap_walk_kind kind, uint32_t channel);
+/* A step was made: there is time for another one. */
+void ctap_walk_stepped(struct ctap *c);
 void ctap_forget_walk(struct ctap *c);
 /* Whatever a person said to U2F, or is still being asked, is of no effect from now on. */
 void ctap_forget_answers(struct ctap *c);

@@ -19,7 +19,7 @@ struct ctap;
 struct ctap_options {
         uint8_t aaguid[16];
         uint32_t firmware_version;
-        uint32_t max_message;     /* bytes, getInfo maxMsgSize */
+        uint32_t max_message;     /* bytes, 1024 to HID_MESSAGE_MAX; getInfo maxMsgSize */
         uint32_t max_large_blobs; /* bytes, getInfo maxSerializedLargeBlobArray */
         bool always_uv; /* nothing without verification (CTAP 2.3 §7.2), and no client changes that */
         bool locked;    /* the administrator's: authenticatorConfig changes nothing */

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* allowList and excludeList: see descriptor.h. */
+/* Descriptors, allowList and excludeList: see descriptor.h. */
 
 #include <errno.h>
 
 #include "ctap/descriptor.h"
 
-struct descriptor {
-        struct cbor_value id;
-        struct cbor_value type;
-};
-
 static const struct cbor_field descriptor_fields[] = {
-        { "id", 0, CBOR_KIND_BYTES, true, offsetof(struct descriptor, id) },
-        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct descriptor, type) },
+        { "id", 0, CBOR_KIND_BYTES, true, offsetof(struct ctap_descriptor, id) },
+        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct ctap_descriptor, type) },
 };
 
-static enum ctap_status read_descriptor(const struct cbor_value *item, struct descriptor *ret) {
-        *ret = (struct descriptor){ 0 };
+enum ctap_status ctap_read_descriptor(const struct cbor_value *item, struct ctap_descriptor *ret) {
+        *ret = (struct ctap_descriptor){ 0 };
         return cbor_read_map(item, descriptor_fields, ELEMENTSOF(descriptor_fields), ret);
+}
+
+void ctap_put_descriptor(struct cbor_writer *w, const struct ctap_credential_id *id) {
+        cbor_put_map(w, 2);
+        cbor_put_string(w, "id");
+        cbor_put_bytes(w, BYTES_OF(*id));
+        cbor_put_string(w, "type");
+        cbor_put_string(w, "public-key");
 }
 
 bool ctap_is_public_key(const struct cbor_value *type) {
@@ -27,11 +30,11 @@ bool ctap_is_public_key(const struct cbor_value *type) {
 
 enum ctap_status ctap_check_descriptors(const struct cbor_value *list) {
         struct bytes left = list->elements;
-        struct descriptor d;
+        struct ctap_descriptor d;
 
         for (uint32_t i = 0; i < list->n; i++) {
                 const struct cbor_value item = cbor_next(&left);
-                enum ctap_status s = read_descriptor(&item, &d);
+                enum ctap_status s = ctap_read_descriptor(&item, &d);
 
                 if (s != CTAP_OK)
                         return s;
@@ -44,13 +47,13 @@ int ctap_find_listed(struct ctap *c, const struct cbor_value *list, const struct
         struct bytes left = list->elements;
         struct ctap_credential_id id;
         struct ctap_row row;
-        struct descriptor d;
+        struct ctap_descriptor d;
         int r;
 
         for (uint32_t i = 0; i < list->n; i++) {
                 const struct cbor_value item = cbor_next(&left);
 
-                if (read_descriptor(&item, &d) != CTAP_OK || !ctap_is_public_key(&d.type))
+                if (ctap_read_descriptor(&item, &d) != CTAP_OK || !ctap_is_public_key(&d.type))
                         continue;
                 if (!ctap_credential_id_open(&c->credential_keys, d.id.string, rp_id_hash, &id))
                         continue;

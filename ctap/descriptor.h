@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Lists of credential descriptors: allowList and excludeList. A list is first checked as a whole;
+ * Credential descriptors, and lists of them: allowList and excludeList. A list is first checked as a whole;
  * then the credential in it that is ours is looked for. An id of another authenticator, or of
  * another RP, is refused by its MAC, so that a list of sixty costs neither a query nor a command to
  * the key device (GA17).
@@ -20,6 +20,17 @@
 
 /* True for the only type of credential there is. */
 bool ctap_is_public_key(const struct cbor_value *type);
+
+struct ctap_descriptor {
+        struct cbor_value id;
+        struct cbor_value type;
+};
+
+/* Errors as cbor_read_map() gives them (B17). */
+_must_check_ enum ctap_status ctap_read_descriptor(const struct cbor_value *item,
+                                                   struct ctap_descriptor *ret);
+/* Of one of ours: id and type only (GA13). */
+void ctap_put_descriptor(struct cbor_writer *w, const struct ctap_credential_id *id);
 
 /* The shape of every element (B17). The list may be ABSENT. */
 _must_check_ enum ctap_status ctap_check_descriptors(const struct cbor_value *list);

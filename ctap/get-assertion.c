@@ -25,6 +25,7 @@
 #include "ctap/crypto.h"
 #include "ctap/descriptor.h"
 #include "ctap/sign.h"
+#include "ctap/user.h"
 
 struct ga_request {
         struct cbor_value rp_id, client_data_hash, allow_list, extensions, options;
@@ -148,44 +149,23 @@ static int assertion_sign(struct assertion *a) {
                          &a->signature);
 }
 
-/* GA12: who else has an account here is for a verified person to see, and only to choose by. */
-static void put_user(const struct assertion *a, struct cbor_writer *out) {
-        const bool named = a->walk->verification.verified && a->walk->n > 1;
-        const bool name = named && a->record.has_user_name;
-        const bool display_name = named && a->record.has_display_name;
-
-        cbor_put_map(out, 1u + name + display_name);
-        cbor_put_string(out, "id");
-        cbor_put_bytes(out, a->record.user_id);
-        if (name) {
-                cbor_put_string(out, "name");
-                cbor_put_text(out, a->record.user_name);
-        }
-        if (display_name) {
-                cbor_put_string(out, "displayName");
-                cbor_put_text(out, a->record.user_display_name);
-        }
-}
-
 /* n_credentials: 0 to leave the member out (GA7, GA11, GN7). */
 static void assertion_encode(const struct assertion *a, uint32_t n_credentials,
                              struct cbor_writer *out) {
         const bool has_user = a->row.flags & CTAP_ROW_DISCOVERABLE;
+        /* GA12: who else has an account here is for a verified person to see, and only to choose by. */
+        const bool named = a->walk->verification.verified && a->walk->n > 1;
 
         cbor_put_map(out, 3u + has_user + (n_credentials > 0));
         cbor_put_int(out, 0x01);
-        cbor_put_map(out, 2);
-        cbor_put_string(out, "id");
-        cbor_put_bytes(out, BYTES_OF(a->row.id));
-        cbor_put_string(out, "type");
-        cbor_put_string(out, "public-key");
+        ctap_put_descriptor(out, &a->row.id);
         cbor_put_int(out, 0x02);
         cbor_put_bytes(out, buf_bytes(&a->auth_data));
         cbor_put_int(out, 0x03);
         cbor_put_bytes(out, BYTES(a->signature.data, a->signature.len));
         if (has_user) {
                 cbor_put_int(out, 0x04);
-                put_user(a, out);
+                ctap_put_user(out, &a->record, named);
         }
         if (n_credentials > 0) {
                 cbor_put_int(out, 0x05);
@@ -343,13 +323,6 @@ static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq,
 
 /* ---- getAssertion ---- */
 
-static void begin_walk(struct ctap *c, uint32_t channel, const struct ctap_assertions_walk *walk) {
-        c->walk.kind = CTAP_WALK_ASSERTIONS;
-        c->walk.channel = channel;
-        c->walk.expires_ms = ctap_now_ms(c) + CTAP_WALK_MS;
-        c->walk.assertions = *walk;
-}
-
 enum ctap_status ctap_get_assertion(struct ctap *c, const struct ctap_call *call,
                                     struct cbor_writer *out) {
         _cleanup_(walk_wipe) struct ctap_assertions_walk walk = { 0 };
@@ -378,28 +351,23 @@ enum ctap_status ctap_get_assertion(struct ctap *c, const struct ctap_call *call
                 return ctap_status_from_keys(c, r);
 
         assertion_encode(&a, walk.n > 1 ? walk.n : 0, out);
-        if (walk.n > 1)
-                begin_walk(c, call->channel, &walk);
+        if (walk.n > 1) {
+                ctap_walk_begin(c, CTAP_WALK_ASSERTIONS, call->channel, &walk.verification);
+                c->walk.assertions = walk;
+        }
         return CTAP_OK;
 }
 
 /* ---- getNextAssertion ---- */
-
-static bool is_over(const struct ctap *c, const struct ctap_assertions_walk *w) {
-        const uint64_t now = ctap_now_ms(c);
-
-        return w->remaining == 0 || now >= c->walk.expires_ms ||
-               (w->verification.verified && now >= w->verification.ends_ms);
-}
 
 /*
  * What the next step needs, as a copy: the step may end the walk. False once it is over (GN1 to
  * GN4).
  */
 static bool copy_walk(struct ctap *c, uint32_t channel, struct ctap_assertions_walk *ret) {
-        if (c->walk.kind != CTAP_WALK_ASSERTIONS || c->walk.channel != channel)
+        if (!ctap_walk_goes_on(c, CTAP_WALK_ASSERTIONS, channel))
                 return false;
-        if (is_over(c, &c->walk.assertions)) {
+        if (c->walk.assertions.remaining == 0) {
                 ctap_forget_walk(c);
                 return false;
         }
@@ -459,6 +427,6 @@ enum ctap_status ctap_get_next_assertion(struct ctap *c, const struct ctap_call 
         assertion_encode(&a, 0, out);
         c->walk.assertions.before = a.row.sequence;
         c->walk.assertions.remaining--;
-        c->walk.expires_ms = ctap_now_ms(c) + CTAP_WALK_MS;
+        ctap_walk_stepped(c);
         return CTAP_OK;
 }

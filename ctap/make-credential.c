@@ -21,13 +21,10 @@
 #include "ctap/crypto.h"
 #include "ctap/descriptor.h"
 #include "ctap/sign.h"
+#include "ctap/user.h"
 
 struct mc_rp {
         struct cbor_value id, name, icon;
-};
-
-struct mc_user {
-        struct cbor_value id, name, display_name, icon;
 };
 
 struct mc_request {
@@ -35,7 +32,7 @@ struct mc_request {
         struct cbor_value rp_map, user_map, params, exclude_list, extensions, options;
         struct cbor_value enterprise, formats;
         struct mc_rp rp;
-        struct mc_user user;
+        struct ctap_user user;
         struct ctap_authorization authorization;
         const struct ctap_cose *alg; /* NULL: none that was offered is supported */
         enum ctap_attestation format;
@@ -70,9 +67,8 @@ static void mc_credential_done(struct mc_credential *m) {
 
 /* ---- decode ---- */
 
-#define TOP(member)  offsetof(struct mc_request, member)
-#define RP(member)   offsetof(struct mc_rp, member)
-#define USER(member) offsetof(struct mc_user, member)
+#define TOP(member) offsetof(struct mc_request, member)
+#define RP(member)  offsetof(struct mc_rp, member)
 
 static const struct cbor_field mc_fields[] = {
         { NULL, 0x01, CBOR_KIND_BYTES, true, TOP(client_data_hash) },
@@ -92,13 +88,6 @@ static const struct cbor_field rp_fields[] = {
         { "id", 0, CBOR_KIND_TEXT, true, RP(id) },
         { "name", 0, CBOR_KIND_TEXT, false, RP(name) },
         { "icon", 0, CBOR_KIND_TEXT, false, RP(icon) },
-};
-
-static const struct cbor_field user_fields[] = {
-        { "id", 0, CBOR_KIND_BYTES, true, USER(id) },
-        { "name", 0, CBOR_KIND_TEXT, false, USER(name) },
-        { "displayName", 0, CBOR_KIND_TEXT, false, USER(display_name) },
-        { "icon", 0, CBOR_KIND_TEXT, false, USER(icon) },
 };
 
 struct mc_param {
@@ -157,7 +146,7 @@ static enum ctap_status mc_decode(struct ctap *c, const struct cbor_value *param
         if (s == CTAP_OK)
                 s = cbor_read_map(&rq->rp_map, rp_fields, ELEMENTSOF(rp_fields), &rq->rp);
         if (s == CTAP_OK)
-                s = cbor_read_map(&rq->user_map, user_fields, ELEMENTSOF(user_fields), &rq->user);
+                s = ctap_read_user(&rq->user_map, &rq->user);
         if (s == CTAP_OK)
                 s = decode_params(c, &rq->params, &rq->alg);
         if (s == CTAP_OK)

@@ -51,9 +51,13 @@ bool ctap_token_verify(struct ctap_token *t, int64_t protocol, struct bytes mess
         return true;
 }
 
+bool ctap_token_has(const struct ctap_token *t, enum ctap_permission permission) {
+        return (t->permissions & permission) && t->user_verified;
+}
+
 bool ctap_token_permits(struct ctap_token *t, enum ctap_permission permission,
                         const struct sha256 *rp_id_hash) {
-        if (!(t->permissions & permission) || !t->user_verified)
+        if (!ctap_token_has(t, permission))
                 return false;
         if (!t->has_rp) {
                 t->rp_id_hash = *rp_id_hash;

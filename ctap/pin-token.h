@@ -58,9 +58,10 @@ _must_check_ int ctap_token_issue(struct ctap_token *t, struct ctap_rng *rng, un
  */
 bool ctap_token_verify(struct ctap_token *t, int64_t protocol, struct bytes message,
                        struct bytes param, uint64_t now_ms);
+/* True if it has the permission, and the user was verified. */
+bool ctap_token_has(const struct ctap_token *t, enum ctap_permission permission);
 /*
- * True if it has the permission, the user was verified, and it is for this site. One that is for no
- * site yet is for this one from now on.
+ * The same, and it is for this site. One that is for no site yet is for this one from now on.
  */
 bool ctap_token_permits(struct ctap_token *t, enum ctap_permission permission,
                         const struct sha256 *rp_id_hash);

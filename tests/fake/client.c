@@ -107,6 +107,11 @@ void client_get_assertion(struct client *c) {
         client_set(c, 2, "h'%s'", client_hex(c, BYTES_OF(c->client_data_hash)));
 }
 
+void client_manage(struct client *c, uint8_t command, unsigned subcommand) {
+        begin(c, command);
+        client_set(c, 1, "%u", subcommand);
+}
+
 void client_set_list(struct client *c, unsigned key, const struct made *made, size_t n_made) {
         char notation[8192] = "[";
         size_t used = 1;
@@ -446,58 +451,108 @@ void client_get_token(struct client *c, unsigned protocol, uint8_t permissions, 
         fake_forget_trace(c->fake);
 }
 
-static unsigned param_member(const struct client *c) {
-        return c->command == 0x01 ? 8 : 6;
+/* Of each command: where pinUvAuthParam and pinUvAuthProtocol stand, and what they are for. */
+static const struct authorized {
+        uint8_t command;
+        uint8_t param, protocol;
+        enum ctap_permission permission;
+        const char *rp_id; /* of a token for it; NULL: of none */
+} authorized[] = {
+        { 0x01, 8, 9, CTAP_PERMISSION_MC, CLIENT_RP },
+        { 0x02, 6, 7, CTAP_PERMISSION_GA, CLIENT_RP },
+        { 0x0a, 4, 3, CTAP_PERMISSION_CM, NULL },
+        { 0x41, 4, 3, CTAP_PERMISSION_CM, NULL },
+};
+
+static const struct authorized *authorized_of(const struct client *c) {
+        for (size_t i = 0; i < ELEMENTSOF(authorized); i++)
+                if (authorized[i].command == c->command)
+                        return &authorized[i];
+        fail_msg("command %02x takes no pinUvAuthParam", c->command);
+        return NULL;
 }
 
-static uint8_t permission(const struct client *c) {
-        return c->command == 0x01 ? CTAP_PERMISSION_MC : CTAP_PERMISSION_GA;
+static void put_member(const struct client *c, unsigned key, struct buf *out) {
+        buf_put(out, BYTES(c->members[key].data, c->members[key].len));
 }
 
-void client_authorize(struct client *c) {
-        const unsigned member = param_member(c);
+/* What the pinUvAuthParam is over. */
+static void put_message(const struct client *c, struct buf *out) {
+        switch (c->command) {
+        case 0x01:
+        case 0x02:
+                buf_put(out, BYTES_OF(c->client_data_hash));
+                break;
+        default: /* the subcommand, which is one byte in CBOR too, and its parameters */
+                put_member(c, 1, out);
+                put_member(c, 2, out);
+                break;
+        }
+        assert_int_equal(buf_error(out), 0);
+}
+
+static void authorize(struct client *c, struct bytes message) {
+        const struct authorized *a = authorized_of(c);
         uint8_t storage[32];
         struct buf param = BUF_ON(storage);
 
-        platform_token_param(&c->platform, BYTES_OF(c->client_data_hash), &param);
-        client_set(c, member, "h'%s'", client_hex(c, buf_bytes(&param)));
-        client_set(c, member + 1, "%u", c->platform.protocol);
+        platform_token_param(&c->platform, message, &param);
+        client_set(c, a->param, "h'%s'", client_hex(c, buf_bytes(&param)));
+        client_set(c, a->protocol, "%u", c->platform.protocol);
+}
+
+void client_authorize(struct client *c) {
+        uint8_t storage[4200];
+        struct buf message = BUF_ON(storage);
+
+        put_message(c, &message);
+        authorize(c, buf_bytes(&message));
 }
 
 void client_verify(struct client *c) {
-        client_get_token(c, 2, permission(c), CLIENT_RP);
+        const struct authorized *a = authorized_of(c);
+
+        client_get_token(c, 2, a->permission, a->rp_id);
         client_authorize(c);
 }
 
 /* What can be wrong with a token before it is used. */
-static void get_bad_token(struct client *c, enum client_flaw flaw) {
-        const uint8_t wrong = permission(c) ^ (CTAP_PERMISSION_MC | CTAP_PERMISSION_GA);
+static void get_bad_token(struct client *c, const struct authorized *a, enum client_flaw flaw) {
+        const uint8_t all = 0x37; /* that may come together */
 
-        client_get_token(c, 2, flaw == CLIENT_FLAW_NO_PERMISSION ? wrong : permission(c),
-                         flaw == CLIENT_FLAW_OTHER_SITE ? "other.example" : CLIENT_RP);
+        client_get_token(c, 2,
+                         flaw == CLIENT_FLAW_NO_PERMISSION ? (uint8_t)(all & ~a->permission)
+                                                           : (uint8_t)a->permission,
+                         flaw == CLIENT_FLAW_OTHER_SITE ? "other.example" : a->rp_id);
         if (flaw == CLIENT_FLAW_OTHER_VALUE)
                 c->platform.token[31] ^= 1;
-        if (flaw == CLIENT_FLAW_OTHER_MESSAGE)
-                c->client_data_hash[0] ^= 1;
         if (flaw == CLIENT_FLAW_OTHER_PROTOCOL)
                 c->platform.protocol = 1;
 }
 
+static void authorize_badly(struct client *c, const struct authorized *a, enum client_flaw flaw) {
+        uint8_t storage[4200];
+        struct buf message = BUF_ON(storage);
+
+        put_message(c, &message);
+        if (flaw == CLIENT_FLAW_OTHER_MESSAGE)
+                storage[0] ^= 1;
+        authorize(c, buf_bytes(&message));
+        if (flaw == CLIENT_FLAW_SHORT)
+                client_set(c, a->param, "h'0011'");
+}
+
 void client_verify_badly(struct client *c, enum client_flaw flaw) {
-        const unsigned member = param_member(c);
+        const struct authorized *a = authorized_of(c);
         struct platform old;
 
-        get_bad_token(c, flaw);
-        client_authorize(c);
-        if (flaw == CLIENT_FLAW_OTHER_MESSAGE)
-                c->client_data_hash[0] ^= 1;
-        if (flaw == CLIENT_FLAW_SHORT)
-                client_set(c, member, "h'0011'");
+        get_bad_token(c, a, flaw);
+        authorize_badly(c, a, flaw);
         if (flaw == CLIENT_FLAW_NO_TOKEN)
                 ctap_end_token(c->ctap);
         if (flaw == CLIENT_FLAW_REPLACED) {
                 old = c->platform;
-                client_get_token(c, 2, permission(c), CLIENT_RP);
+                client_get_token(c, 2, (uint8_t)a->permission, a->rp_id);
                 c->platform = old;
         }
         if (flaw == CLIENT_FLAW_LATE)

@@ -85,6 +85,8 @@ int client_teardown(void **state);
 /* Begins a request that the authenticator will like. */
 void client_make_credential(struct client *c);
 void client_get_assertion(struct client *c);
+/* One of a command with subcommands, without their parameters (member 2). */
+void client_manage(struct client *c, uint8_t command, unsigned subcommand);
 /* Changes, adds or takes away one of its members. */
 _printf_(3, 4) void client_set(struct client *c, unsigned key, const char *format, ...);
 void client_unset(struct client *c, unsigned key);
@@ -118,7 +120,7 @@ void client_agree(struct client *c, unsigned protocol);
 void client_get_token(struct client *c, unsigned protocol, uint8_t permissions, const char *rp_id);
 /* Puts the pinUvAuthParam into the request, by the token that the client has. */
 void client_authorize(struct client *c);
-/* All of it, with a new token for the request and CLIENT_RP. */
+/* All of it, with a new token for the request and, if it is for one site, CLIENT_RP. */
 void client_verify(struct client *c);
 
 /* Reasons why a pinUvAuthParam does not count. */

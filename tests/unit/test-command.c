@@ -132,7 +132,7 @@ static void B11_no_parameters_at_all(void **state) {
 }
 
 static void B13_unknown_commands(void **state) {
-        static const uint8_t known[] = { 0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0b };
+        static const uint8_t known[] = { 0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0a, 0x0b, 0x41 };
         struct client *c = *state;
 
         for (unsigned code = 0; code <= UINT8_MAX; code++) {
@@ -222,13 +222,17 @@ static void a_reply_begins_at_the_front_of_its_buffer(void **state) {
         assert_int_equal(storage[0], CTAP_OK);
 }
 
-static void an_announced_size_below_1024_is_refused(void **state) {
-        struct ctap_options options = { .max_message = 1023 };
+static void an_announced_size_that_cannot_be_is_refused(void **state) {
+        static const uint32_t sizes[] = { 0, 1023, 7610, UINT32_MAX };
         struct client *c = *state;
         struct ctap *none = NULL;
 
-        assert_int_equal(ctap_new(&c->fake->env, &options, &none), -EINVAL);
-        assert_null(none);
+        for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+                const struct ctap_options options = { .max_message = sizes[i] };
+
+                assert_int_equal(ctap_new(&c->fake->env, &options, &none), -EINVAL);
+                assert_null(none);
+        }
         assert_null(ctap_free(NULL));
 }
 
@@ -355,7 +359,7 @@ int main(void) {
                 client_unit_test(a_message_of_no_bytes),
                 client_unit_test(a_reply_without_room_is_an_error_before_anything_is_done),
                 client_unit_test(a_reply_begins_at_the_front_of_its_buffer),
-                client_unit_test(an_announced_size_below_1024_is_refused),
+                client_unit_test(an_announced_size_that_cannot_be_is_refused),
                 client_unit_test(U4_a_ctap2_command_that_asks_nobody_leaves_a_u2f_question_alone),
                 client_unit_test(U4_a_ctap2_question_withdraws_a_u2f_question),
                 client_unit_test(U4_a_u2f_question_expires),
