@@ -6,6 +6,7 @@
  * be shown for another.
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@
 enum {
         ID_VERSION = 1,
         SEAL_VERSION = 1,
-        RECORD_VERSION = 1,
+        RECORD_VERSION_1 = 1, /* without credBlob */
+        RECORD_VERSION = 2,
 };
 
 #define ID_RANDOM_SIZE 16
@@ -23,7 +25,13 @@ enum {
 /* In place of a length: the member was absent (CM11). */
 #define TEXT_ABSENT 0xffff
 
-#define RECORD_MAX (1 + 2 + CTAP_RP_ID_MAX + 2 + CTAP_USER_ID_MAX + 2 * (2 + CTAP_USER_TEXT_MAX))
+#define RECORD_MAX                                                                          \
+        (1 + 2 + CTAP_RP_ID_MAX + 2 + CTAP_USER_ID_MAX + 2 * (2 + CTAP_USER_TEXT_MAX) + 2 + \
+         CTAP_CRED_BLOB_MAX)
+
+static_assert(1 + sizeof(struct ctap_gcm_nonce) + RECORD_MAX + CTAP_GCM_TAG_SIZE <=
+                      sizeof(((struct ctap_row *)NULL)->sealed),
+              "a row has room for the largest record");
 
 int ctap_credential_keys_derive(const struct secret32 *store_key,
                                 struct ctap_credential_keys *ret) {
@@ -189,7 +197,8 @@ int ctap_record_seal(const struct ctap_credential_keys *k, struct ctap_rng *rng,
         struct ctap_gcm_nonce nonce;
         int r;
 
-        if (record->rp_id.len > CTAP_RP_ID_MAX || record->user_id.len > CTAP_USER_ID_MAX)
+        if (record->rp_id.len > CTAP_RP_ID_MAX || record->user_id.len > CTAP_USER_ID_MAX ||
+            record->cred_blob.len > CTAP_CRED_BLOB_MAX)
                 return -EMSGSIZE;
 
         buf_put_u8(&plain, RECORD_VERSION);
@@ -197,6 +206,7 @@ int ctap_record_seal(const struct ctap_credential_keys *k, struct ctap_rng *rng,
         buf_put_string16(&plain, record->user_id);
         put_text(&plain, record->has_user_name, record->user_name);
         put_text(&plain, record->has_display_name, record->user_display_name);
+        buf_put_string16(&plain, record->cred_blob);
         r = buf_error(&plain);
         if (r == 0)
                 r = additional_data(k, row, rp_id_hash, &additional);
@@ -218,14 +228,16 @@ int ctap_record_seal(const struct ctap_credential_keys *k, struct ctap_rng *rng,
 
 static int record_decode(struct bytes plain, struct ctap_record *ret) {
         struct cursor in = { plain, false };
-        struct ctap_record record;
+        struct ctap_record record = { 0 };
         uint8_t version = cursor_u8(&in);
 
         record.rp_id = cursor_string16(&in);
         record.user_id = cursor_string16(&in);
         record.user_name = take_text(&in, &record.has_user_name);
         record.user_display_name = take_text(&in, &record.has_display_name);
-        if (cursor_end(&in) < 0 || version != RECORD_VERSION)
+        if (version != RECORD_VERSION_1)
+                record.cred_blob = cursor_string16(&in);
+        if (cursor_end(&in) < 0 || (version != RECORD_VERSION_1 && version != RECORD_VERSION))
                 return -EBADMSG;
 
         *ret = record;

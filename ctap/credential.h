@@ -9,8 +9,8 @@
  *
  * id      = random(16) | HMAC(id key, 01 | random | rpIdHash)
  * sealed  = 01 | nonce(12) | ciphertext | tag(16), additional data: id | RP tag
- * record  = 01 | rp.id, user.id, user.name, user.displayName as 16-bit length and bytes, in clear;
- *           length ffff: the name was absent
+ * record  = 02 | rp.id, user.id, user.name, user.displayName, credBlob as 16-bit length and bytes,
+ *           in clear; length ffff: the name was absent. 01 is the same without credBlob.
  */
 
 #include <stdbool.h>
@@ -51,7 +51,7 @@ _must_check_ int ctap_account_tag(const struct ctap_credential_keys *k,
 _must_check_ int ctap_large_blob_key(const struct ctap_credential_keys *k,
                                      const struct ctap_credential_id *id, struct secret32 *ret);
 
-/* Who a credential belongs to. The slices borrow; texts are UTF-8; absent members are empty. */
+/* Who a credential belongs to, and what its site left with it. The slices borrow; texts are UTF-8; absent members are empty. */
 struct ctap_record {
         struct bytes rp_id; /* empty for U2F, which knows only the hash */
         struct bytes user_id;
@@ -59,17 +59,19 @@ struct ctap_record {
         struct bytes user_display_name;
         bool has_user_name; /* CM11: absent is not the same as empty */
         bool has_display_name;
+        struct bytes cred_blob; /* D6: what the site wants to get back */
 };
 
 /* What a person knows the account by; empty if it was given no name. */
 struct bytes ctap_record_account(const struct ctap_record *record);
 
-/* What a record may hold; texts are cut on a UTF-8 boundary (B19), ids are not cut. */
+/* What a record may hold; texts are cut on a UTF-8 boundary (B19), nothing else is cut. */
 #define CTAP_RP_ID_MAX     255
 #define CTAP_USER_ID_MAX   64
 #define CTAP_USER_TEXT_MAX 128
+#define CTAP_CRED_BLOB_MAX 32
 
-/* Fills row->sealed for row->id. -EMSGSIZE if an id is too long. */
+/* Fills row->sealed for row->id. -EMSGSIZE if an id or the credBlob is too long. */
 _must_check_ int ctap_record_seal(const struct ctap_credential_keys *k, struct ctap_rng *rng,
                                   const struct sha256 *rp_id_hash, const struct ctap_record *record,
                                   struct ctap_row *row);

@@ -8,8 +8,8 @@
  *
  *   i AT MASK LEN AT MASK   an id of ours, LEN bytes of it, with bits flipped in it and in the RP
  *   I ID                    any id at all
- *   r AT AT MASK TEXTS      a record of four texts (16-bit length and bytes; ffff: absent), opened
- *                           again, as it is and with bits flipped in the row
+ *   r AT AT MASK TEXTS      a record of five texts (16-bit length and bytes; ffff: absent), the last
+ *                           one its credBlob, opened again, as it is and with bits flipped in the row
  *   p PLAIN                 any plaintext, properly sealed
  *   s SEALED                any sealed record
  */
@@ -103,6 +103,7 @@ static int open_row(const struct fixture *f, const struct ctap_row *row, struct 
         inside(ret->user_id, storage);
         inside(ret->user_name, storage);
         inside(ret->user_display_name, storage);
+        inside(ret->cred_blob, storage);
         require(ret->has_user_name || ret->user_name.len == 0);
         require(ret->has_display_name || ret->user_display_name.len == 0);
         return 0;
@@ -126,6 +127,7 @@ static void same_record(const struct ctap_record *in, const struct ctap_record *
         require(bytes_equal(in->user_id, out->user_id));
         require(in->has_user_name == out->has_user_name);
         require(in->has_display_name == out->has_display_name);
+        require(bytes_equal(in->cred_blob, out->cred_blob));
         same_text(in->user_name, out->user_name);
         same_text(in->user_display_name, out->user_display_name);
 }
@@ -142,9 +144,11 @@ static void try_record(struct fixture *f, struct cursor *c) {
         in.user_id = take_text(c, &present);
         in.user_name = take_text(c, &in.has_user_name);
         in.user_display_name = take_text(c, &in.has_display_name);
+        in.cred_blob = take_text(c, &present);
 
         r = ctap_record_seal(&f->keys, &f->random.rng, &f->rp, &in, &f->row);
-        if (in.rp_id.len > CTAP_RP_ID_MAX || in.user_id.len > CTAP_USER_ID_MAX) {
+        if (in.rp_id.len > CTAP_RP_ID_MAX || in.user_id.len > CTAP_USER_ID_MAX ||
+            in.cred_blob.len > CTAP_CRED_BLOB_MAX) {
                 require(r == -EMSGSIZE && f->row.sealed_len == 0);
                 return;
         }
@@ -177,7 +181,10 @@ static void try_plain(struct fixture *f, struct bytes plain) {
         if (ctap_gcm_seal(&f->keys.record, &nonce, buf_bytes(&additional), plain, &sealed) < 0)
                 return;
         f->row.sealed_len = (uint16_t)sealed.len;
-        (void)open_row(f, &f->row, &opened, &out);
+        if (open_row(f, &f->row, &opened, &out) == 0) {
+                require(plain.data[0] == 1 || plain.data[0] == 2);
+                require(plain.data[0] == 2 || out.cred_blob.len == 0);
+        }
         require(bytes_equal(buf_bytes(&opened), plain));
 }
 

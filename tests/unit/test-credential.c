@@ -249,6 +249,7 @@ static struct ctap_record full_record(void) {
                 BYTES_TEXT("Ada"),
                 true,
                 true,
+                BYTES_TEXT("blob"),
         };
 }
 
@@ -272,6 +273,7 @@ static void a_record_comes_back_as_it_was(void **state) {
         assert_bytes_equal(o.record.user_display_name, record.user_display_name);
         assert_true(o.record.has_user_name);
         assert_true(o.record.has_display_name);
+        assert_bytes_equal(o.record.cred_blob, record.cred_blob);
 }
 
 static void the_layout_of_a_sealed_record_is_fixed(void **state) {
@@ -279,13 +281,52 @@ static void the_layout_of_a_sealed_record_is_fixed(void **state) {
         struct ctap_record record = { .rp_id = BYTES_TEXT("a.b"),
                                       .user_id = BYTES_TEXT("u"),
                                       .has_user_name = true,
-                                      .user_name = BYTES_TEXT("n") };
+                                      .user_name = BYTES_TEXT("n"),
+                                      .cred_blob = BYTES_TEXT("blob") };
         struct ctap_row row;
 
         seal(f, &record, &row);
-        assert_hex_equal(BYTES(row.sealed, row.sealed_len),
-                         "011112131415161718191a1b1c"
-                         "d511fc2d29eff09556df461f0f210ce044ca98d9cd3934190ba7a1a6a5d5");
+        assert_hex_equal(
+                BYTES(row.sealed, row.sealed_len),
+                "011112131415161718191a1b1c"
+                "d611fc2d29eff09556df461f0f213a053fb4bfd212c168eaebb71241968ff12f4afcc51c");
+}
+
+/* Of credentials that were made before there was a credBlob. */
+static void a_record_of_the_first_version_opens(void **state) {
+        _cleanup_(release) struct bytes sealed =
+                unhex("011112131415161718191a1b1c"
+                      "d511fc2d29eff09556df461f0f210ce044ca98d9cd3934190ba7a1a6a5d5");
+        struct fixture *f = *state;
+        struct ctap_row row = { .id = f->id, .sealed_len = (uint16_t)sealed.len };
+        struct opened o;
+
+        memcpy(row.sealed, sealed.data, sealed.len);
+        assert_int_equal(open_row(f, &row, &o), 0);
+        assert_bytes_equal(o.record.rp_id, BYTES_TEXT("a.b"));
+        assert_bytes_equal(o.record.user_id, BYTES_TEXT("u"));
+        assert_bytes_equal(o.record.user_name, BYTES_TEXT("n"));
+        assert_false(o.record.has_display_name);
+        assert_int_equal(o.record.cred_blob.len, 0);
+}
+
+static void D6_a_blob_is_kept_whole_or_not_at_all(void **state) {
+        static const uint8_t blob[CTAP_CRED_BLOB_MAX + 1] = { 0, 1, 2 };
+        struct fixture *f = *state;
+        struct ctap_record record = full_record();
+        struct ctap_row row, before;
+        struct opened o;
+
+        for (size_t n = 0; n < sizeof(blob); n++) {
+                record.cred_blob = BYTES(blob, n);
+                seal(f, &record, &row);
+                assert_int_equal(open_row(f, &row, &o), 0);
+                assert_bytes_equal(o.record.cred_blob, record.cred_blob);
+        }
+        before = row;
+        record.cred_blob = BYTES_OF(blob);
+        assert_int_equal(ctap_record_seal(&f->keys, &f->rng.base, &rp, &record, &row), -EMSGSIZE);
+        assert_memory_equal(&row, &before, sizeof(row));
 }
 
 static void nothing_of_a_record_is_readable(void **state) {
@@ -351,6 +392,7 @@ static void B20_ids_are_kept_whole_or_not_at_all(void **state) {
         record.user_id = BYTES(user_id, CTAP_USER_ID_MAX);
         record.user_name = BYTES_OF(text);
         record.user_display_name = BYTES_OF(text);
+        record.cred_blob = BYTES(text, CTAP_CRED_BLOB_MAX);
         seal(f, &record, &row);
         assert_int_equal(open_row(f, &row, &o), 0);
         assert_bytes_equal(o.record.rp_id, record.rp_id);
@@ -465,6 +507,8 @@ int main(void) {
                 TEST(a_large_blob_key_never_changes),
                 TEST(a_record_comes_back_as_it_was),
                 TEST(the_layout_of_a_sealed_record_is_fixed),
+                TEST(a_record_of_the_first_version_opens),
+                TEST(D6_a_blob_is_kept_whole_or_not_at_all),
                 TEST(nothing_of_a_record_is_readable),
                 TEST(CM11_absent_and_empty_names_are_told_apart),
                 TEST(B19_long_names_are_cut_between_characters),

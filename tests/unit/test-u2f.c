@@ -853,12 +853,12 @@ static void U9_a_handle_is_a_credential_id(void **state) {
 /* A credential of CTAP2 in place of the registered one. */
 static void make_ctap2_of(struct fixture *f, const struct sha256 *rp, int32_t alg,
                           const char *user_name) {
-        const struct ctap_record record = { BYTES_TEXT("example.com"),
-                                            BYTES_TEXT("id"),
-                                            BYTES_TEXT(user_name),
-                                            BYTES_TEXT("Ada"),
-                                            true,
-                                            true };
+        const struct ctap_record record = { .rp_id = BYTES_TEXT("example.com"),
+                                            .user_id = BYTES_TEXT("id"),
+                                            .user_name = BYTES_TEXT(user_name),
+                                            .user_display_name = BYTES_TEXT("Ada"),
+                                            .has_user_name = true,
+                                            .has_display_name = true };
         struct ctap_row *row = &f->w->rows[0];
 
         row->alg = alg;
