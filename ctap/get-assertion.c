@@ -43,6 +43,8 @@ struct assertion {
         struct ctap_loaded_key *key; /* NULL: it wants the PIN, and nobody gave it */
         struct buf hmac;             /* what hmac-secret answers */
         uint8_t hmac_storage[CTAP_HMAC_OUTPUT_MAX];
+        bool has_large_blob_key; /* it was asked for, and there is one */
+        struct secret32 large_blob_key;
         struct buf auth_data;
         uint8_t auth_data_storage[CTAP_AUTH_DATA_MAX];
         struct ctap_signature signature;
@@ -52,6 +54,7 @@ static void assertion_done(struct assertion *a) {
         struct ctap_keys *k = a->ctap->env.keys;
 
         k->ops->unload(k, a->key);
+        secret32_wipe(&a->large_blob_key);
 }
 
 /* ---- what both commands do ---- */
@@ -87,6 +90,15 @@ static int prepare_hmac(struct assertion *a) {
                                 &a->hmac);
 }
 
+/* GA16. What a site keeps with a key behind the PIN is behind it too. */
+static int prepare_large_blob_key(struct assertion *a) {
+        a->has_large_blob_key = a->walk->extensions.large_blob_key &&
+                                (a->row.flags & CTAP_ROW_LARGE_BLOB_KEY) && !lacks_pin(a);
+        if (!a->has_large_blob_key)
+                return 0;
+        return ctap_large_blob_key(&a->ctap->credential_keys, &a->row.id, &a->large_blob_key);
+}
+
 /* While the person reads the question. */
 static int assertion_prepare(void *userdata) {
         struct assertion *a = userdata;
@@ -99,6 +111,8 @@ static int assertion_prepare(void *userdata) {
                         return r;
         }
         r = prepare_hmac(a);
+        if (r == 0)
+                r = prepare_large_blob_key(a);
         if (r < 0 || lacks_pin(a))
                 return r;
         return env->keys->ops->load(env->keys, BYTES(a->row.key.data, a->row.key.len),
@@ -107,12 +121,17 @@ static int assertion_prepare(void *userdata) {
 
 static int put_auth_data(struct assertion *a, uint32_t count) {
         const struct ctap_assertions_walk *w = a->walk;
+        const struct ctap_extension_outputs of_this = {
+                .hmac = buf_bytes(&a->hmac),
+                .cred_blob = lacks_pin(a) ? BYTES_NULL : a->record.cred_blob,
+                .third_party_payment = a->row.flags & CTAP_ROW_THIRD_PARTY_PAYMENT,
+        };
         uint8_t storage[CTAP_EXTENSIONS_MAX];
         struct buf outputs = BUF_ON(storage);
         struct ctap_auth_data d = { .rp_id_hash = w->rp_id_hash, .count = count };
         int r;
 
-        ctap_extensions_put(&w->extensions, buf_bytes(&a->hmac), &outputs);
+        ctap_extensions_put(&w->extensions, &of_this, &outputs);
         r = buf_error(&outputs);
         if (r < 0)
                 return r;
@@ -156,7 +175,7 @@ static void assertion_encode(const struct assertion *a, uint32_t n_credentials,
         /* GA12: who else has an account here is for a verified person to see, and only to choose by. */
         const bool named = a->walk->verification.verified && a->walk->n > 1;
 
-        cbor_put_map(out, 3u + has_user + (n_credentials > 0));
+        cbor_put_map(out, 3u + has_user + (n_credentials > 0) + a->has_large_blob_key);
         cbor_put_int(out, 0x01);
         ctap_put_descriptor(out, &a->row.id);
         cbor_put_int(out, 0x02);
@@ -170,6 +189,10 @@ static void assertion_encode(const struct assertion *a, uint32_t n_credentials,
         if (n_credentials > 0) {
                 cbor_put_int(out, 0x05);
                 cbor_put_int(out, n_credentials);
+        }
+        if (a->has_large_blob_key) {
+                cbor_put_int(out, 0x07);
+                cbor_put_bytes(out, BYTES_OF(a->large_blob_key));
         }
 }
 
@@ -229,6 +252,10 @@ static enum ctap_status check_options(struct ctap *c, const struct ga_request *r
 /* Begins the walk with what does not depend on the credential. */
 static enum ctap_status ga_authorize(struct ctap *c, const struct ga_request *rq,
                                      struct ctap_assertions_walk *walk) {
+        const struct ctap_extension_scope scope = {
+                .ceremony = CTAP_CEREMONY_USE,
+                .rp_id_hash = &walk->rp_id_hash,
+        };
         const struct bytes hash = rq->client_data_hash.string;
         enum ctap_status s;
         int r;
@@ -249,8 +276,7 @@ static enum ctap_status ga_authorize(struct ctap *c, const struct ga_request *rq
                         &walk->verification);
         if (s != CTAP_OK)
                 return s;
-        return ctap_extensions_read(&c->agreement, CTAP_CEREMONY_USE, &rq->extensions,
-                                    &walk->extensions);
+        return ctap_extensions_read(c, &scope, &rq->extensions, &walk->extensions);
 }
 
 /*

@@ -40,14 +40,14 @@ static void put_versions(struct cbor_writer *out, bool always_uv) {
         cbor_put_string(out, "FIDO_2_0");
 }
 
-static void put_extensions(struct cbor_writer *out) {
+static void put_extensions(struct cbor_writer *out, const struct ctap_options *o) {
         size_t n = 0;
 
-        while (ctap_extension_name(n))
+        while (ctap_extension_name(o, n))
                 n++;
         cbor_put_array(out, n);
         for (size_t i = 0; i < n; i++)
-                cbor_put_string(out, ctap_extension_name(i));
+                cbor_put_string(out, ctap_extension_name(o, i));
 }
 
 /* Shorter names first (B2). `plat` stays away: clients then use the HID device. */
@@ -102,13 +102,13 @@ enum ctap_status ctap_get_info(struct ctap *c, const struct ctap_call *call _unu
         const struct ctap_settings *settings = c->env.store->ops->settings(c->env.store);
         const struct ctap_options *o = &c->options;
 
-        cbor_put_map(out, 16);
+        cbor_put_map(out, 17);
 
         cbor_put_int(out, 0x01); /* versions */
         put_versions(out, ctap_always_uv(c));
 
         cbor_put_int(out, 0x02); /* extensions */
-        put_extensions(out);
+        put_extensions(out, o);
 
         cbor_put_int(out, 0x03); /* aaguid */
         cbor_put_bytes(out, BYTES_OF(o->aaguid));
@@ -126,6 +126,9 @@ enum ctap_status ctap_get_info(struct ctap *c, const struct ctap_call *call _unu
 
         cbor_put_int(out, 0x0e); /* firmwareVersion */
         cbor_put_int(out, o->firmware_version);
+
+        cbor_put_int(out, 0x0f); /* maxCredBlobLength */
+        cbor_put_int(out, CTAP_CRED_BLOB_MAX);
 
         cbor_put_int(out, 0x14); /* remainingDiscoverableCredentials */
         cbor_put_int(out, c->env.store->ops->remaining(c->env.store));

@@ -57,12 +57,14 @@ struct mc_credential {
         struct buf auth_data;
         uint8_t auth_data_storage[CTAP_AUTH_DATA_MAX];
         struct ctap_signature signature;
+        struct secret32 large_blob_key; /* meaningless unless it was asked for */
 };
 
 static void mc_credential_done(struct mc_credential *m) {
         struct ctap_keys *k = m->ctap->env.keys;
 
         k->ops->unload(k, m->key);
+        secret32_wipe(&m->large_blob_key);
 }
 
 /* ---- decode ---- */
@@ -208,6 +210,11 @@ static enum ctap_status check_options(struct ctap *c, const struct mc_request *r
 /* The order of CTAP 2.3 §6.1.2 steps 1 to 11. */
 static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
         const struct ctap_authorization *a = &rq->authorization;
+        const struct ctap_extension_scope scope = {
+                .ceremony = CTAP_CEREMONY_CREATE,
+                .discoverable = a->rk.boolean,
+                .rp_id_hash = &rq->rp_id_hash,
+        };
         enum ctap_status s;
         int r;
 
@@ -229,7 +236,7 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
                         &rq->verification);
         if (s != CTAP_OK)
                 return s;
-        s = ctap_extensions_read(&c->agreement, CTAP_CEREMONY_CREATE, &rq->extensions, &rq->asked);
+        s = ctap_extensions_read(c, &scope, &rq->extensions, &rq->asked);
         if (s != CTAP_OK || rq->asked.cred_protect != 3)
                 return s;
         /*
@@ -246,6 +253,18 @@ static enum ctap_key_class class_of(const struct ctap *c, const struct mc_reques
         return ctap_always_uv(c) || rq->asked.cred_protect == 3 ? CTAP_CLASS_B : CTAP_CLASS_A;
 }
 
+static uint32_t row_flags(const struct mc_request *rq) {
+        uint32_t flags = 0;
+
+        if (rq->authorization.rk.boolean)
+                flags |= CTAP_ROW_DISCOVERABLE;
+        if (rq->asked.large_blob_key)
+                flags |= CTAP_ROW_LARGE_BLOB_KEY;
+        if (rq->asked.third_party_payment)
+                flags |= CTAP_ROW_THIRD_PARTY_PAYMENT;
+        return flags;
+}
+
 /* Everything of the row but the key. */
 static int prepare_row(struct mc_credential *m) {
         const struct ctap_credential_keys *k = &m->ctap->credential_keys;
@@ -257,6 +276,7 @@ static int prepare_row(struct mc_credential *m) {
                 .user_display_name = rq->user.display_name.string,
                 .has_user_name = rq->user.name.kind != CBOR_KIND_ABSENT,
                 .has_display_name = rq->user.display_name.kind != CBOR_KIND_ABSENT,
+                .cred_blob = rq->asked.cred_blob,
         };
         struct ctap_row *row = &m->row;
         int r;
@@ -271,8 +291,8 @@ static int prepare_row(struct mc_credential *m) {
         r = ctap_rp_tag(k, &rq->rp_id_hash, &row->rp_tag);
         if (r < 0)
                 return r;
-        if (rq->authorization.rk.boolean) {
-                row->flags = CTAP_ROW_DISCOVERABLE;
+        row->flags = row_flags(rq);
+        if (row->flags & CTAP_ROW_DISCOVERABLE) {
                 r = ctap_account_tag(k, &rq->rp_id_hash, record.user_id, &row->account_tag);
                 if (r < 0)
                         return r;
@@ -280,22 +300,26 @@ static int prepare_row(struct mc_credential *m) {
         return ctap_record_seal(k, m->ctap->env.rng, &rq->rp_id_hash, &record, row);
 }
 
-/* Both keys of hmac-secret, and what hmac-secret-mc wants to have computed by one of them. */
+/* What is made for them, and what hmac-secret-mc wants to have computed by one of the keys. */
 static int prepare_extensions(struct mc_credential *m, struct buf *outputs) {
         uint8_t storage[CTAP_HMAC_OUTPUT_MAX];
         const struct ctap_extensions *asked = &m->rq->asked;
         const struct ctap_env *env = &m->ctap->env;
+        struct ctap_extension_outputs of_this = { 0 };
         struct buf hmac = BUF_ON(storage);
         int r = 0;
 
-        if (asked->cred_random)
+        if (asked->large_blob_key)
+                r = ctap_large_blob_key(&m->ctap->credential_keys, &m->row.id, &m->large_blob_key);
+        if (r == 0 && asked->cred_random)
                 r = ctap_cred_random_make(env->keys, &m->row);
         if (r == 0 && asked->salts.len > 0)
                 r = ctap_hmac_secret(env, &asked->salts, &m->row,
                                      ctap_ticket_of(&m->rq->verification), &hmac);
         if (r < 0)
                 return r;
-        ctap_extensions_put(asked, buf_bytes(&hmac), outputs);
+        of_this.hmac = buf_bytes(&hmac);
+        ctap_extensions_put(asked, &of_this, outputs);
         return buf_error(outputs);
 }
 
@@ -415,8 +439,12 @@ static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
 static void mc_encode(const struct mc_credential *m, struct cbor_writer *out) {
         const struct bytes signature = BYTES(m->signature.data, m->signature.len);
 
-        cbor_put_map(out, 3);
+        cbor_put_map(out, 3u + m->rq->asked.large_blob_key);
         ctap_attestation_put(out, m->format, buf_bytes(&m->auth_data), m->rq->alg->id, signature);
+        if (m->rq->asked.large_blob_key) {
+                cbor_put_int(out, 0x05);
+                cbor_put_bytes(out, BYTES_OF(m->large_blob_key));
+        }
 }
 
 enum ctap_status ctap_make_credential(struct ctap *c, const struct ctap_call *call,

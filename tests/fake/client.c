@@ -23,6 +23,7 @@ static int setup(void **state, bool always_uv) {
         struct ctap_options options = {
                 .firmware_version = 7,
                 .max_message = CLIENT_MESSAGE,
+                .max_large_blobs = CLIENT_BLOBS,
                 .always_uv = always_uv,
         };
         struct client *c = calloc(1, sizeof(*c));
@@ -247,6 +248,21 @@ static struct cbor_value next_of(struct bytes *members, int64_t key, enum cbor_k
         return v;
 }
 
+static bool is_next(const struct bytes *members, uint8_t key) {
+        return members->len > 0 && members->data[0] == key;
+}
+
+/* H16: of 32 bytes; empty if it is not there. */
+static struct bytes read_large_blob_key(struct bytes *members, uint8_t key) {
+        struct bytes value;
+
+        if (!is_next(members, key))
+                return BYTES_NULL;
+        value = next_of(members, key, CBOR_KIND_BYTES).string;
+        assert_int_equal(value.len, 32);
+        return value;
+}
+
 /* F1: the fixed part. */
 static struct cursor read_auth_data(struct bytes auth_data, uint8_t *ret_flags,
                                     uint32_t *ret_count) {
@@ -297,10 +313,11 @@ void client_read_made(struct client *c, struct made *ret) {
         struct cbor_value statement;
         struct cursor at;
 
-        assert_int_equal(map.n, 3); /* MC22 */
         ret->fmt = next_of(&map.elements, 1, CBOR_KIND_TEXT).string;
         ret->auth_data = next_of(&map.elements, 2, CBOR_KIND_BYTES).string;
         statement = next_of(&map.elements, 3, CBOR_KIND_MAP);
+        ret->large_blob_key = read_large_blob_key(&map.elements, 5);
+        assert_int_equal(map.elements.len, 0); /* MC22 */
 
         at = read_auth_data(ret->auth_data, &ret->flags, &ret->count);
         assert_bytes_equal(cursor_take(&at, 16), BYTES_OF(client_aaguid)); /* F4 */
@@ -348,14 +365,15 @@ static void read_given(struct client *c, const struct made *made, bool by_nobody
         ret->extensions = read_extensions(at.left, ret->flags);
         assert_false(ret->flags & 0x40); /* GA14 */
 
-        ret->has_user = map.elements.len > 0 && map.elements.data[0] == 0x04;
+        ret->has_user = is_next(&map.elements, 4);
         if (ret->has_user)
                 read_user(&map.elements, ret);
         ret->n_credentials = 0;
-        if (map.elements.len > 0) {
+        if (is_next(&map.elements, 5)) {
                 ret->n_credentials = (uint32_t)next_of(&map.elements, 5, CBOR_KIND_INT).integer;
                 assert_true(ret->n_credentials > 1); /* GA11 */
         }
+        ret->large_blob_key = read_large_blob_key(&map.elements, 7);
         assert_int_equal(map.elements.len, 0);
 }
 

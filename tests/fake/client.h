@@ -21,6 +21,7 @@
 #define CLIENT_MEMBERS    16
 #define CLIENT_CHANNEL    0x01020304u
 #define CLIENT_MESSAGE    1536
+#define CLIENT_BLOBS      2048 /* the largest large-blob array */
 #define CLIENT_RP         "example.com"
 #define CLIENT_PIN        "1234"
 #define CLIENT_PUBLIC_KEY "'type': 'public-key'"
@@ -54,7 +55,8 @@ struct made {
         struct bytes fmt, auth_data, id;
         uint8_t flags;
         uint32_t count;
-        struct bytes extensions; /* the map of outputs; empty if there is none */
+        struct bytes extensions;     /* the map of outputs; empty if there is none */
+        struct bytes large_blob_key; /* empty if the member is absent */
         int64_t alg;
         uint8_t x[48], y[48];
         size_t field; /* size of a coordinate */
@@ -66,7 +68,7 @@ struct given {
         struct bytes id, auth_data;
         uint8_t flags;
         uint32_t count;
-        struct bytes extensions; /* likewise */
+        struct bytes extensions, large_blob_key; /* likewise */
         bool has_user;
         struct bytes user_id, user_name, user_display_name;
         uint32_t n_user_members;

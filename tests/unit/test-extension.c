@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ctap/command.h"
+#include "ctap/crypto.h"
 #include "tests/fake/client.h"
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
@@ -174,15 +175,388 @@ static void D2_anything_but_a_boolean_is_of_the_wrong_type(void **state) {
         assert_int_equal(c->fake->n_rows, 0);
 }
 
-static void D_outputs_are_in_canonical_order(void **state) {
+/* ---- credBlob ---- */
+
+#define BLOB "65786163746c79207468697274792d74776f206279746573206f6620626c6f62"
+
+static void create_discoverable(struct client *c, const char *user, const char *extensions,
+                                struct made *ret) {
+        client_make_credential(c);
+        client_set(c, 3, "{'id': h'%s', 'name': '%s'}", client_hex(c, BYTES_TEXT(user)), user);
+        client_set(c, 6, "%s", extensions);
+        client_set(c, 7, "{'rk': true}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, ret);
+}
+
+/* By a list of one, without a PIN. */
+static void use_with(struct client *c, const struct made *made, const char *extensions,
+                     struct given *ret) {
+        client_get_assertion(c);
+        client_set_list(c, 3, made, 1);
+        client_set(c, 4, "%s", extensions);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, made, ret);
+}
+
+static void D6_a_discoverable_credential_keeps_and_gives_its_blob(void **state) {
+        static const struct {
+                const char *input, *output;
+        } cases[] = {
+                { "{'credBlob': h'" BLOB "'}", "{'credBlob': h'" BLOB "'}" },
+                { "{'credBlob': h'00'}", "{'credBlob': h'00'}" },
+                { "{'credBlob': h''}", "{'credBlob': h''}" },
+        };
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                create_discoverable(c, "ann", cases[i].input, &made);
+                assert_int_equal(made.flags, 0xc1);
+                assert_outputs(made.extensions, "{'credBlob': true}");
+                use_with(c, &made, "{'credBlob': true}", &given);
+                assert_int_equal(given.flags, 0x81);
+                assert_outputs(given.extensions, cases[i].output);
+        }
+}
+
+static void D6_what_is_not_kept_is_said(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        create_discoverable(c, "ann", "{'credBlob': h'" BLOB "00'}", &made);
+        assert_outputs(made.extensions, "{'credBlob': false}");
+        use_with(c, &made, "{'credBlob': true}", &given);
+        assert_outputs(given.extensions, "{'credBlob': h''}");
+
+        assert_int_equal(create_with(c, "{'credBlob': h'" BLOB "'}"), CTAP_OK);
+        client_read_made(c, &made);
+        assert_outputs(made.extensions, "{'credBlob': false}");
+        use_with(c, &made, "{'credBlob': true}", &given);
+        assert_outputs(given.extensions, "{'credBlob': h''}");
+}
+
+static void D6_without_a_blob_it_is_empty_and_unasked_there_is_none(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_register(c, true, "ann", &made);
+        use_with(c, &made, "{'credBlob': true}", &given);
+        assert_outputs(given.extensions, "{'credBlob': h''}");
+        create_discoverable(c, "bob", "{'credBlob': h'01'}", &made);
+        use_with(c, &made, "{'credBlob': false}", &given);
+        assert_int_equal(given.flags, 0x01);
+        use_with(c, &made, "{}", &given);
+        assert_int_equal(given.flags, 0x01);
+}
+
+static void refuse_creation(struct client *c, const char *extensions, uint8_t status) {
+        client_make_credential(c);
+        client_set(c, 6, "%s", extensions);
+        client_set(c, 7, "{'rk': true}");
+        fake_forget_trace(c->fake);
+        assert_int_equal(client_send(c), status);
+        assert_string_equal(c->fake->trace, "");
+}
+
+static void refuse_use(struct client *c, const char *extensions, uint8_t status) {
+        client_get_assertion(c);
+        client_set(c, 4, "%s", extensions);
+        fake_forget_trace(c->fake);
+        assert_int_equal(client_send(c), status);
+        assert_string_equal(c->fake->trace, "");
+}
+
+static void D6_anything_but_bytes_is_of_the_wrong_type(void **state) {
+        struct client *c = *state;
+
+        refuse_creation(c, "{'credBlob': true}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+        refuse_creation(c, "{'credBlob': 'text'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+        refuse_use(c, "{'credBlob': h'00'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+        refuse_use(c, "{'credBlob': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+}
+
+/* A probe of a key behind the PIN is signed by nobody; it gets nothing that is behind the PIN. */
+static void D6_a_blob_behind_the_pin_is_given_to_a_verified_person_only(void **state) {
+        static const char ask[] = "{'credBlob': true, 'largeBlobKey': true}";
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_make_credential(c);
+        client_set(c, 6, "{'credBlob': h'01', 'largeBlobKey': true}");
+        client_set(c, 7, "{'rk': true}");
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        assert_int_equal(newest(c)->class, CTAP_CLASS_B);
+
+        client_get_assertion(c);
+        client_set(c, 4, ask);
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_probe(c, &made, &given);
+        assert_outputs(given.extensions, "{'credBlob': h''}");
+        assert_int_equal(given.large_blob_key.len, 0);
+
+        client_get_assertion(c);
+        client_set(c, 4, ask);
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+        assert_outputs(given.extensions, "{'credBlob': h'01'}");
+        assert_bytes_equal(given.large_blob_key, made.large_blob_key);
+}
+
+/* ---- largeBlobKey ---- */
+
+static void D7_the_key_is_a_member_of_the_replies_and_no_output(void **state) {
+        struct client *c = *state;
+        struct made made, other;
+        struct given given;
+
+        create_discoverable(c, "ann", "{'largeBlobKey': true}", &made);
+        assert_int_equal(made.flags, 0x41);
+        assert_int_equal(made.large_blob_key.len, 32);
+        create_discoverable(c, "bob", "{'largeBlobKey': true}", &other);
+        assert_false(bytes_equal(made.large_blob_key, other.large_blob_key));
+
+        use_with(c, &made, "{'largeBlobKey': true}", &given);
+        assert_int_equal(given.flags, 0x01);
+        assert_bytes_equal(given.large_blob_key, made.large_blob_key);
+        use_with(c, &other, "{'largeBlobKey': true}", &given);
+        assert_bytes_equal(given.large_blob_key, other.large_blob_key);
+}
+
+static void D7_only_true_is_asked_with(void **state) {
+        static const struct {
+                const char *input;
+                uint8_t status;
+        } cases[] = {
+                { "{'largeBlobKey': false}", CTAP2_ERR_INVALID_OPTION },
+                { "{'largeBlobKey': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { "{'largeBlobKey': 'not-a-boolean'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { "{'largeBlobKey': {}}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { "{'largeBlobKey': null}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+        };
+        struct client *c = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                refuse_creation(c, cases[i].input, cases[i].status);
+                refuse_use(c, cases[i].input, cases[i].status);
+        }
+}
+
+static void D7_it_is_of_discoverable_credentials(void **state) {
+        struct client *c = *state;
+
+        assert_int_equal(create_with(c, "{'largeBlobKey': true}"), CTAP2_ERR_INVALID_OPTION);
+        assert_string_equal(c->fake->trace, "");
+        client_set(c, 7, "{'rk': false}");
+        assert_int_equal(client_send(c), CTAP2_ERR_INVALID_OPTION);
+}
+
+static void D7_without_a_large_blob_array_it_is_unknown(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        c->ctap->options.max_large_blobs = 0;
+        create_discoverable(c, "ann", "{'largeBlobKey': false}", &made);
+        create_discoverable(c, "ann", "{'largeBlobKey': true}", &made);
+        assert_int_equal(made.large_blob_key.len, 0);
+        assert_int_equal(newest(c)->flags, CTAP_ROW_DISCOVERABLE);
+        use_with(c, &made, "{'largeBlobKey': true}", &given);
+        assert_int_equal(given.large_blob_key.len, 0);
+}
+
+static void GA16_a_credential_that_was_made_without_one_has_none(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        client_register(c, true, "ann", &made);
+        use_with(c, &made, "{'largeBlobKey': true}", &given);
+        assert_int_equal(given.large_blob_key.len, 0);
+        create_discoverable(c, "bob", "{'largeBlobKey': true}", &made);
+        use_with(c, &made, "{}", &given);
+        assert_int_equal(given.large_blob_key.len, 0);
+}
+
+/* ---- largeBlob ---- */
+
+static void D8_large_blob_is_ignored_like_any_unknown_extension(void **state) {
+        static const char *const inputs[] = { "{'largeBlob': {'support': 'required'}}",
+                                              "{'largeBlob': {'support': 'preferred'}}",
+                                              "{'largeBlob': {'read': true}}",
+                                              "{'largeBlob': {'write': h'00', 'originalSize': 1}}",
+                                              "{'largeBlob': 7}" };
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        for (size_t i = 0; i < ELEMENTSOF(inputs); i++) {
+                create_discoverable(c, "ann", inputs[i], &made); /* no member 6, no output */
+                assert_int_equal(made.flags, 0x41);
+                use_with(c, &made, inputs[i], &given); /* no member 8 */
+                assert_int_equal(given.flags, 0x01);
+        }
+}
+
+/* ---- minPinLength and pinComplexityPolicy ---- */
+
+/* As authenticatorConfig leaves it behind. */
+static void list_rp(struct client *c, const char *rp_id) {
+        struct ctap_settings *s = &c->fake->settings;
+        const struct bytes id = BYTES_TEXT(rp_id);
+        struct sha256 hash;
+
+        assert_int_equal(ctap_sha256(&id, 1, &hash), 0);
+        assert_int_equal(ctap_rp_tag(&c->ctap->credential_keys, &hash,
+                                     &s->min_pin_length_rps[s->n_min_pin_length_rps++]),
+                         0);
+}
+
+static void D9_a_site_that_is_listed_is_told(void **state) {
         struct client *c = *state;
         struct made made;
 
-        assert_int_equal(create_with(c,
-                                     "{'credBlob': h'00', 'credProtect': 2, 'hmac-secret': true}"),
+        list_rp(c, "other.example");
+        list_rp(c, CLIENT_RP);
+        assert_int_equal(create_with(c, "{'minPinLength': true, 'pinComplexityPolicy': true}"),
                          CTAP_OK);
         client_read_made(c, &made);
-        assert_outputs(made.extensions, "{'credProtect': 2, 'hmac-secret': true}");
+        assert_outputs(made.extensions, "{'minPinLength': 4, 'pinComplexityPolicy': false}");
+
+        c->fake->settings.min_pin_length = 63;
+        c->fake->settings.pin_complexity = true;
+        assert_int_equal(create_with(c, "{'minPinLength': true, 'pinComplexityPolicy': true}"),
+                         CTAP_OK);
+        client_read_made(c, &made);
+        assert_outputs(made.extensions, "{'minPinLength': 63, 'pinComplexityPolicy': true}");
+
+        assert_int_equal(create_with(c, "{'minPinLength': false, 'pinComplexityPolicy': true}"),
+                         CTAP_OK);
+        client_read_made(c, &made);
+        assert_outputs(made.extensions, "{'pinComplexityPolicy': true}");
+}
+
+static void D9_other_sites_get_neither_an_answer_nor_an_error(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        for (unsigned listed = 0; listed < 2; listed++) {
+                assert_int_equal(create_with(c, "{'minPinLength': true,"
+                                                " 'pinComplexityPolicy': true}"),
+                                 CTAP_OK);
+                client_read_made(c, &made);
+                assert_int_equal(made.flags, 0x41);
+                list_rp(c, "www." CLIENT_RP);
+        }
+        assert_int_equal(create_with(c, "{'credProtect': 1, 'minPinLength': true}"), CTAP_OK);
+        client_read_made(c, &made);
+        assert_outputs(made.extensions, "{'credProtect': 1}");
+}
+
+static void D9_anything_but_a_boolean_is_of_the_wrong_type(void **state) {
+        struct client *c = *state;
+
+        for (unsigned listed = 0; listed < 2; listed++) {
+                refuse_creation(c, "{'minPinLength': 4}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+                refuse_creation(c, "{'pinComplexityPolicy': 'x'}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+                list_rp(c, CLIENT_RP);
+        }
+}
+
+static void D9_they_are_nothing_to_an_assertion(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        list_rp(c, CLIENT_RP);
+        client_register(c, true, "ann", &made);
+        use_with(c, &made, "{'minPinLength': true, 'pinComplexityPolicy': true}", &given);
+        assert_int_equal(given.flags, 0x01);
+}
+
+/* ---- thirdPartyPayment ---- */
+
+static void D10_it_is_kept_at_creation_and_told_in_assertions(void **state) {
+        static const struct {
+                const char *input, *output;
+        } cases[] = {
+                { "{'thirdPartyPayment': true}", "{'thirdPartyPayment': true}" },
+                { "{'thirdPartyPayment': false}", "{'thirdPartyPayment': false}" },
+                { "{}", "{'thirdPartyPayment': false}" },
+        };
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        for (size_t i = 0; i < 2 * ELEMENTSOF(cases); i++) {
+                client_make_credential(c);
+                client_set(c, 6, "%s", cases[i / 2].input);
+                client_set(c, 7, i % 2 ? "{'rk': true}" : "{'rk': false}");
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_made(c, &made);
+                assert_int_equal(made.flags, 0x41);
+                use_with(c, &made, "{'thirdPartyPayment': true}", &given);
+                assert_int_equal(given.flags, 0x81);
+                assert_outputs(given.extensions, cases[i / 2].output);
+                use_with(c, &made, "{'thirdPartyPayment': false}", &given);
+                assert_int_equal(given.flags, 0x01);
+        }
+}
+
+static void D10_anything_but_a_boolean_is_of_the_wrong_type(void **state) {
+        struct client *c = *state;
+
+        refuse_creation(c, "{'thirdPartyPayment': 1}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+        refuse_use(c, "{'thirdPartyPayment': {}}", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+}
+
+/* ---- all of them ---- */
+
+static void D_outputs_are_in_canonical_order(void **state) {
+        struct client *c = *state;
+        struct cbor_value map;
+        struct bytes outputs;
+        struct made made;
+        struct given given;
+
+        list_rp(c, CLIENT_RP);
+        c->fake->settings.min_pin_length = 24;
+        client_agree(c, 2);
+        client_make_credential(c);
+        client_set(c, 6,
+                   "{'credBlob': h'" BLOB "', 'credProtect': 2, 'hmac-secret': true,"
+                   " 'largeBlobKey': true, 'minPinLength': true, 'hmac-secret-mc': %s,"
+                   " 'thirdPartyPayment': true, 'pinComplexityPolicy': true}",
+                   client_hmac_input(c, TWO_SALTS));
+        client_set(c, 7, "{'rk': true}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        outputs = made.extensions;
+        map = cbor_next(&outputs);
+        assert_int_equal(map.n, 6);
+        assert_int_equal(made.extensions.len, CTAP_EXTENSIONS_MAX); /* none is longer */
+
+        client_get_assertion(c);
+        client_set_list(c, 3, &made, 1);
+        client_set(c, 4,
+                   "{'credBlob': true, 'hmac-secret': %s, 'largeBlobKey': true,"
+                   " 'thirdPartyPayment': true}",
+                   client_hmac_input(c, TWO_SALTS));
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made, &given);
+        outputs = given.extensions;
+        map = cbor_next(&outputs);
+        assert_int_equal(map.n, 3);
+        assert_bytes_equal(given.large_blob_key, made.large_blob_key);
+        assert_true(given.extensions.len <= CTAP_EXTENSIONS_MAX);
 }
 
 /* ---- hmac-secret in an assertion ---- */
@@ -607,6 +981,23 @@ int main(void) {
                 client_unit_test(D2_both_keys_are_made_while_the_person_reads),
                 client_unit_test(D2_whoever_does_not_ask_gets_neither_key_nor_output),
                 client_unit_test(D2_anything_but_a_boolean_is_of_the_wrong_type),
+                client_unit_test(D6_a_discoverable_credential_keeps_and_gives_its_blob),
+                client_unit_test(D6_what_is_not_kept_is_said),
+                client_unit_test(D6_without_a_blob_it_is_empty_and_unasked_there_is_none),
+                client_unit_test(D6_anything_but_bytes_is_of_the_wrong_type),
+                always_uv_unit_test(D6_a_blob_behind_the_pin_is_given_to_a_verified_person_only),
+                client_unit_test(D7_the_key_is_a_member_of_the_replies_and_no_output),
+                client_unit_test(D7_only_true_is_asked_with),
+                client_unit_test(D7_it_is_of_discoverable_credentials),
+                client_unit_test(D7_without_a_large_blob_array_it_is_unknown),
+                client_unit_test(GA16_a_credential_that_was_made_without_one_has_none),
+                client_unit_test(D8_large_blob_is_ignored_like_any_unknown_extension),
+                client_unit_test(D9_a_site_that_is_listed_is_told),
+                client_unit_test(D9_other_sites_get_neither_an_answer_nor_an_error),
+                client_unit_test(D9_anything_but_a_boolean_is_of_the_wrong_type),
+                client_unit_test(D9_they_are_nothing_to_an_assertion),
+                client_unit_test(D10_it_is_kept_at_creation_and_told_in_assertions),
+                client_unit_test(D10_anything_but_a_boolean_is_of_the_wrong_type),
                 client_unit_test(D_outputs_are_in_canonical_order),
                 client_unit_test(D3_one_salt_or_two_under_either_protocol),
                 client_unit_test(D3_a_verified_person_has_another_secret),

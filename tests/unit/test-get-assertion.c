@@ -856,18 +856,6 @@ static void GA15_a_counter_at_its_end_gives_nothing(void **state) {
         assert_int_equal(fake_calls(c->fake, "sign"), 0);
 }
 
-static void GA16_no_large_blob_key(void **state) {
-        struct client *c = *state;
-        struct made made;
-        struct given given;
-
-        client_register(c, true, "ann", &made);
-        client_get_assertion(c);
-        client_set(c, 4, "{'largeBlobKey': true}");
-        assert_int_equal(client_send(c), CTAP_OK);
-        client_read_given(c, &made, &given); /* no member 7 */
-}
-
 static void GA17_foreign_ids_cost_no_query_and_no_key_command(void **state) {
         char list[4096] = "[";
         struct client *c = *state;
@@ -1198,6 +1186,49 @@ static void GN5_a_verified_person_stays_so_and_hmacs_are_of_each_credential(void
         assert_memory_equal(storage[1], storage[0], 32);
 }
 
+static void assert_outputs_of(const struct given *given, const struct made *made, unsigned nth,
+                              bool has_all) {
+        const uint8_t blob[] = { 0, 0, 0, (uint8_t)nth };
+        struct bytes outputs = given->extensions;
+        const struct cbor_value map = cbor_next(&outputs);
+
+        assert_int_equal(map.n, 2);
+        assert_bytes_equal(cbor_find_text(&map, "credBlob").string,
+                           has_all ? BYTES_OF(blob) : BYTES_NULL);
+        assert_int_equal(cbor_find_text(&map, "thirdPartyPayment").boolean, has_all);
+        assert_int_equal(given->large_blob_key.len, has_all ? 32 : 0);
+        assert_bytes_equal(given->large_blob_key, made->large_blob_key);
+}
+
+/* Each second one has all that a credential can have; its blob is not that of another one. */
+static void GN5_outputs_and_large_blob_keys_are_of_each_credential(void **state) {
+        struct client *c = *state;
+        struct made made[4];
+        struct given given;
+
+        for (uint8_t i = 0; i < 4; i++) {
+                client_make_credential(c);
+                client_set(c, 3, "{'id': h'0%u'}", i);
+                client_set(c, 7, "{'rk': true}");
+                if (i % 2)
+                        client_set(c, 6,
+                                   "{'credBlob': h'000000%02x', 'largeBlobKey': true,"
+                                   " 'thirdPartyPayment': true}",
+                                   i);
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_made(c, &made[i]);
+        }
+        client_get_assertion(c);
+        client_set(c, 4, "{'credBlob': true, 'largeBlobKey': true, 'thirdPartyPayment': true}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        for (unsigned i = 4; i-- > 0;) {
+                client_read_given(c, &made[i], &given);
+                assert_int_equal(given.flags, 0x81);
+                assert_outputs_of(&given, &made[i], i, i % 2);
+                assert_int_equal(next(c), i > 0 ? CTAP_OK : CTAP2_ERR_NOT_ALLOWED);
+        }
+}
+
 /* There was another one that needed no PIN, hence no 36 at first. */
 static void GN5_a_key_behind_the_pin_ends_a_walk_without_the_pin(void **state) {
         struct client *c = *state;
@@ -1324,7 +1355,6 @@ int main(void) {
                 client_unit_test(GA14_nothing_but_flags_and_counter),
                 client_unit_test(GA15_the_counter_rises),
                 client_unit_test(GA15_a_counter_at_its_end_gives_nothing),
-                client_unit_test(GA16_no_large_blob_key),
                 client_unit_test(GA17_foreign_ids_cost_no_query_and_no_key_command),
                 client_unit_test(GA_every_failure_is_an_error_and_changes_nothing),
                 client_unit_test(GA_a_question_that_cannot_be_shown_is_an_error),
@@ -1345,6 +1375,7 @@ int main(void) {
                 client_unit_test(GN5_same_flags_and_hash_and_its_own_counter),
                 client_unit_test(GN5_a_silent_walk_stays_silent),
                 client_unit_test(GN5_a_verified_person_stays_so_and_hmacs_are_of_each_credential),
+                client_unit_test(GN5_outputs_and_large_blob_keys_are_of_each_credential),
                 client_unit_test(GN5_a_key_behind_the_pin_ends_a_walk_without_the_pin),
                 client_unit_test(GN6_asks_nobody),
                 client_unit_test(GN7_the_number_is_not_repeated),

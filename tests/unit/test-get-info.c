@@ -2,6 +2,7 @@
 
 /* ctap/get-info.c: every byte of it, and that it never disturbs anybody. */
 
+#include "ctap/command.h"
 #include "tests/fake/client.h"
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
@@ -45,14 +46,18 @@ static void GI1_asks_neither_the_person_nor_the_key_device(void **state) {
         assert_string_equal(c->fake->trace, "");
 }
 
+#define EXTENSIONS                                                                   \
+        "['credBlob', 'credProtect', 'hmac-secret', 'largeBlobKey', 'minPinLength'," \
+        " 'hmac-secret-mc', 'thirdPartyPayment', 'pinComplexityPolicy']"
+
 static void GI2_every_member_in_canonical_order(void **state) {
         static const char want[] =
-                "{1: ['U2F_V2', 'FIDO_2_0'], 2: ['credProtect', 'hmac-secret', 'hmac-secret-mc'],"
+                "{1: ['U2F_V2', 'FIDO_2_0'], 2: " EXTENSIONS ","
                 " 3: h'd00d206d6f64656c206f66206e650000', 4: " OPTIONS(
                         "false") ","
                                  " 5: 1536, 6: [2, 1], 7: 10, 8: 48, 9: ['usb'],"
                                  " 10: [" ALG(-7) ", " ALG(
-                                         -35) "], 12: false, 13: 4, 14: 7, 20: 32,"
+                                         -35) "], 12: false, 13: 4, 14: 7, 15: 32, 20: 32,"
                                               " 22: ['packed'], 29: 63}";
         uint8_t storage[512];
         struct buf expected = BUF_ON(storage);
@@ -115,8 +120,11 @@ static void GI2_a_full_list_fits_beside_what_browsers_send(void **state) {
                    client_hex(c, BYTES_OF(user_id)));
         client_set(c, 4, "%s", ten_algorithms);
         set_full_list(c, 5);
-        client_set(c, 6, "{'credProtect': 2, 'hmac-secret': true, 'hmac-secret-mc': %s}",
-                   client_hmac_input(c, BYTES_OF(salts)));
+        client_set(
+                c, 6,
+                "{'credBlob': h'%s', 'credProtect': 2, 'hmac-secret': true, 'largeBlobKey': true,"
+                " 'minPinLength': true, 'hmac-secret-mc': %s}",
+                client_hex(c, BYTES(salts, 32)), client_hmac_input(c, BYTES_OF(salts)));
         client_set(c, 7, "{'rk': true}");
         assert_int_equal(client_send(c), CTAP_OK);
 
@@ -126,6 +134,29 @@ static void GI2_a_full_list_fits_beside_what_browsers_send(void **state) {
         client_set(c, 4, "{'hmac-secret': %s}", client_hmac_input(c, BYTES_OF(salts)));
         client_set(c, 5, "{'up': true}");
         assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
+}
+
+static void D11_every_extension_but_large_blob_is_offered(void **state) {
+        assert_member(*state, 0x02, EXTENSIONS);
+}
+
+static void D7_without_a_large_blob_array_there_is_no_key_for_it(void **state) {
+        struct client *c = *state;
+
+        c->ctap->options.max_large_blobs = 0;
+        assert_member(c, 0x02,
+                      "['credBlob', 'credProtect', 'hmac-secret', 'minPinLength', 'hmac-secret-mc',"
+                      " 'thirdPartyPayment', 'pinComplexityPolicy']");
+}
+
+/* GI6: it stays with setMinPINLength. */
+static void D9_what_no_client_can_set_is_told_to_nobody(void **state) {
+        struct client *c = *state;
+
+        c->ctap->options.locked = true;
+        assert_member(c, 0x02,
+                      "['credBlob', 'credProtect', 'hmac-secret', 'largeBlobKey',"
+                      " 'hmac-secret-mc', 'thirdPartyPayment']");
 }
 
 static void GI3_only_versions_and_algorithms_that_old_clients_know(void **state) {
@@ -224,6 +255,9 @@ int main(void) {
                 client_unit_test(GI1_asks_neither_the_person_nor_the_key_device),
                 client_unit_test(GI2_every_member_in_canonical_order),
                 client_unit_test(GI2_remaining_follows_the_store),
+                client_unit_test(D11_every_extension_but_large_blob_is_offered),
+                client_unit_test(D7_without_a_large_blob_array_there_is_no_key_for_it),
+                client_unit_test(D9_what_no_client_can_set_is_told_to_nobody),
                 client_unit_test(GI2_the_list_fits_into_a_message),
                 client_unit_test(GI2_a_full_list_fits_beside_what_browsers_send),
                 client_unit_test(GI2_algorithms_are_those_of_the_key_device),

@@ -106,7 +106,11 @@ static void D_unasked_or_unknown_extensions_have_no_output(void **state) {
         struct client *c = *state;
         struct made made;
 
-        assert_int_equal(send_with(c, 6, "{'credBlob': h'00', 'hmac-secret': false}"), CTAP_OK);
+        assert_int_equal(
+                send_with(c, 6,
+                          "{'credBlobs': h'00', 'hmac-secret': false, 'minPinLength': false,"
+                          " 'thirdPartyPayment': false, 'pinComplexityPolicy': false}"),
+                CTAP_OK);
         client_read_made(c, &made);
         assert_int_equal(made.flags & 0x80, 0);
 }
