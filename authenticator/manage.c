@@ -317,12 +317,13 @@ const char *manage_hmac_kind(enum tpm_hmac_kind kind) {
 }
 
 static json_t *describe_facts(const struct tpm_facts *f) {
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:b,s:b,s:b}", "anchor",
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:b,s:b,s:b,s:b}", "anchor",
                          (json_int_t)f->anchor, "counter", (json_int_t)f->counter, "pin",
                          (json_int_t)f->pin, "tries", (json_int_t)f->tries, "worker",
                          (json_int_t)f->worker, "pin_kind", manage_pin_kind(f->pin_kind),
                          "hmac_kind", manage_hmac_kind(f->hmac_kind), "firmware", f->is_firmware,
-                         "srk_persistent", f->srk_persistent, "p384", f->has_p384);
+                         "srk_persistent", f->srk_persistent, "p384", f->has_p384, "rsa2048",
+                         f->has_rsa2048);
 }
 
 static json_t *describe_budgets(void) {

@@ -117,6 +117,7 @@ static void print_tpm(const json_t *result) {
                truth(t, "owner_auth_set") ? "set: provision and reset ask for it" : "none");
         printf("  %-22s %s\n", "lockout", truth(t, "in_lockout") ? "IN FORCE" : "no");
         printf("  %-22s %s\n", "P-384", truth(p, "p384") ? "yes" : "no");
+        printf("  %-22s %s\n", "RSA-2048", truth(p, "rsa2048") ? "yes" : "no");
         printf("  %-22s %s\n", "sessions",
                sessions && strcmp(sessions, "salted") == 0
                        ? "salted: the bus carries no PIN, nor anything to guess it from"

@@ -6,6 +6,10 @@
  *
  * getInfo lists just the older ids. Firefox took a key that listed an id it did not know for U2F
  * only (GI3), and an RP that asks for a fully specified id has the older one in its list as well.
+ *
+ * RS256 is what Windows Hello made for years, so a few RPs ask for nothing else. A TPM takes seconds to
+ * make an RSA key, and every other RP takes ES256 as well: so it comes last, also where a request names
+ * it first.
  */
 
 #include "ctap/cose.h"
@@ -13,16 +17,18 @@
 
 enum {
         KEY_TYPE_EC2 = 2,
+        KEY_TYPE_RSA = 3,
         CURVE_P256 = 1,
         CURVE_P384 = 2,
 };
 
 /* In order of preference. */
 static const struct ctap_cose algorithms[] = {
-        { CTAP_COSE_ES256, CTAP_KEY_P256, CURVE_P256, 32, true },
-        { CTAP_COSE_ES384, CTAP_KEY_P384, CURVE_P384, 48, true },
-        { CTAP_COSE_ESP256, CTAP_KEY_P256, CURVE_P256, 32, false },
-        { CTAP_COSE_ESP384, CTAP_KEY_P384, CURVE_P384, 48, false },
+        { CTAP_COSE_ES256, CTAP_KEY_P256, CURVE_P256, 32, .listed = true },
+        { CTAP_COSE_ES384, CTAP_KEY_P384, CURVE_P384, 48, .listed = true },
+        { CTAP_COSE_ESP256, CTAP_KEY_P256, CURVE_P256, 32, .listed = false },
+        { CTAP_COSE_ESP384, CTAP_KEY_P384, CURVE_P384, 48, .listed = false },
+        { CTAP_COSE_RS256, CTAP_KEY_RSA2048, 0, 0, .listed = true, .last_resort = true },
 };
 
 static bool is_offered(const struct ctap_cose *alg, unsigned offered) {
@@ -71,8 +77,8 @@ struct bytes ctap_digest_bytes(const struct ctap_digest *d) {
         return BYTES(d->b, d->len);
 }
 
-void ctap_cose_put_key(struct cbor_writer *w, const struct ctap_cose *alg,
-                       const struct ctap_public_key *key) {
+static void put_ec2(struct cbor_writer *w, const struct ctap_cose *alg,
+                    const struct ctap_public_key *key) {
         cbor_put_map(w, 5);
         cbor_put_int(w, 1);
         cbor_put_int(w, KEY_TYPE_EC2);
@@ -84,4 +90,28 @@ void ctap_cose_put_key(struct cbor_writer *w, const struct ctap_cose *alg,
         cbor_put_bytes(w, BYTES(key->x, alg->field_size));
         cbor_put_int(w, -3);
         cbor_put_bytes(w, BYTES(key->y, alg->field_size));
+}
+
+/* RFC 8230, 4. */
+static void put_rsa(struct cbor_writer *w, const struct ctap_cose *alg,
+                    const struct ctap_public_key *key) {
+        static const uint8_t exponent[] = { 0x01, 0x00, 0x01 };
+
+        cbor_put_map(w, 4);
+        cbor_put_int(w, 1);
+        cbor_put_int(w, KEY_TYPE_RSA);
+        cbor_put_int(w, 3);
+        cbor_put_int(w, alg->id);
+        cbor_put_int(w, -1);
+        cbor_put_bytes(w, BYTES_OF(key->modulus));
+        cbor_put_int(w, -2);
+        cbor_put_bytes(w, BYTES_OF(exponent));
+}
+
+void ctap_cose_put_key(struct cbor_writer *w, const struct ctap_cose *alg,
+                       const struct ctap_public_key *key) {
+        if (alg->type == CTAP_KEY_RSA2048)
+                put_rsa(w, alg, key);
+        else
+                put_ec2(w, alg, key);
 }

@@ -20,14 +20,16 @@ enum {
         CTAP_COSE_ESP256 = -9,
         CTAP_COSE_ES384 = -35,
         CTAP_COSE_ESP384 = -51,
+        CTAP_COSE_RS256 = -257,
 };
 
 struct ctap_cose {
         int32_t id;
         enum ctap_key_type type;
-        uint8_t curve;      /* IANA COSE Elliptic Curves */
+        uint8_t curve;      /* IANA COSE Elliptic Curves; 0: it is no key on one */
         uint8_t field_size; /* bytes of a coordinate */
         bool listed;        /* in getInfo 0A */
+        bool last_resort;   /* for a request that asks for nothing else that is offered */
 };
 
 /* What a key signs. */
@@ -46,7 +48,7 @@ _must_check_ int ctap_cose_hash(const struct ctap_cose *alg, const struct bytes 
 struct bytes ctap_digest_bytes(const struct ctap_digest *d);
 
 /* No COSE_Key that this writes is longer. */
-#define CTAP_COSE_KEY_MAX 128
+#define CTAP_COSE_KEY_MAX 272
 
 /* A COSE_Key with the id that was asked for, which is the row's (F7). */
 void ctap_cose_put_key(struct cbor_writer *w, const struct ctap_cose *alg,

@@ -22,8 +22,9 @@
 /* ---- keys ------------------------------------------------------------------------------- */
 
 enum ctap_key_type {
-        CTAP_KEY_P256, /* signs a SHA-256 digest */
-        CTAP_KEY_P384, /* signs a SHA-384 digest */
+        CTAP_KEY_P256,    /* signs a SHA-256 digest */
+        CTAP_KEY_P384,    /* signs a SHA-384 digest */
+        CTAP_KEY_RSA2048, /* signs a SHA-256 digest by RSASSA-PKCS1-v1_5; the exponent is 65537 */
         _CTAP_KEY_TYPES,
 };
 
@@ -41,17 +42,22 @@ struct ctap_key_blob {
         uint8_t data[CTAP_KEY_BLOB_MAX];
 };
 
-/* Affine coordinates, each left-padded to the size of the field: 32 bytes on P-256, 48 on P-384. */
 struct ctap_public_key {
         enum ctap_key_type type;
-        uint8_t x[48];
-        uint8_t y[48];
+        union {
+                /* Each left-padded to the size of the field: 32 bytes on P-256, 48 on P-384. */
+                struct {
+                        uint8_t x[48];
+                        uint8_t y[48];
+                };
+                uint8_t modulus[256];
+        };
 };
 
-/* An ECDSA signature as a DER SEQUENCE of two INTEGERs (WebAuthn §6.5.6). */
+/* ECDSA: a DER SEQUENCE of two INTEGERs; RSA: as long as the modulus (WebAuthn §6.5.5). */
 struct ctap_signature {
-        uint8_t len;
-        uint8_t data[112];
+        uint16_t len;
+        uint8_t data[256];
 };
 
 /* A wrapped CredRandom of hmac-secret; only the keys port knows what is inside. */

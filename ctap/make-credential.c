@@ -101,6 +101,11 @@ static const struct cbor_field param_fields[] = {
         { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct mc_param, type) },
 };
 
+/* The first of two, unless it is one that is made only where nothing else will do. */
+static const struct ctap_cose *prefer(const struct ctap_cose *a, const struct ctap_cose *b) {
+        return !a || (b && a->last_resort && !b->last_resort) ? b : a;
+}
+
 /*
  * The first algorithm that this key device can do (MC3). All elements are checked, also behind the
  * match, and their number has no limit but the message's (B18).
@@ -119,8 +124,8 @@ static enum ctap_status decode_params(struct ctap *c, const struct cbor_value *p
                 s = cbor_read_map(&item, param_fields, ELEMENTSOF(param_fields), &p);
                 if (s != CTAP_OK)
                         return s;
-                if (!alg && ctap_is_public_key(&p.type))
-                        alg = ctap_cose_find(p.alg.integer, offered);
+                if (ctap_is_public_key(&p.type))
+                        alg = prefer(alg, ctap_cose_find(p.alg.integer, offered));
         }
         *ret = alg;
         return CTAP_OK;

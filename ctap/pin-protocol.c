@@ -122,8 +122,10 @@ static int need_pair(struct ctap_key_agreement *a, unsigned protocol, EVP_PKEY *
 
 int ctap_key_agreement_put(struct ctap_key_agreement *a, unsigned protocol,
                            struct cbor_writer *out) {
-        static const struct ctap_cose ecdh = { ALG_ECDH_ES_HKDF_256, CTAP_KEY_P256, CURVE_P256, 32,
-                                               false };
+        static const struct ctap_cose ecdh = { .id = ALG_ECDH_ES_HKDF_256,
+                                               .type = CTAP_KEY_P256,
+                                               .curve = CURVE_P256,
+                                               .field_size = 32 };
         struct ctap_public_key public = { .type = CTAP_KEY_P256 };
         uint8_t point[sizeof(struct point)];
         struct cursor c = { BYTES_OF(point), false };

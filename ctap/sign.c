@@ -6,6 +6,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "ctap/sign.h"
 
@@ -35,26 +36,48 @@ static void pkey_ctx_free(EVP_PKEY_CTX **c) {
         EVP_PKEY_CTX_free(*c);
 }
 
-int ctap_sign_by_nobody(const struct ctap_cose *alg, struct bytes auth_data,
-                        struct bytes client_data_hash, struct ctap_signature *ret) {
-        _cleanup_(pkey_free) EVP_PKEY *key =
-                EVP_EC_gen(alg->type == CTAP_KEY_P256 ? "P-256" : "P-384");
+static int ecdsa_by_nobody(const char *curve, struct bytes digest, struct ctap_signature *ret) {
+        _cleanup_(pkey_free) EVP_PKEY *key = EVP_EC_gen(curve);
         _cleanup_(pkey_ctx_free) EVP_PKEY_CTX *c = key ? EVP_PKEY_CTX_new(key, NULL) : NULL;
         struct ctap_signature made = { 0 };
         size_t n = sizeof(made.data);
-        struct ctap_digest digest;
-        int r;
 
-        r = digest_of(alg, auth_data, client_data_hash, &digest);
-        if (r < 0)
-                return r;
         if (!c || EVP_PKEY_sign_init(c) != 1 ||
-            EVP_PKEY_sign(c, made.data, &n, digest.b, digest.len) != 1) {
+            EVP_PKEY_sign(c, made.data, &n, digest.data, digest.len) != 1) {
                 ERR_clear_error();
                 return -EIO;
         }
-
-        made.len = (uint8_t)n;
+        made.len = (uint16_t)n;
         *ret = made;
         return 0;
+}
+
+/*
+ * Making a key takes too long for a probe, and no key is needed: any number below the modulus is
+ * somebody's signature of something (RFC 8017, 8.2.2), and every modulus is above 2^2047.
+ */
+static int rsa_by_nobody(struct ctap_signature *ret) {
+        struct ctap_signature made = { .len = sizeof(made.data) };
+
+        if (RAND_bytes(made.data, sizeof(made.data)) != 1) {
+                ERR_clear_error();
+                return -EIO;
+        }
+        made.data[0] &= 0x7f;
+        *ret = made;
+        return 0;
+}
+
+int ctap_sign_by_nobody(const struct ctap_cose *alg, struct bytes auth_data,
+                        struct bytes client_data_hash, struct ctap_signature *ret) {
+        struct ctap_digest digest;
+        int r;
+
+        if (alg->type == CTAP_KEY_RSA2048)
+                return rsa_by_nobody(ret);
+        r = digest_of(alg, auth_data, client_data_hash, &digest);
+        if (r < 0)
+                return r;
+        return ecdsa_by_nobody(alg->type == CTAP_KEY_P256 ? "P-256" : "P-384",
+                               ctap_digest_bytes(&digest), ret);
 }

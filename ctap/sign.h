@@ -17,8 +17,8 @@ _must_check_ int ctap_sign(struct ctap_keys *keys, struct ctap_loaded_key *key,
                            struct bytes client_data_hash, struct ctap_signature *ret);
 
 /*
- * By a key in software that is made for this one signature and forgotten: it is well-formed and
- * proves nothing. Platforms find out by a silent assertion which credentials there are, without a
+ * By a key in software that is made for this one signature and forgotten, or by none at all: it is
+ * well-formed and proves nothing. Platforms find out by a silent assertion which credentials there are, without a
  * PIN (GA4, H31), and look at everything but the signature; a key that signs for nobody without its
  * PIN cannot give another one. -EIO if OpenSSL refused.
  */

@@ -126,7 +126,7 @@ int u2f_attester_sign(const struct u2f_attester *a, struct bytes message,
             EVP_DigestSign(c, made.data, &n, message.data, message.len) != 1)
                 return refused();
 
-        made.len = (uint8_t)n;
+        made.len = (uint16_t)n;
         *ret = made;
         return 0;
 }

@@ -175,6 +175,19 @@ static int ask_curves(struct tpm *t, struct tpm_info *info) {
         return 0;
 }
 
+/* No list of the TPM says how long a key may be, so it is asked about this one. */
+int tpm_ask_rsa2048(struct tpm *t, bool *ret) {
+        const TPMT_PUBLIC *template = tpm_key_types[CTAP_KEY_RSA2048].template;
+        const TPMT_PUBLIC_PARMS parameters = { template->type, template->parameters };
+        TSS2_RC rc = Esys_TestParms(t->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &parameters);
+
+        if (rc != TSS2_RC_SUCCESS && !tpm_rc_is_refusal(rc) &&
+            tpm_rc_base(rc) != TPM2_RC_COMMAND_CODE)
+                return tpm_fail(t, "TPM2_TestParms", rc);
+        *ret = rc == TSS2_RC_SUCCESS;
+        return 0;
+}
+
 static int ask_srk(struct tpm *t, struct tpm_info *info) {
         TPMS_CAPABILITY_DATA data;
         bool more;

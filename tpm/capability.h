@@ -17,5 +17,7 @@ _must_check_ int tpm_free_handle(struct tpm *t, TPM2_HANDLE first, TPM2_HANDLE l
 _must_check_ int tpm_flush_leftovers(struct tpm *t);
 /* By the manufacturer: a TPM that runs on the main processor, without a bus to listen on. */
 bool tpm_is_firmware(const struct tpm_info *info);
+/* Whether it makes RSA keys as a credential wants them. One command. */
+_must_check_ int tpm_ask_rsa2048(struct tpm *t, bool *ret);
 /* tpm_describe() as part of a step. */
 _must_check_ int tpm_ask_info(struct tpm *t, struct tpm_info *ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What is tried out and made after all else is in use. A state without it is whole but for the PIN
- * and hmac-secret. As with provisioning, what will be made is saved before it is; what a crash left
+ * What is tried out and made after all else is in use. A state without it is whole but for the PIN,
+ * hmac-secret and RSA keys. As with provisioning, what will be made is saved before it is; what a crash left
  * of it is removed by what was saved, and made anew, because K died with the process.
  *
  *   remove what was begun; try out what the TPM can do; save the plan; index; its one write; K's
@@ -32,7 +32,8 @@ struct completion {
 };
 
 static bool is_complete(const struct tpm_record *record) {
-        return record->pin.ref.len > 0 && record->hmac_kind != TPM_HMAC_NONE;
+        return record->pin.ref.len > 0 && record->hmac_kind != TPM_HMAC_NONE &&
+               record->asked_rsa2048;
 }
 
 static int save(struct tpm *t, const struct completion *c) {
@@ -55,6 +56,10 @@ static int choose_kinds(struct tpm *t, const struct completion *c) {
         }
         if (r >= 0 && record->hmac_kind == TPM_HMAC_NONE)
                 r = tpm_secret_try(t, &record->hmac_kind);
+        if (r >= 0 && !record->asked_rsa2048) {
+                r = tpm_ask_rsa2048(t, &record->has_rsa2048);
+                record->asked_rsa2048 = r >= 0;
+        }
         return r;
 }
 

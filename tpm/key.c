@@ -42,6 +42,8 @@ static unsigned offered(struct ctap_keys *k) {
 
         if (t->record && t->record->has_p384)
                 types |= 1u << CTAP_KEY_P384;
+        if (t->record && t->record->has_rsa2048)
+                types |= 1u << CTAP_KEY_RSA2048;
         return types;
 }
 
@@ -51,14 +53,20 @@ static unsigned offered(struct ctap_keys *k) {
 static int read_public(enum ctap_key_type type, const TPMT_PUBLIC *from,
                        struct ctap_public_key *ret) {
         const TPMS_ECC_POINT *point = &from->unique.ecc;
+        const TPM2B_PUBLIC_KEY_RSA *modulus = &from->unique.rsa;
         struct ctap_public_key public = { .type = type };
-        uint16_t size = tpm_key_types[type].size;
+        uint16_t size = tpm_key_types[type].public_size;
 
-        if (point->x.size != size || point->y.size != size)
-                return -ERANGE;
-
-        memcpy(public.x, point->x.buffer, size);
-        memcpy(public.y, point->y.buffer, size);
+        if (type == CTAP_KEY_RSA2048) {
+                if (modulus->size != size)
+                        return -ERANGE;
+                memcpy(public.modulus, modulus->buffer, size);
+        } else {
+                if (point->x.size != size || point->y.size != size)
+                        return -ERANGE;
+                memcpy(public.x, point->x.buffer, size);
+                memcpy(public.y, point->y.buffer, size);
+        }
         *ret = public;
         return 0;
 }
@@ -249,8 +257,27 @@ static int put_der(const TPMS_SIGNATURE_ECDSA *from, struct ctap_signature *ret)
         n = i2d_ECDSA_SIG(s, NULL);
         if (n <= 0 || (size_t)n > sizeof(ret->data))
                 return -EIO;
-        ret->len = (uint8_t)i2d_ECDSA_SIG(s, &p);
+        ret->len = (uint16_t)i2d_ECDSA_SIG(s, &p);
         return 0;
+}
+
+/* As long as the modulus, whatever zeros the TPM leaves out in front (RFC 8017, 4.1). */
+static int put_rsa(const TPM2B_PUBLIC_KEY_RSA *from, struct ctap_signature *ret) {
+        if (from->size > sizeof(ret->data))
+                return -EIO;
+
+        memset(ret->data, 0, sizeof(ret->data));
+        memcpy(ret->data + sizeof(ret->data) - from->size, from->buffer, from->size);
+        ret->len = sizeof(ret->data);
+        return 0;
+}
+
+static int put_signature(const TPMT_SIGNATURE *from, const TPMT_SIG_SCHEME *scheme,
+                         struct ctap_signature *ret) {
+        if (from->sigAlg != scheme->scheme)
+                return -EIO;
+        return from->sigAlg == TPM2_ALG_RSASSA ? put_rsa(&from->signature.rsassa.sig, ret)
+                                               : put_der(&from->signature.ecdsa, ret);
 }
 
 struct signing {
@@ -288,6 +315,7 @@ static int sign_step(struct tpm *t, void *userdata) {
         static const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK,
                                                      .hierarchy = TPM2_RH_NULL };
         struct signing *s = userdata;
+        const TPMT_SIG_SCHEME *scheme = &tpm_key_types[s->key->found.type].scheme;
         TPMT_SIGNATURE *signature = NULL;
         ESYS_TR by;
         TSS2_RC rc;
@@ -302,15 +330,13 @@ static int sign_step(struct tpm *t, void *userdata) {
         if (r < 0)
                 return r;
         rc = Esys_Sign(t->esys, s->key->handle.tr, by, ESYS_TR_NONE, ESYS_TR_NONE, &s->digest,
-                       &tpm_key_types[s->key->found.type].scheme, &no_ticket, &signature);
+                       scheme, &no_ticket, &signature);
         if (rc != TSS2_RC_SUCCESS)
                 return fail_to_sign(t, s->key, rc);
         if (s->key->found.wants_ticket)
                 tpm_ticket_session_ended(t);
 
-        r = signature->sigAlg == TPM2_ALG_ECDSA
-                    ? put_der(&signature->signature.ecdsa, &s->signature)
-                    : -EIO;
+        r = put_signature(signature, scheme, &s->signature);
         Esys_Free(signature);
         return r;
 }
@@ -320,7 +346,7 @@ static int sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes d
         struct signing s = { .key = key };
         int r;
 
-        if (digest.len != tpm_key_types[key->found.type].size)
+        if (digest.len != tpm_key_types[key->found.type].digest_size)
                 return -EINVAL;
 
         s.digest.size = (uint16_t)digest.len;

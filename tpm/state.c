@@ -16,15 +16,18 @@
 
 enum {
         STATE_MAGIC = 0x74706d61, /* "tpma" */
-        STATE_VERSION = 2,
+        STATE_VERSION = 3,
         STATE_HAS_P384 = 1 << 0,
         STATE_IS_FIRMWARE = 1 << 1,
+        STATE_ASKED_RSA2048 = 1 << 2,
+        STATE_HAS_RSA2048 = 1 << 3, /* only with STATE_ASKED_RSA2048 */
 };
 
 /* The flags that each version knows. */
 static const uint8_t known_flags[] = {
         [1] = STATE_HAS_P384,
         [2] = STATE_HAS_P384 | STATE_IS_FIRMWARE,
+        [3] = STATE_HAS_P384 | STATE_IS_FIRMWARE | STATE_ASKED_RSA2048 | STATE_HAS_RSA2048,
 };
 
 static void put_name(struct buf *b, const TPM2B_NAME *name) {
@@ -108,7 +111,9 @@ static void put_pin(struct buf *b, const struct tpm_record *record) {
 
 static uint8_t flags_of(const struct tpm_record *record) {
         return (uint8_t)((record->has_p384 ? STATE_HAS_P384 : 0) |
-                         (record->is_firmware ? STATE_IS_FIRMWARE : 0));
+                         (record->is_firmware ? STATE_IS_FIRMWARE : 0) |
+                         (record->asked_rsa2048 ? STATE_ASKED_RSA2048 : 0) |
+                         (record->has_rsa2048 ? STATE_HAS_RSA2048 : 0));
 }
 
 int tpm_state_encode(const struct tpm_record *record, struct tpm_state *ret) {
@@ -277,10 +282,13 @@ static void get_record(struct cursor *c, uint16_t version, struct tpm_record *re
 
         ret->phase = cursor_u8(c);
         flags = cursor_u8(c);
-        if (flags & ~known_flags[version])
+        if ((flags & ~known_flags[version]) ||
+            (flags & (STATE_ASKED_RSA2048 | STATE_HAS_RSA2048)) == STATE_HAS_RSA2048)
                 c->failed = true;
         ret->has_p384 = (flags & STATE_HAS_P384) != 0;
         ret->is_firmware = (flags & STATE_IS_FIRMWARE) != 0;
+        ret->asked_rsa2048 = (flags & STATE_ASKED_RSA2048) != 0;
+        ret->has_rsa2048 = (flags & STATE_HAS_RSA2048) != 0;
         get_name(c, &ret->srk_name);
         get_ref(c, &ret->srk);
         get_nv(c, &ret->anchor);
@@ -336,5 +344,6 @@ void tpm_state_facts(const struct tpm_state *state, struct tpm_facts *ret) {
                 .is_firmware = r.is_firmware,
                 .srk_persistent = r.srk.len > 0,
                 .has_p384 = r.has_p384,
+                .has_rsa2048 = r.has_rsa2048,
         };
 }

@@ -33,7 +33,9 @@ struct tpm_approval {
 struct tpm_record {
         enum tpm_phase phase;
         bool has_p384;
-        bool is_firmware; /* by the manufacturer; false in states of version 1 */
+        bool is_firmware;   /* by the manufacturer; false in states of version 1 */
+        bool asked_rsa2048; /* false in states of version 1 and 2: it is not known then */
+        bool has_rsa2048;
 
         TPM2B_NAME srk_name;
         struct tpm_ref srk; /* empty: the SRK is made anew whenever it is needed */
@@ -61,8 +63,8 @@ static inline uint32_t tpm_nv_index(const struct tpm_nv *nv) {
 }
 
 /*
- * Reads version 1 too, which knew of no PIN and no hmac-secret. -EBADMSG: damaged, or written by a
- * later version.
+ * Reads version 1 too, which knew of no PIN and no hmac-secret, and version 2, which did not ask for
+ * RSA. -EBADMSG: damaged, or written by a later version.
  */
 _must_check_ int tpm_state_decode(const struct tpm_state *state, struct tpm_record *ret);
 /* -EMSGSIZE: the TPM's blobs are too large. */

@@ -101,6 +101,17 @@ static const TPMT_PUBLIC template_p384 = {
         .parameters.eccDetail = SIGNING_ECC(TPM2_ECC_NIST_P384),
 };
 
+/* Exponent 0 stands for 65537 (Part 2, 12.2.3.5), which is what every TPM can do. */
+static const TPMT_PUBLIC template_rsa2048 = {
+        .type = TPM2_ALG_RSA,
+        .nameAlg = TPM2_ALG_SHA256,
+        .objectAttributes = MADE_HERE | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_SIGN_ENCRYPT,
+        .parameters.rsaDetail = { .symmetric.algorithm = TPM2_ALG_NULL,
+                                  .scheme.scheme = TPM2_ALG_NULL,
+                                  .keyBits = 2048,
+                                  .exponent = 0 },
+};
+
 const TPMS_NV_PUBLIC tpm_template_anchor = {
         .nameAlg = TPM2_ALG_SHA256,
         .attributes = TPMA_NV_POLICYWRITE | TPMA_NV_AUTHREAD | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA,
@@ -143,10 +154,17 @@ const TPMS_NV_PUBLIC tpm_template_pin_trial = {
 const struct tpm_key_type tpm_key_types[_CTAP_KEY_TYPES] = {
         [CTAP_KEY_P256] = { &template_p256,
                             { .scheme = TPM2_ALG_ECDSA, .details.ecdsa.hashAlg = TPM2_ALG_SHA256 },
+                            32,
                             32 },
         [CTAP_KEY_P384] = { &template_p384,
                             { .scheme = TPM2_ALG_ECDSA, .details.ecdsa.hashAlg = TPM2_ALG_SHA384 },
+                            48,
                             48 },
+        [CTAP_KEY_RSA2048] = { &template_rsa2048,
+                               { .scheme = TPM2_ALG_RSASSA,
+                                 .details.rsassa.hashAlg = TPM2_ALG_SHA256 },
+                               32,
+                               256 },
 };
 
 TPMT_PUBLIC tpm_template_with_policy(const TPMT_PUBLIC *template, const struct sha256 *policy) {

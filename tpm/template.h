@@ -34,7 +34,8 @@ extern const TPMS_NV_PUBLIC tpm_template_pin_trial;
 struct tpm_key_type {
         const TPMT_PUBLIC *template; /* class A */
         TPMT_SIG_SCHEME scheme;      /* given with TPM2_Sign: the keys themselves have none */
-        uint16_t size;               /* of a coordinate, and of the digest that is signed */
+        uint16_t digest_size;        /* of what is signed */
+        uint16_t public_size;        /* of a coordinate, or of the modulus */
 };
 
 /* Indexed by enum ctap_key_type. */

@@ -106,9 +106,10 @@ _must_check_ int tpm_provision(struct tpm *t, struct tpm_state *state, tpm_save_
  */
 _must_check_ int tpm_unlock(struct tpm *t, const struct tpm_state *state);
 /*
- * After tpm_unlock(): makes the PIN index of a state that has none, which is what a crash at the end
- * of provisioning or an older version leaves. No command if there is nothing to do. `save` is kept
- * until the state is forgotten: what changes in it later is saved by it too. Part of tpm_provision().
+ * After tpm_unlock(): makes the PIN index of a state that has none, and asks the TPM what the state
+ * does not say of it. Both is what a crash at the end of provisioning or an older version leaves. No
+ * command if there is nothing to do. `save` is kept until the state is forgotten: what changes in it
+ * later is saved by it too. Part of tpm_provision().
  */
 _must_check_ int tpm_complete(struct tpm *t, struct tpm_state *state, tpm_save_fn *save,
                               void *userdata);
@@ -192,6 +193,7 @@ struct tpm_facts {
         bool is_firmware;    /* the manufacturer makes TPMs in firmware */
         bool srk_persistent; /* else it is made anew when it is needed */
         bool has_p384;
+        bool has_rsa2048;
 };
 
 /* Of a state; asks no TPM. All zero if the state cannot be read. */

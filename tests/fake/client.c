@@ -176,22 +176,11 @@ uint8_t client_send(struct client *c) {
 
 /* ---- replies ---- */
 
-static EVP_PKEY *public_key(const struct made *made) {
-        const char *group = made->field == 32 ? "P-256" : "P-384";
-        uint8_t point[1 + 2 * 48] = { 4 };
-        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-        OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-        OSSL_PARAM *params;
+static EVP_PKEY *from_params(const char *kind, OSSL_PARAM_BLD *bld) {
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
+        OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
         EVP_PKEY *pkey = NULL;
 
-        memcpy(point + 1, made->x, made->field);
-        memcpy(point + 1 + made->field, made->y, made->field);
-        assert_int_equal(OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-                         1);
-        assert_int_equal(OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point,
-                                                          1 + 2 * made->field),
-                         1);
-        params = OSSL_PARAM_BLD_to_param(bld);
         assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
         assert_int_equal(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
         OSSL_PARAM_free(params);
@@ -200,14 +189,41 @@ static EVP_PKEY *public_key(const struct made *made) {
         return pkey;
 }
 
+static EVP_PKEY *rsa_key(const struct made *made) {
+        BIGNUM *n = BN_bin2bn(made->modulus, sizeof(made->modulus), NULL);
+        OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+        EVP_PKEY *pkey;
+
+        assert_int_equal(OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n), 1);
+        assert_int_equal(OSSL_PARAM_BLD_push_uint(bld, OSSL_PKEY_PARAM_RSA_E, 65537), 1);
+        pkey = from_params("RSA", bld);
+        BN_free(n);
+        return pkey;
+}
+
+static EVP_PKEY *ec_key(const struct made *made) {
+        const char *group = made->field == 32 ? "P-256" : "P-384";
+        uint8_t point[1 + 2 * 48] = { 4 };
+        OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+
+        memcpy(point + 1, made->x, made->field);
+        memcpy(point + 1 + made->field, made->y, made->field);
+        assert_int_equal(OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                         1);
+        assert_int_equal(OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                                          1 + 2 * made->field),
+                         1);
+        return from_params("EC", bld);
+}
+
 /* MC20, GA14: over authData || clientDataHash. */
 static void verify(struct client *c, const struct made *made, struct bytes auth_data,
                    struct bytes signature) {
-        EVP_PKEY *pkey = public_key(made);
+        EVP_PKEY *pkey = made->field == 0 ? rsa_key(made) : ec_key(made);
         EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
         assert_int_equal(EVP_DigestVerifyInit(ctx, NULL,
-                                              made->field == 32 ? EVP_sha256() : EVP_sha384(), NULL,
+                                              made->field == 48 ? EVP_sha384() : EVP_sha256(), NULL,
                                               pkey),
                          1);
         assert_int_equal(EVP_DigestVerifyUpdate(ctx, auth_data.data, auth_data.len), 1);
@@ -217,11 +233,17 @@ static void verify(struct client *c, const struct made *made, struct bytes auth_
         EVP_PKEY_free(pkey);
 }
 
-/* Two INTEGERs in a SEQUENCE, and no more. */
-static void assert_well_formed(struct bytes signature) {
+/* Two INTEGERs in a SEQUENCE and no more; or a number below the modulus and as long as that. */
+static void assert_well_formed(const struct made *made, struct bytes signature) {
         const uint8_t *at = signature.data;
-        ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)signature.len);
+        ECDSA_SIG *sig;
 
+        if (made->field == 0) {
+                assert_int_equal(signature.len, sizeof(made->modulus));
+                assert_true(memcmp(signature.data, made->modulus, signature.len) < 0);
+                return;
+        }
+        sig = d2i_ECDSA_SIG(NULL, &at, (long)signature.len);
         assert_non_null(sig);
         assert_ptr_equal(at, signature.data + signature.len);
         ECDSA_SIG_free(sig);
@@ -286,16 +308,26 @@ static struct bytes read_extensions(struct bytes left, uint8_t flags) {
         return left;
 }
 
-/* F7: exactly kty, alg, crv, x, y. Returns what follows. */
-static struct bytes read_cose_key(struct bytes left, struct made *ret) {
-        struct cbor_value map, x, y;
+/* n, e */
+static void read_rsa_key(struct cbor_value map, struct made *ret) {
+        struct cbor_value n, e;
+
+        assert_int_equal(map.n, 4);
+        n = next_of(&map.elements, -1, CBOR_KIND_BYTES);
+        e = next_of(&map.elements, -2, CBOR_KIND_BYTES);
+        ret->field = 0;
+        assert_int_equal(n.string.len, sizeof(ret->modulus));
+        assert_true(n.string.data[0] >= 0x80);
+        memcpy(ret->modulus, n.string.data, n.string.len);
+        assert_bytes_equal(e.string, BYTES("\1\0\1", 3));
+}
+
+/* crv, x, y */
+static void read_ec2_key(struct cbor_value map, struct made *ret) {
+        struct cbor_value x, y;
         int64_t crv;
 
-        map = cbor_next(&left);
-        assert_int_equal(cbor_check(map.raw), CTAP_OK);
         assert_int_equal(map.n, 5);
-        assert_int_equal(next_of(&map.elements, 1, CBOR_KIND_INT).integer, 2);
-        ret->alg = next_of(&map.elements, 3, CBOR_KIND_INT).integer;
         crv = next_of(&map.elements, -1, CBOR_KIND_INT).integer;
         assert_in_range(crv, 1, 2);
         x = next_of(&map.elements, -2, CBOR_KIND_BYTES);
@@ -305,6 +337,21 @@ static struct bytes read_cose_key(struct bytes left, struct made *ret) {
         assert_int_equal(y.string.len, ret->field);
         memcpy(ret->x, x.string.data, ret->field);
         memcpy(ret->y, y.string.data, ret->field);
+}
+
+/* F7: exactly kty, alg, and what the type has. Returns what follows. */
+static struct bytes read_cose_key(struct bytes left, struct made *ret) {
+        struct cbor_value map = cbor_next(&left);
+        int64_t type;
+
+        assert_int_equal(cbor_check(map.raw), CTAP_OK);
+        type = next_of(&map.elements, 1, CBOR_KIND_INT).integer;
+        assert_in_range(type, 2, 3);
+        ret->alg = next_of(&map.elements, 3, CBOR_KIND_INT).integer;
+        if (type == 3)
+                read_rsa_key(map, ret);
+        else
+                read_ec2_key(map, ret);
         return left;
 }
 
@@ -357,7 +404,7 @@ static void read_given(struct client *c, const struct made *made, bool by_nobody
         ret->auth_data = next_of(&map.elements, 2, CBOR_KIND_BYTES).string;
         signature = next_of(&map.elements, 3, CBOR_KIND_BYTES);
         if (by_nobody)
-                assert_well_formed(signature.string);
+                assert_well_formed(made, signature.string);
         else
                 verify(c, made, ret->auth_data, signature.string);
 

@@ -59,7 +59,8 @@ struct made {
         struct bytes large_blob_key; /* empty if the member is absent */
         int64_t alg;
         uint8_t x[48], y[48];
-        size_t field; /* size of a coordinate */
+        size_t field; /* size of a coordinate; 0: it is an RSA key */
+        uint8_t modulus[256];
 };
 
 /* An assertion. */

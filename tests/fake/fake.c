@@ -11,6 +11,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #include "ctap/macro.h"
 #include "tests/fake/fake.h"
+#include "tests/fake/rsa.h"
 #include "tests/unit/test.h"
 
 struct ctap_loaded_key {
@@ -85,7 +87,7 @@ static unsigned keys_offered(struct ctap_keys *k) {
         return of_keys(k)->offered;
 }
 
-static void coordinate(EVP_PKEY *pkey, const char *name, uint8_t *to, int size) {
+static void number_of(EVP_PKEY *pkey, const char *name, uint8_t *to, int size) {
         BIGNUM *bn = NULL;
 
         assert_int_equal(EVP_PKEY_get_bn_param(pkey, name, &bn), 1);
@@ -97,8 +99,12 @@ static struct ctap_public_key public_of(EVP_PKEY *pkey, enum ctap_key_type type)
         struct ctap_public_key public = { .type = type };
         int size = type == CTAP_KEY_P256 ? 32 : 48;
 
-        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_X, public.x, size);
-        coordinate(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, public.y, size);
+        if (type == CTAP_KEY_RSA2048) {
+                number_of(pkey, OSSL_PKEY_PARAM_RSA_N, public.modulus, sizeof(public.modulus));
+                return public;
+        }
+        number_of(pkey, OSSL_PKEY_PARAM_EC_PUB_X, public.x, size);
+        number_of(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, public.y, size);
         return public;
 }
 
@@ -110,6 +116,12 @@ static EVP_PKEY *private_of(struct bytes blob) {
                 return NULL;
         at = blob.data + 4;
         return d2i_AutoPrivateKey(NULL, &at, (long)(blob.len - 4));
+}
+
+static EVP_PKEY *new_key(struct fake *f, enum ctap_key_type type) {
+        if (type == CTAP_KEY_RSA2048)
+                return fake_rsa_key(f->n_rsa++);
+        return EVP_EC_gen(type == CTAP_KEY_P256 ? "P-256" : "P-384");
 }
 
 static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
@@ -126,7 +138,7 @@ static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_k
         assert_true(type < _CTAP_KEY_TYPES && (f->offered & 1u << type));
         assert_true(class == CTAP_CLASS_A || class == CTAP_CLASS_B);
 
-        pkey = EVP_EC_gen(type == CTAP_KEY_P256 ? "P-256" : "P-384");
+        pkey = new_key(f, type);
         assert_non_null(pkey);
         size = i2d_PrivateKey(pkey, &at);
         assert_in_range(size, 1, CTAP_KEY_BLOB_MAX - 4);
@@ -210,13 +222,17 @@ static int keys_sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct by
         r = check_ticket(of_keys(k), key->class, key->ticket);
         if (r < 0)
                 return r;
-        assert_int_equal(digest.len, key->type == CTAP_KEY_P256 ? 32 : 48);
+        assert_int_equal(digest.len, key->type == CTAP_KEY_P384 ? 48 : 32);
 
         ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
         assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
+        if (key->type == CTAP_KEY_RSA2048) {
+                assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING), 1);
+                assert_int_equal(EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()), 1);
+        }
         assert_int_equal(EVP_PKEY_sign(ctx, ret->data, &len, digest.data, digest.len), 1);
         EVP_PKEY_CTX_free(ctx);
-        ret->len = (uint8_t)len;
+        ret->len = (uint16_t)len;
         return 0;
 }
 
@@ -833,7 +849,7 @@ struct fake *fake_new(void) {
         f->clock.ops = &clock_ops;
         f->rng.ops = &rng_ops;
         f->env = (struct ctap_env){ &f->keys, &f->store, &f->presence, &f->clock, &f->rng, NULL };
-        f->offered = 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384;
+        f->offered = 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384 | 1u << CTAP_KEY_RSA2048;
         f->capacity = FAKE_ROWS;
         f->answer = CTAP_ANSWER_YES;
         f->now_ms = 1000000;

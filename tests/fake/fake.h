@@ -28,6 +28,7 @@ struct fake {
 
         unsigned offered;  /* keys: bits of enum ctap_key_type */
         unsigned n_loaded; /* keys that were loaded and not given up */
+        unsigned n_rsa;    /* RSA keys that were made */
 
         struct ctap_pin_hash pin; /* keys: meaningless without has_pin */
         bool has_pin;

@@ -32,7 +32,7 @@ static void facts_of(const struct tpm_state *state, const struct tpm_record *r) 
 
 /* A state of an older version is not written as such again: only what came of it has to last. */
 static bool is_of_this_version(const struct tpm_state *state) {
-        return state->data[5] == 2;
+        return state->data[5] == 3;
 }
 
 static void try_state(const struct tpm_state *state) {

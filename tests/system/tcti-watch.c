@@ -97,6 +97,7 @@ static const struct {
         { TPM2_CC_ReadPublic, "ReadPublic" },
         { TPM2_CC_StartAuthSession, "StartAuthSession" },
         { TPM2_CC_VerifySignature, "VerifySignature" },
+        { TPM2_CC_TestParms, "TestParms" },
         { TPM2_CC_GetCapability, "GetCapability" },
         { TPM2_CC_GetRandom, "GetRandom" },
 };

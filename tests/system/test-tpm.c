@@ -81,7 +81,8 @@ static void nothing(struct fixture *f) {
         struct ctap_loaded_key *key;
         uint8_t foreign[100] = { 0, 50 };
 
-        assert_int_equal(k->ops->offered(k), 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384);
+        assert_int_equal(k->ops->offered(k),
+                         1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384 | 1u << CTAP_KEY_RSA2048);
         for (int i = 0; i < 64; i++)
                 assert_int_equal(k->ops->load(k, BYTES_OF(foreign), NULL, &key), -EKEYREJECTED);
         assert_non_null(tpm_store_key(f->tpm));
@@ -228,15 +229,22 @@ static void the_store_key_is_the_same_after_every_unlock(void **state) {
         }
 }
 
-static void signatures_of_both_curves_verify(void **state) {
+static void signatures_of_every_type_and_class_verify(void **state) {
         struct fixture *f = *state;
+        struct ctap_ticket ticket;
 
-        for (enum ctap_key_type type = CTAP_KEY_P256; type < _CTAP_KEY_TYPES; type++) {
-                struct credential c;
+        assert_int_equal(pin_verify(f, "1234", &ticket), CTAP_PIN_RIGHT);
+        for (enum ctap_key_type type = 0; type < _CTAP_KEY_TYPES; type++) {
+                struct credential a, b;
 
-                assert_int_equal(credential_make(f, type, &c), 0);
-                assert_int_equal(c.public.type, type);
-                assert_int_equal(credential_use(f, &c), 0);
+                assert_int_equal(credential_make_of(f, type, CTAP_CLASS_A, &a), 0);
+                assert_int_equal(a.public.type, type);
+                assert_int_equal(credential_use(f, &a), 0);
+
+                assert_int_equal(credential_make_of(f, type, CTAP_CLASS_B, &b), 0);
+                assert_int_equal(b.public.type, type);
+                assert_int_equal(credential_use(f, &b), -EKEYEXPIRED);
+                assert_int_equal(credential_use_by(f, &b, &ticket), 0);
         }
         assert_nothing_else(f);
 }
@@ -366,15 +374,14 @@ static void the_public_key_is_read_out_of_the_blob_without_asking(void **state) 
 }
 
 /* What is changed in it is refused, or is seen in what is read: it is no longer the same key. */
-static void a_public_key_is_never_read_out_of_another_kind_of_blob(void **state) {
-        struct fixture *f = *state;
+static void read_what_was_changed(struct fixture *f, enum ctap_key_type type, size_t public_size) {
         struct ctap_public_key public;
         struct credential c;
         size_t n_read = 0;
         uint16_t private;
 
         memset(&c, 0, sizeof(c));
-        assert_int_equal(credential_make_of(f, CTAP_KEY_P384, CTAP_CLASS_B, &c), 0);
+        assert_int_equal(credential_make_of(f, type, CTAP_CLASS_B, &c), 0);
         private = (uint16_t)(2 + (c.blob.data[0] << 8 | c.blob.data[1]));
         for (size_t i = 0; i < c.blob.len * 8u; i++) {
                 int r;
@@ -383,7 +390,7 @@ static void a_public_key_is_never_read_out_of_another_kind_of_blob(void **state)
                 r = read_public(f, BYTES(c.blob.data, c.blob.len), &public);
                 if (r == 0) {
                         n_read++;
-                        assert_int_equal(public.type, CTAP_KEY_P384);
+                        assert_int_equal(public.type, type);
                         assert_int_equal(memcmp(&public, &c.public, sizeof(public)) == 0,
                                          i / 8 < private);
                 } else {
@@ -391,13 +398,20 @@ static void a_public_key_is_never_read_out_of_another_kind_of_blob(void **state)
                 }
                 c.blob.data[i / 8] ^= (uint8_t)(1u << (i % 8));
         }
-        /* Every bit of the private part, which is opaque, and of the point. */
-        assert_int_equal(n_read, (private - 2 + 2 * 48) * 8);
+        /* Every bit of the private part, which is opaque, and of the key itself. */
+        assert_int_equal(n_read, (private - 2 + public_size) * 8);
 
         for (size_t n = 0; n < c.blob.len; n++)
                 assert_int_equal(read_public(f, BYTES(c.blob.data, n), &public), -EKEYREJECTED);
         assert_int_equal(read_public(f, BYTES(c.blob.data, c.blob.len + 1), &public),
                          -EKEYREJECTED);
+}
+
+static void a_public_key_is_never_read_out_of_another_kind_of_blob(void **state) {
+        struct fixture *f = *state;
+
+        read_what_was_changed(f, CTAP_KEY_P384, 2 * 48);
+        read_what_was_changed(f, CTAP_KEY_RSA2048, 256);
 }
 
 static void a_blob_of_another_tpm_is_refused(void **state) {
@@ -737,6 +751,7 @@ static void a_simulator_can_be_reached_by_a_socket(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 #define TEST_READY(name) \
         cmocka_unit_test_setup_teardown(name, fixture_setup_ready, fixture_teardown)
+#define TEST_PIN(name) cmocka_unit_test_setup_teardown(name, fixture_setup_pin, fixture_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
@@ -744,7 +759,7 @@ int main(void) {
                 TEST_READY(provisioning_of_a_ready_state_only_unlocks),
                 TEST_READY(removing_leaves_nothing),
                 TEST_READY(the_store_key_is_the_same_after_every_unlock),
-                TEST_READY(signatures_of_both_curves_verify),
+                TEST_PIN(signatures_of_every_type_and_class_verify),
                 TEST_READY(a_digest_of_the_wrong_size_is_not_signed),
                 TEST_READY(unknown_keys_are_not_offered),
                 TEST_READY(the_worker_is_a_storage_key_that_cannot_leave),

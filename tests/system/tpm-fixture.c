@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,12 +262,34 @@ unsigned pin_retries(struct fixture *f) {
         return left;
 }
 
-static size_t size_of(enum ctap_key_type type) {
-        return type == CTAP_KEY_P256 ? 32 : 48;
+static EVP_PKEY *from_params(const char *kind, OSSL_PARAM *params) {
+        EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
+        EVP_PKEY *key = NULL;
+
+        assert_int_equal(EVP_PKEY_fromdata_init(c), 1);
+        assert_int_equal(EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+        EVP_PKEY_CTX_free(c);
+        return key;
 }
 
-static EVP_PKEY *public_key(const struct ctap_public_key *p) {
-        size_t n = size_of(p->type);
+static EVP_PKEY *rsa_key(const struct ctap_public_key *p) {
+        OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+        BIGNUM *n = BN_bin2bn(p->modulus, sizeof(p->modulus), NULL);
+        OSSL_PARAM *params;
+        EVP_PKEY *key;
+
+        assert_int_equal(OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n), 1);
+        assert_int_equal(OSSL_PARAM_BLD_push_uint(bld, OSSL_PKEY_PARAM_RSA_E, 65537), 1);
+        params = OSSL_PARAM_BLD_to_param(bld);
+        key = from_params("RSA", params);
+        OSSL_PARAM_free(params);
+        OSSL_PARAM_BLD_free(bld);
+        BN_free(n);
+        return key;
+}
+
+static EVP_PKEY *ec_key(const struct ctap_public_key *p) {
+        size_t n = p->type == CTAP_KEY_P256 ? 32 : 48;
         uint8_t point[97] = { 4 };
         OSSL_PARAM params[] = {
                 OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
@@ -274,24 +297,25 @@ static EVP_PKEY *public_key(const struct ctap_public_key *p) {
                 OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * n),
                 OSSL_PARAM_END,
         };
-        EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-        EVP_PKEY *key = NULL;
 
         memcpy(point + 1, p->x, n);
         memcpy(point + 1 + n, p->y, n);
-        assert_int_equal(EVP_PKEY_fromdata_init(c), 1);
-        assert_int_equal(EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
-        EVP_PKEY_CTX_free(c);
-        return key;
+        return from_params("EC", params);
 }
 
 bool signature_verifies(const struct ctap_public_key *public, struct bytes digest,
                         const struct ctap_signature *signature) {
-        EVP_PKEY *key = public_key(public);
+        bool is_rsa = public->type == CTAP_KEY_RSA2048;
+        EVP_PKEY *key = is_rsa ? rsa_key(public) : ec_key(public);
         EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
         bool ok;
 
         assert_int_equal(EVP_PKEY_verify_init(c), 1);
+        if (is_rsa) {
+                assert_int_equal(signature->len, 256);
+                assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PADDING), 1);
+                assert_int_equal(EVP_PKEY_CTX_set_signature_md(c, EVP_sha256()), 1);
+        }
         ok = EVP_PKEY_verify(c, signature->data, signature->len, digest.data, digest.len) == 1;
         EVP_PKEY_CTX_free(c);
         EVP_PKEY_free(key);
@@ -308,7 +332,7 @@ int credential_use_by(struct fixture *f, const struct credential *c,
         struct ctap_loaded_key *key = NULL;
         struct ctap_signature signature;
         uint8_t digest[48];
-        struct bytes d = BYTES(digest, size_of(c->public.type));
+        struct bytes d = BYTES(digest, c->public.type == CTAP_KEY_P384 ? 48 : 32);
         int r;
 
         for (size_t i = 0; i < sizeof(digest); i++)

@@ -159,15 +159,18 @@ static void F7_the_attested_key_has_the_id_asked_for(void **state) {
 }
 
 static void the_largest_one_fits(void **state) {
-        struct ctap_attested a = some_attested(-51);
+        static const uint8_t outputs[CTAP_EXTENSIONS_MAX] = { 0xa0 };
+        struct ctap_attested a = some_attested(-257);
         struct ctap_auth_data d = plain(CTAP_FLAG_UP, 1);
         uint8_t storage[CTAP_AUTH_DATA_MAX];
         struct buf out = BUF_ON(storage);
 
         (void)state;
         d.attested = &a;
+        d.extensions = BYTES_OF(outputs);
         ctap_auth_data_put(&d, &out);
         assert_int_equal(buf_error(&out), 0);
+        assert_int_equal(out.len, CTAP_AUTH_DATA_MAX);
 }
 
 int main(void) {

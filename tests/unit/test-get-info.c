@@ -7,7 +7,8 @@
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
 
-#define ALG(id) "{'alg': " #id ", 'type': 'public-key'}"
+#define ALG(id)    "{'alg': " #id ", 'type': 'public-key'}"
+#define ALGORITHMS "[" ALG(-7) ", " ALG(-35) ", " ALG(-257) "]"
 #define OPTIONS(pin)                                                             \
         "{'rk': true, 'up': true, 'clientPin': " pin ", 'pinUvAuthToken': true," \
         " 'makeCredUvNotRqd': true}"
@@ -56,9 +57,8 @@ static void GI2_every_member_in_canonical_order(void **state) {
                 " 3: h'd00d206d6f64656c206f66206e650000', 4: " OPTIONS(
                         "false") ","
                                  " 5: 1536, 6: [2, 1], 7: 10, 8: 48, 9: ['usb'],"
-                                 " 10: [" ALG(-7) ", " ALG(
-                                         -35) "], 12: false, 13: 4, 14: 7, 15: 32, 20: 32,"
-                                              " 22: ['packed'], 29: 63}";
+                                 " 10: " ALGORITHMS ", 12: false, 13: 4, 14: 7, 15: 32, 20: 32,"
+                                 " 22: ['packed'], 29: 63}";
         uint8_t storage[512];
         struct buf expected = BUF_ON(storage);
         struct client *c = *state;
@@ -163,7 +163,7 @@ static void GI3_only_versions_and_algorithms_that_old_clients_know(void **state)
         struct client *c = *state;
 
         assert_member(c, 0x01, "['U2F_V2', 'FIDO_2_0']");
-        assert_member(c, 0x0a, "[" ALG(-7) ", " ALG(-35) "]");
+        assert_member(c, 0x0a, ALGORITHMS);
 }
 
 static void GI2_algorithms_are_those_of_the_key_device(void **state) {

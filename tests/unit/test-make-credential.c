@@ -340,7 +340,8 @@ static void MC3_the_first_supported_algorithm_wins_and_keeps_its_id(void **state
                 { "[{'alg': -9, 'type': 'public-key'}]", -9 },
                 { "[{'alg': -35, 'type': 'public-key'}, {'alg': -7, 'type': 'public-key'}]", -35 },
                 { "[{'alg': -51, 'type': 'public-key'}]", -51 },
-                { "[{'alg': -257, 'type': 'public-key'}, {'alg': -9, 'type': 'public-key'}]", -9 },
+                { "[{'alg': -8, 'type': 'public-key'}, {'alg': -9, 'type': 'public-key'}]", -9 },
+                { "[{'alg': -257, 'type': 'public-key'}]", -257 },
                 { "[{'alg': -35, 'type': 'password'}, {'alg': -7, 'type': 'public-key'}]", -7 },
         };
         struct client *c = *state;
@@ -351,13 +352,44 @@ static void MC3_the_first_supported_algorithm_wins_and_keeps_its_id(void **state
                 assert_int_equal(send_with(c, 4, cases[i].params), CTAP_OK);
                 client_read_made(c, &made);
                 assert_int_equal(made.alg, cases[i].alg);
-                assert_int_equal(made.field, cases[i].alg == -35 || cases[i].alg == -51 ? 48 : 32);
+                if (cases[i].alg != -257)
+                        assert_int_equal(made.field,
+                                         cases[i].alg == -35 || cases[i].alg == -51 ? 48 : 32);
 
                 client_get_assertion(c);
                 client_set_list(c, 3, &made, 1);
                 assert_int_equal(client_send(c), CTAP_OK);
                 client_read_given(c, &made, &given);
         }
+}
+
+static void MC3_rsa_is_made_only_where_nothing_else_will_do(void **state) {
+        static const struct {
+                const char *params;
+                int64_t alg;
+        } cases[] = {
+                { "[{'alg': -257, 'type': 'public-key'}, {'alg': -9, 'type': 'public-key'}]", -9 },
+                { "[{'alg': -257, 'type': 'public-key'}, {'alg': -35, 'type': 'public-key'},"
+                  " {'alg': -7, 'type': 'public-key'}]",
+                  -35 },
+                { "[{'alg': -7, 'type': 'public-key'}, {'alg': -257, 'type': 'public-key'}]", -7 },
+                { "[{'alg': -8, 'type': 'public-key'}, {'alg': -257, 'type': 'public-key'},"
+                  " {'alg': -36, 'type': 'public-key'}]",
+                  -257 },
+                { "[{'alg': -257, 'type': 'public-key'}, {'alg': -7, 'type': 'password'}]", -257 },
+        };
+        struct client *c = *state;
+        struct made made;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_int_equal(send_with(c, 4, cases[i].params), CTAP_OK);
+                client_read_made(c, &made);
+                assert_int_equal(made.alg, cases[i].alg);
+        }
+        c->fake->offered = 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_RSA2048;
+        assert_int_equal(send_with(c, 4, cases[1].params), CTAP_OK);
+        client_read_made(c, &made);
+        assert_int_equal(made.alg, -7);
 }
 
 static void MC3_no_supported_algorithm(void **state) {
@@ -373,11 +405,13 @@ static void MC3_no_supported_algorithm(void **state) {
         }
 }
 
-static void MC3_a_curve_that_the_key_device_lacks(void **state) {
+static void MC3_a_kind_of_key_that_the_key_device_lacks(void **state) {
         struct client *c = *state;
 
         c->fake->offered = 1u << CTAP_KEY_P256;
         assert_int_equal(send_with(c, 4, "[{'alg': -35, 'type': 'public-key'}]"),
+                         CTAP2_ERR_UNSUPPORTED_ALGORITHM);
+        assert_int_equal(send_with(c, 4, "[{'alg': -257, 'type': 'public-key'}]"),
                          CTAP2_ERR_UNSUPPORTED_ALGORITHM);
 }
 
@@ -1016,6 +1050,9 @@ static void MC19_self_attestation_names_the_algorithm_of_the_key(void **state) {
         assert_int_equal(send_with(c, 4, "[{'alg': -9, 'type': 'public-key'}]"), CTAP_OK);
         client_read_made(c, &made); /* exactly alg and sig, and alg that of the key */
         assert_int_equal(made.alg, -9);
+        assert_int_equal(send_with(c, 4, "[{'alg': -257, 'type': 'public-key'}]"), CTAP_OK);
+        client_read_made(c, &made);
+        assert_int_equal(made.alg, -257);
 }
 
 static void MC20_the_signature_covers_the_client_data_hash(void **state) {
@@ -1192,7 +1229,8 @@ int main(void) {
                 client_unit_test(MC2_comes_before_the_algorithm),
                 client_unit_test(MC3_the_first_supported_algorithm_wins_and_keeps_its_id),
                 client_unit_test(MC3_no_supported_algorithm),
-                client_unit_test(MC3_a_curve_that_the_key_device_lacks),
+                client_unit_test(MC3_rsa_is_made_only_where_nothing_else_will_do),
+                client_unit_test(MC3_a_kind_of_key_that_the_key_device_lacks),
                 client_unit_test(MC4_uv_is_never_set),
                 client_unit_test(MC5_an_auth_param_makes_uv_false),
                 client_unit_test(MC5a_uv_is_not_supported),

@@ -176,7 +176,12 @@ static void put_ref(struct tpm_ref *ref, uint8_t fill) {
 
 static struct tpm_record some_record(enum tpm_phase phase) {
         struct tpm_record r = {
-                .phase = phase, .has_p384 = true, .is_firmware = true, .srk_name = some_name()
+                .phase = phase,
+                .has_p384 = true,
+                .is_firmware = true,
+                .asked_rsa2048 = true,
+                .has_rsa2048 = true,
+                .srk_name = some_name(),
         };
         struct tpm_writer k;
 
@@ -234,6 +239,7 @@ static void a_state_is_read_back(void **state) {
                 assert_int_equal(tpm_state_decode(&s, &again), 0);
                 assert_int_equal(again.phase, p);
                 assert_true(again.has_p384 && again.is_firmware);
+                assert_true(again.asked_rsa2048 && again.has_rsa2048);
                 assert_true(again.tries_base == r.tries_base);
                 twice = encoded(&again);
                 assert_bytes_equal(BYTES(twice.data, twice.len), BYTES(s.data, s.len));
@@ -245,12 +251,13 @@ static void a_state_is_read_back(void **state) {
                 assert_int_equal(facts.worker, 0x81018000);
                 assert_int_equal(facts.pin_kind, TPM_PIN_ORDINARY);
                 assert_int_equal(facts.hmac_kind, TPM_HMAC_SIGN);
-                assert_true(facts.is_firmware && facts.srk_persistent && facts.has_p384);
+                assert_true(facts.is_firmware && facts.srk_persistent && facts.has_p384 &&
+                            facts.has_rsa2048);
         }
 }
 
 static void the_layout_begins_with_magic_version_phase_flags(void **state) {
-        static const uint8_t want[] = { 't', 'p', 'm', 'a', 0, 2, 2, 3, 0, 34, 0, 0x0b };
+        static const uint8_t want[] = { 't', 'p', 'm', 'a', 0, 3, 2, 15, 0, 34, 0, 0x0b };
         const struct tpm_record r = some_record(TPM_PHASE_READY);
         const struct tpm_state s = encoded(&r);
 
@@ -351,14 +358,14 @@ static void a_state_of_a_later_version_is_refused(void **state) {
         struct tpm_record again;
 
         (void)state;
-        for (uint8_t version = 0; version < 5; version++) {
+        for (uint8_t version = 0; version < 6; version++) {
                 s.data[5] = version;
                 seal(&s);
-                assert_int_equal(tpm_state_decode(&s, &again), version == 2 ? 0 : -EBADMSG);
+                assert_int_equal(tpm_state_decode(&s, &again), version == 3 ? 0 : -EBADMSG);
         }
 }
 
-/* The same record as version 1 wrote it: a prefix of what version 2 writes, and one flag less. */
+/* The same record as version 1 wrote it: a prefix of what is written now, and fewer flags. */
 static struct tpm_state as_version_1(const struct tpm_record *r) {
         struct tpm_record old = *r;
         struct tpm_state s;
@@ -368,6 +375,7 @@ static struct tpm_state as_version_1(const struct tpm_record *r) {
         old.pin = old.tries = (struct tpm_nv){ 0 };
         old.pin_change = (struct tpm_approval){ 0 };
         old.is_firmware = false;
+        old.asked_rsa2048 = old.has_rsa2048 = false;
         s = encoded(&old);
         s.data[5] = 1;
         s.len = (uint16_t)(s.len - (2 + 4 + 4 + TPM_PIN_SALT_SIZE + 4 + 8 + 4));
@@ -394,6 +402,45 @@ static void a_state_of_version_1_is_read_and_has_no_pin(void **state) {
                 seal(&s);
                 assert_int_equal(tpm_state_decode(&s, &old), -EBADMSG);
         }
+}
+
+static void a_state_of_version_2_is_read_and_does_not_know_of_rsa(void **state) {
+        const struct tpm_record r = some_record(TPM_PHASE_READY);
+        struct tpm_state s = encoded(&r);
+        struct tpm_record old;
+
+        (void)state;
+        s.data[5] = 2;
+        s.data[7] = 3;
+        seal(&s);
+        assert_int_equal(tpm_state_decode(&s, &old), 0);
+        assert_true(old.has_p384 && old.is_firmware);
+        assert_false(old.asked_rsa2048 || old.has_rsa2048);
+        assert_int_equal(old.pin_kind, r.pin_kind);
+        assert_true(old.tries_base == r.tries_base);
+        for (uint8_t flag = 4; flag != 0; flag = (uint8_t)(flag << 1)) {
+                s.data[7] = 3 | flag;
+                seal(&s);
+                assert_int_equal(tpm_state_decode(&s, &old), -EBADMSG);
+        }
+}
+
+static void a_state_that_was_never_asked_for_rsa_has_none(void **state) {
+        struct tpm_record r = some_record(TPM_PHASE_READY), again;
+        struct tpm_state s;
+
+        (void)state;
+        r.has_rsa2048 = false;
+        s = encoded(&r);
+        assert_int_equal(tpm_state_decode(&s, &again), 0);
+        assert_true(again.asked_rsa2048 && !again.has_rsa2048);
+        r.asked_rsa2048 = false;
+        s = encoded(&r);
+        assert_int_equal(tpm_state_decode(&s, &again), 0);
+        assert_false(again.asked_rsa2048 || again.has_rsa2048);
+        r.has_rsa2048 = true;
+        s = encoded(&r);
+        assert_int_equal(tpm_state_decode(&s, &again), -EBADMSG);
 }
 
 static void nothing(struct tpm_record *r) {
@@ -553,6 +600,8 @@ int main(void) {
                 cmocka_unit_test(an_index_is_written_in_one_way),
                 cmocka_unit_test(a_state_of_a_later_version_is_refused),
                 cmocka_unit_test(a_state_of_version_1_is_read_and_has_no_pin),
+                cmocka_unit_test(a_state_of_version_2_is_read_and_does_not_know_of_rsa),
+                cmocka_unit_test(a_state_that_was_never_asked_for_rsa_has_none),
                 cmocka_unit_test(what_a_state_may_lack),
                 cmocka_unit_test(a_state_that_lacks_what_its_phase_needs_is_refused),
                 cmocka_unit_test(a_state_that_does_not_fit_is_an_error),
