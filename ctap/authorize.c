@@ -3,6 +3,7 @@
 /* pinUvAuthParam and options: see authorize.h. */
 
 #include "ctap/authorize.h"
+#include "ctap/built-in-uv.h"
 #include "ctap/confirm.h"
 #include "ctap/hid.h"
 #include "ctap/persistent-token.h"
@@ -54,13 +55,16 @@ enum ctap_status ctap_authorize(struct ctap *c, const struct ctap_authorization 
                                                              : CTAP1_ERR_INVALID_PARAMETER;
 }
 
-enum ctap_status ctap_authorize_uv(const struct ctap_authorization *a) {
-        if (a->param.kind != CBOR_KIND_ABSENT)
+enum ctap_status ctap_authorize_uv(struct ctap *c, struct ctap_authorization *a) {
+        if (a->param.kind != CBOR_KIND_ABSENT || !a->uv.boolean)
                 return CTAP_OK;
-        return a->uv.boolean ? CTAP2_ERR_INVALID_OPTION : CTAP_OK; /* MC5a: no built-in method */
+        if (!ctap_uv_is_configured(c))
+                return CTAP2_ERR_INVALID_OPTION;
+        a->built_in = true;
+        return CTAP_OK;
 }
 
-enum ctap_status ctap_demand_verification(struct ctap *c, const struct ctap_authorization *a,
+enum ctap_status ctap_demand_verification(struct ctap *c, struct ctap_authorization *a,
                                           bool always) {
         enum ctap_status s;
         bool is_set;
@@ -68,9 +72,12 @@ enum ctap_status ctap_demand_verification(struct ctap *c, const struct ctap_auth
         s = ctap_pin_is_set(c, &is_set);
         if (s != CTAP_OK)
                 return s;
-        if (is_set)
-                return a->param.kind == CBOR_KIND_ABSENT ? CTAP2_ERR_PUAT_REQUIRED : CTAP_OK;
-        return always ? CTAP2_ERR_PUAT_REQUIRED : CTAP_OK;
+        if (!is_set)
+                return always ? CTAP2_ERR_PUAT_REQUIRED : CTAP_OK;
+        if (a->param.kind != CBOR_KIND_ABSENT)
+                return CTAP_OK;
+        a->built_in = a->built_in || (always && ctap_uv_is_configured(c)); /* MC6 */
+        return a->built_in ? CTAP_OK : CTAP2_ERR_PUAT_REQUIRED;
 }
 
 static enum ctap_status verify_token(struct ctap *c, const struct ctap_authorization *a,
@@ -104,9 +111,11 @@ enum ctap_status ctap_verify(struct ctap *c, const struct ctap_authorization *a,
         if (is_set && !ctap_token_permits(&c->token, permission, rp_id_hash))
                 return CTAP2_ERR_PIN_AUTH_INVALID;
 
-        *ret = (struct ctap_verification){ 0 };
-        if (is_set) /* MC11c */
+        *ret = (struct ctap_verification){ .due = a->built_in };
+        if (is_set) { /* MC11c */
                 verified_by(&c->token, ret);
+                ret->present = ctap_token_shows_presence(&c->token, ctap_now_ms(c));
+        }
         return CTAP_OK;
 }
 

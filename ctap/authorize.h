@@ -3,9 +3,9 @@
 
 /*
  * Who may run a command, and with which options: what makeCredential and getAssertion have in
- * common, and what the commands that manage have, written once. The authenticator is protected once a PIN is set. There is no built-in user
- * verification: a pinUvAuthParam, which proves a token that was given for the PIN, is the only way
- * to the uv bit.
+ * common, and what the commands that manage have, written once. The authenticator is protected once
+ * a PIN is set. Two ways lead to the uv bit: a pinUvAuthParam, which proves a token, and built-in
+ * verification in the command itself.
  */
 
 #include <stdbool.h>
@@ -21,6 +21,7 @@ struct ctap_authorization {
         struct cbor_value param;    /* pinUvAuthParam, bytes */
         struct cbor_value protocol; /* pinUvAuthProtocol, integer */
         struct cbor_value rk, up, uv;
+        bool built_in; /* built-in verification is to be done in this command */
 };
 
 /* Takes rk, up and uv out of `options`, which may be ABSENT. Others are ignored (B12). */
@@ -35,21 +36,24 @@ _must_check_ enum ctap_status ctap_read_options(const struct cbor_value *options
 _must_check_ enum ctap_status ctap_authorize(struct ctap *c, const struct ctap_authorization *a,
                                              struct bytes rp_id);
 
-/* The uv option as it counts: a pinUvAuthParam makes it false (MC5, GA3). */
-_must_check_ enum ctap_status ctap_authorize_uv(const struct ctap_authorization *a);
+/*
+ * The uv option as it counts: a pinUvAuthParam makes it false (MC5, GA3). CTAP2_ERR_INVALID_OPTION:
+ * there is no built-in verification (MC5a).
+ */
+_must_check_ enum ctap_status ctap_authorize_uv(struct ctap *c, struct ctap_authorization *a);
 
 /*
  * CTAP2_ERR_PUAT_REQUIRED: what is asked for is done after verification only (MC6, MC7, GA4), and
- * there is no pinUvAuthParam. `always`: nor is it done where no PIN is set.
+ * there is neither a pinUvAuthParam nor the uv option. `always`: nor is it done where no PIN is set;
+ * but built-in verification, if there is one, is taken unasked.
  */
-_must_check_ enum ctap_status ctap_demand_verification(struct ctap *c,
-                                                       const struct ctap_authorization *a,
+_must_check_ enum ctap_status ctap_demand_verification(struct ctap *c, struct ctap_authorization *a,
                                                        bool always);
 
 /*
  * Is the pinUvAuthParam one over the client data hash, by a token that is still good, for this
  * permission and site (MC11, GA5)? Without protection, or without a pinUvAuthParam, nobody is
- * verified and nothing is wrong.
+ * verified and nothing is wrong; built-in verification is then still due, if it is to be done.
  */
 _must_check_ enum ctap_status ctap_verify(struct ctap *c, const struct ctap_authorization *a,
                                           struct bytes client_data_hash,

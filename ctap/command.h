@@ -35,12 +35,19 @@ enum ctap_walk_kind {
         CTAP_WALK_CREDENTIALS, /* enumerateCredentialsGetNextCredential */
 };
 
-/* What a good token leaves behind for the rest of its command, and of a walk. A secret. */
+/* Whether a person was verified, for the rest of the command, and of a walk. A secret. */
 struct ctap_verification {
         bool verified;             /* the uv bit */
+        bool due;                  /* not yet, but by the PIN they type once they are asked */
+        bool present;              /* they were there a moment ago and need not be asked again */
         struct ctap_ticket ticket; /* a copy: the token may end before what is done by it */
         uint64_t ends_ms;          /* with the token; the persistent one has neither */
 };
+
+/* True if nothing is done before a person was verified. */
+static inline bool ctap_takes_verification(const struct ctap_verification *v) {
+        return v->verified || v->due;
+}
 
 /* NULL unless a person was verified. */
 static inline const struct ctap_ticket *ctap_ticket_of(const struct ctap_verification *v) {

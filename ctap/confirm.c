@@ -3,9 +3,11 @@
 /* Begin, prepare, wait: see confirm.h. No other file of the CTAP2 commands asks a person. */
 
 #include "ctap/confirm.h"
+#include "ctap/built-in-uv.h"
 
+/* ret_pin: NULL if none is asked for. */
 static int prepare_and_wait(struct ctap_presence *p, ctap_prepare_fn *prepare, void *userdata,
-                            enum ctap_answer *ret) {
+                            enum ctap_answer *ret, struct ctap_typed_pin *ret_pin) {
         int r;
 
         if (prepare) {
@@ -13,11 +15,11 @@ static int prepare_and_wait(struct ctap_presence *p, ctap_prepare_fn *prepare, v
                 if (r < 0)
                         return r;
         }
-        return p->ops->wait(p, ret);
+        return ret_pin ? p->ops->wait_verified(p, ret, ret_pin) : p->ops->wait(p, ret);
 }
 
-int ctap_ask(struct ctap *c, const struct ctap_prompt *prompt, ctap_prepare_fn *prepare,
-             void *userdata, enum ctap_answer *ret) {
+int ctap_ask_for_pin(struct ctap *c, const struct ctap_prompt *prompt, ctap_prepare_fn *prepare,
+                     void *userdata, enum ctap_answer *ret, struct ctap_typed_pin *ret_pin) {
         struct ctap_presence *p = c->env.presence;
         int r;
 
@@ -30,9 +32,14 @@ int ctap_ask(struct ctap *c, const struct ctap_prompt *prompt, ctap_prepare_fn *
         if (r < 0)
                 return r;
 
-        r = prepare_and_wait(p, prepare, userdata, ret);
+        r = prepare_and_wait(p, prepare, userdata, ret, ret_pin);
         p->ops->end(p);
         return r;
+}
+
+int ctap_ask(struct ctap *c, const struct ctap_prompt *prompt, ctap_prepare_fn *prepare,
+             void *userdata, enum ctap_answer *ret) {
+        return ctap_ask_for_pin(c, prompt, prepare, userdata, ret, NULL);
 }
 
 enum ctap_status ctap_status_from_answer(enum ctap_answer answer, enum ctap_status on_timeout) {
@@ -61,4 +68,32 @@ enum ctap_status ctap_confirm(struct ctap *c, const struct ctap_prompt *prompt,
         if (r < 0)
                 return ctap_status_from_keys(c, r);
         return ctap_status_from_answer(answer, on_timeout);
+}
+
+/* MC11b. Where the question is of no use any more, clients can ask for the PIN themselves. */
+static enum ctap_status verify(struct ctap *c, const struct ctap_prompt *prompt,
+                               ctap_prepare_fn *prepare, void *userdata,
+                               struct ctap_verification *v) {
+        enum ctap_status s;
+
+        s = ctap_verify_person(c, prompt, prepare, userdata, &v->ticket);
+        if (s == CTAP2_ERR_UV_BLOCKED)
+                return CTAP2_ERR_PUAT_REQUIRED;
+        if (s != CTAP_OK)
+                return s;
+        v->due = false;
+        v->verified = true;
+        v->present = true;
+        v->ends_ms = ctap_now_ms(c) + UINT64_C(1000) * CTAP_TOKEN_SECONDS;
+        return CTAP_OK;
+}
+
+enum ctap_status ctap_consent(struct ctap *c, const struct ctap_prompt *prompt,
+                              ctap_prepare_fn *prepare, void *userdata,
+                              struct ctap_verification *v) {
+        if (v->due)
+                return verify(c, prompt, prepare, userdata, v);
+        if (v->present)
+                return prepare ? ctap_status_from_keys(c, prepare(userdata)) : CTAP_OK;
+        return ctap_confirm(c, prompt, prepare, userdata, CTAP2_ERR_OPERATION_DENIED);
 }

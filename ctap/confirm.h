@@ -22,6 +22,11 @@ typedef int ctap_prepare_fn(void *userdata);
 _must_check_ int ctap_ask(struct ctap *c, const struct ctap_prompt *prompt,
                           ctap_prepare_fn *prepare, void *userdata, enum ctap_answer *ret);
 
+/* The same for a prompt with `verify`: with a yes comes what was typed. */
+_must_check_ int ctap_ask_for_pin(struct ctap *c, const struct ctap_prompt *prompt,
+                                  ctap_prepare_fn *prepare, void *userdata, enum ctap_answer *ret,
+                                  struct ctap_typed_pin *ret_pin);
+
 /* What an answer means for a command that only goes on after a yes. */
 _must_check_ enum ctap_status ctap_status_from_answer(enum ctap_answer answer,
                                                       enum ctap_status on_timeout);
@@ -30,3 +35,12 @@ _must_check_ enum ctap_status ctap_status_from_answer(enum ctap_answer answer,
 _must_check_ enum ctap_status ctap_confirm(struct ctap *c, const struct ctap_prompt *prompt,
                                            ctap_prepare_fn *prepare, void *userdata,
                                            enum ctap_status on_timeout);
+
+/*
+ * What makeCredential and getAssertion need of the person: the PIN where verification is due (MC11b,
+ * GA5), which then is done and is presence as well; nothing but the preparation where a token shows
+ * that they are there; else a yes. `prepare` cannot count on a ticket while verification is due.
+ */
+_must_check_ enum ctap_status ctap_consent(struct ctap *c, const struct ctap_prompt *prompt,
+                                           ctap_prepare_fn *prepare, void *userdata,
+                                           struct ctap_verification *v);

@@ -72,20 +72,25 @@ static int open_record(struct assertion *a) {
 
 /* The key device would not sign: the PIN was not given. */
 static bool lacks_pin(const struct assertion *a) {
-        return a->row.class == CTAP_CLASS_B && !a->walk->verification.verified;
+        return a->row.class == CTAP_CLASS_B && !ctap_takes_verification(&a->walk->verification);
 }
 
-static int prepare_hmac(struct assertion *a) {
+static int load_key(struct assertion *a) {
+        const struct ctap_env *env = &a->ctap->env;
+
+        if (a->key || lacks_pin(a))
+                return 0;
+        return env->keys->ops->load(env->keys, BYTES(a->row.key.data, a->row.key.len),
+                                    ctap_ticket_of(&a->walk->verification), &a->key);
+}
+
+static int compute_hmac(struct assertion *a) {
         const struct ctap_salts *salts = &a->walk->extensions.salts;
         const struct ctap_env *env = &a->ctap->env;
-        int r;
 
         a->hmac = BUF_ON(a->hmac_storage);
         if (salts->len == 0)
                 return 0;
-        r = ctap_cred_random_need(env, &a->row);
-        if (r < 0)
-                return r;
         return ctap_hmac_secret(env, salts, &a->row, ctap_ticket_of(&a->walk->verification),
                                 &a->hmac);
 }
@@ -99,7 +104,15 @@ static int prepare_large_blob_key(struct assertion *a) {
         return ctap_large_blob_key(&a->ctap->credential_keys, &a->row.id, &a->large_blob_key);
 }
 
-/* While the person reads the question. */
+/* What takes the ticket of somebody who is verified. */
+static int assertion_complete(struct assertion *a) {
+        int r;
+
+        r = compute_hmac(a);
+        return r < 0 ? r : load_key(a);
+}
+
+/* While the person reads the question. The PIN that they may be typing is wanted later. */
 static int assertion_prepare(void *userdata) {
         struct assertion *a = userdata;
         const struct ctap_env *env = &a->ctap->env;
@@ -110,13 +123,17 @@ static int assertion_prepare(void *userdata) {
                 if (r < 0)
                         return r;
         }
-        r = prepare_hmac(a);
-        if (r == 0)
-                r = prepare_large_blob_key(a);
-        if (r < 0 || lacks_pin(a))
+        if (a->walk->extensions.salts.len > 0) {
+                r = ctap_cred_random_need(env, &a->row);
+                if (r < 0)
+                        return r;
+        }
+        r = prepare_large_blob_key(a);
+        if (r < 0)
                 return r;
-        return env->keys->ops->load(env->keys, BYTES(a->row.key.data, a->row.key.len),
-                                    ctap_ticket_of(&a->walk->verification), &a->key);
+        if (!a->walk->verification.due)
+                return assertion_complete(a);
+        return a->row.class == CTAP_CLASS_A ? load_key(a) : 0;
 }
 
 static int put_auth_data(struct assertion *a, uint32_t count) {
@@ -234,10 +251,10 @@ static enum ctap_status ga_decode(const struct cbor_value *params, struct ga_req
 
 /* ---- getAssertion: authorize ---- */
 
-static enum ctap_status check_options(struct ctap *c, const struct ga_request *rq) {
+static enum ctap_status check_options(struct ctap *c, struct ga_request *rq) {
         enum ctap_status s;
 
-        s = ctap_authorize_uv(&rq->authorization);
+        s = ctap_authorize_uv(c, &rq->authorization);
         if (s != CTAP_OK)
                 return s;
         if (rq->authorization.rk.kind != CBOR_KIND_ABSENT)
@@ -250,7 +267,7 @@ static enum ctap_status check_options(struct ctap *c, const struct ga_request *r
 }
 
 /* Begins the walk with what does not depend on the credential. */
-static enum ctap_status ga_authorize(struct ctap *c, const struct ga_request *rq,
+static enum ctap_status ga_authorize(struct ctap *c, struct ga_request *rq,
                                      struct ctap_assertions_walk *walk) {
         const struct ctap_extension_scope scope = {
                 .ceremony = CTAP_CEREMONY_USE,
@@ -290,7 +307,7 @@ static int ga_select(struct ctap *c, const struct ga_request *rq, struct asserti
         struct ctap_store *s = c->env.store;
         int r;
 
-        walk->max_protect = ctap_max_protect(named, walk->verification.verified);
+        walk->max_protect = ctap_max_protect(named, ctap_takes_verification(&walk->verification));
         walk->n = 1;
         if (named) {
                 r = ctap_find_listed(c, &rq->allow_list, &walk->rp_id_hash, walk->max_protect,
@@ -313,7 +330,9 @@ static int ga_select(struct ctap *c, const struct ga_request *rq, struct asserti
 
 /* ---- getAssertion: confirm ---- */
 
-static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_request *rq) {
+/* Nor does anybody type a PIN for nothing; but who was verified by this key has chosen it. */
+static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_request *rq,
+                                           const struct ctap_verification *v) {
         const struct ctap_prompt prompt = {
                 .ask = CTAP_ASK_SELECT,
                 .passive = true,
@@ -321,30 +340,33 @@ static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_reque
         };
         enum ctap_status s;
 
-        if (!rq->up)
+        if (!rq->up || v->present)
                 return CTAP2_ERR_NO_CREDENTIALS;
         s = ctap_confirm(c, &prompt, NULL, NULL, CTAP2_ERR_NO_CREDENTIALS);
         return s == CTAP_OK ? CTAP2_ERR_NO_CREDENTIALS : s;
 }
 
-static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq,
-                                   struct assertion *a) {
+static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, struct assertion *a,
+                                   struct ctap_verification *v) {
         const struct ctap_prompt prompt = {
                 .ask = CTAP_ASK_USE,
                 .rp_id = rq->rp_id.string,
                 .account = ctap_record_account(&a->record),
                 .n_accounts = a->walk->n,
         };
+        const bool due = v->due;
         enum ctap_status s;
 
-        if (!rq->up)
+        if (!rq->up && !due)
                 return ctap_status_from_keys(c, assertion_prepare(a));
         if (lacks_pin(a))
                 return CTAP2_ERR_PUAT_REQUIRED;
-        s = ctap_confirm(c, &prompt, assertion_prepare, a, CTAP2_ERR_OPERATION_DENIED);
-        if (s == CTAP_OK)
+        s = ctap_consent(c, &prompt, assertion_prepare, a, v);
+        if (s != CTAP_OK)
+                return s;
+        if (rq->up)
                 ctap_token_consume(&c->token); /* GA10 */
-        return s;
+        return due ? ctap_status_from_keys(c, assertion_complete(a)) : CTAP_OK;
 }
 
 /* ---- getAssertion ---- */
@@ -365,11 +387,11 @@ enum ctap_status ctap_get_assertion(struct ctap *c, const struct ctap_call *call
 
         r = ga_select(c, &rq, &a, &walk);
         if (r == -ENOENT)
-                return ga_nothing_matches(c, &rq);
+                return ga_nothing_matches(c, &rq, &walk.verification);
         if (r < 0)
                 return ctap_status_from_errno(r);
 
-        s = ga_confirm(c, &rq, &a);
+        s = ga_confirm(c, &rq, &a, &walk.verification);
         if (s != CTAP_OK)
                 return s;
         r = assertion_sign(&a);

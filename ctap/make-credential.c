@@ -52,6 +52,7 @@ struct mc_credential {
         struct ctap *ctap;
         const struct mc_request *rq;
         struct ctap_row row;
+        struct ctap_public_key public;
         enum ctap_attestation format;
         struct ctap_loaded_key *key; /* NULL if it need not sign */
         struct buf auth_data;
@@ -192,11 +193,11 @@ static int is_dummy(const struct mc_request *rq, bool *ret) {
 }
 
 /* The steps that the two halves of mc_authorize() have between them: 7 to 9. */
-static enum ctap_status check_options(struct ctap *c, const struct mc_request *rq) {
-        const struct ctap_authorization *a = &rq->authorization;
+static enum ctap_status check_options(struct ctap *c, struct mc_request *rq) {
+        struct ctap_authorization *a = &rq->authorization;
         enum ctap_status s;
 
-        s = ctap_authorize_uv(a);
+        s = ctap_authorize_uv(c, a);
         if (s != CTAP_OK)
                 return s;
         if (a->up.kind != CBOR_KIND_ABSENT && !a->up.boolean)
@@ -214,12 +215,12 @@ static enum ctap_status check_options(struct ctap *c, const struct mc_request *r
 
 /* The order of CTAP 2.3 §6.1.2 steps 1 to 11. */
 static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
-        const struct ctap_authorization *a = &rq->authorization;
         const struct ctap_extension_scope scope = {
                 .ceremony = CTAP_CEREMONY_CREATE,
-                .discoverable = a->rk.boolean,
+                .discoverable = rq->authorization.rk.boolean,
                 .rp_id_hash = &rq->rp_id_hash,
         };
+        struct ctap_authorization *a = &rq->authorization;
         enum ctap_status s;
         int r;
 
@@ -305,7 +306,7 @@ static int prepare_row(struct mc_credential *m) {
         return ctap_record_seal(k, m->ctap->env.rng, &rq->rp_id_hash, &record, row);
 }
 
-/* What is made for them, and what hmac-secret-mc wants to have computed by one of the keys. */
+/* What hmac-secret-mc wants to have computed. */
 static int prepare_extensions(struct mc_credential *m, struct buf *outputs) {
         uint8_t storage[CTAP_HMAC_OUTPUT_MAX];
         const struct ctap_extensions *asked = &m->rq->asked;
@@ -314,11 +315,7 @@ static int prepare_extensions(struct mc_credential *m, struct buf *outputs) {
         struct buf hmac = BUF_ON(storage);
         int r = 0;
 
-        if (asked->large_blob_key)
-                r = ctap_large_blob_key(&m->ctap->credential_keys, &m->row.id, &m->large_blob_key);
-        if (r == 0 && asked->cred_random)
-                r = ctap_cred_random_make(env->keys, &m->row);
-        if (r == 0 && asked->salts.len > 0)
+        if (asked->salts.len > 0)
                 r = ctap_hmac_secret(env, &asked->salts, &m->row,
                                      ctap_ticket_of(&m->rq->verification), &hmac);
         if (r < 0)
@@ -328,9 +325,8 @@ static int prepare_extensions(struct mc_credential *m, struct buf *outputs) {
         return buf_error(outputs);
 }
 
-static int put_auth_data(struct mc_credential *m, const struct ctap_public_key *key,
-                         struct bytes outputs) {
-        struct ctap_attested attested = { .id = m->row.id, .alg = m->rq->alg, .key = *key };
+static int put_auth_data(struct mc_credential *m, struct bytes outputs) {
+        struct ctap_attested attested = { .id = m->row.id, .alg = m->rq->alg, .key = m->public };
         const struct ctap_auth_data d = {
                 .rp_id_hash = m->rq->rp_id_hash,
                 .flags = CTAP_FLAG_UP | (m->rq->verification.verified ? CTAP_FLAG_UV : 0),
@@ -346,37 +342,53 @@ static int put_auth_data(struct mc_credential *m, const struct ctap_public_key *
 
 /* A key that signs for nobody without the PIN cannot attest to itself without it. */
 static enum ctap_attestation choose_format(const struct mc_credential *m) {
-        if (m->row.class == CTAP_CLASS_B && !m->rq->verification.verified)
+        if (m->row.class == CTAP_CLASS_B && !ctap_takes_verification(&m->rq->verification))
                 return CTAP_ATTESTATION_NONE;
         return m->rq->format;
 }
 
+static int load_key(struct mc_credential *m) {
+        struct ctap_keys *k = m->ctap->env.keys;
+
+        if (m->key || m->format == CTAP_ATTESTATION_NONE)
+                return 0;
+        return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len),
+                            ctap_ticket_of(&m->rq->verification), &m->key);
+}
+
+/* What takes the ticket of somebody who is verified. */
+static int mc_complete(struct mc_credential *m) {
+        uint8_t storage[CTAP_EXTENSIONS_MAX];
+        struct buf outputs = BUF_ON(storage);
+        int r;
+
+        r = prepare_extensions(m, &outputs);
+        if (r == 0)
+                r = put_auth_data(m, buf_bytes(&outputs));
+        return r < 0 ? r : load_key(m);
+}
+
+/* While the person reads the question. The PIN that they may be typing is wanted later. */
 static int mc_prepare(void *userdata) {
         struct mc_credential *m = userdata;
         struct ctap_keys *k = m->ctap->env.keys;
-        uint8_t storage[CTAP_EXTENSIONS_MAX];
-        struct buf outputs = BUF_ON(storage);
-        struct ctap_public_key public;
         int r;
 
         r = prepare_row(m);
         if (r < 0)
                 return r;
-        r = k->ops->create(k, m->rq->alg->type, m->row.class, &m->row.key, &public);
-        if (r < 0)
-                return r;
-        r = prepare_extensions(m, &outputs);
-        if (r < 0)
-                return r;
-        r = put_auth_data(m, &public, buf_bytes(&outputs));
+        r = k->ops->create(k, m->rq->alg->type, m->row.class, &m->row.key, &m->public);
+        if (r == 0 && m->rq->asked.large_blob_key)
+                r = ctap_large_blob_key(&m->ctap->credential_keys, &m->row.id, &m->large_blob_key);
+        if (r == 0 && m->rq->asked.cred_random)
+                r = ctap_cred_random_make(k, &m->row);
         if (r < 0)
                 return r;
 
         m->format = choose_format(m);
-        if (m->format == CTAP_ATTESTATION_NONE)
-                return 0;
-        return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len),
-                            ctap_ticket_of(&m->rq->verification), &m->key);
+        if (!m->rq->verification.due)
+                return mc_complete(m);
+        return m->row.class == CTAP_CLASS_A ? load_key(m) : 0;
 }
 
 static struct ctap_prompt mc_prompt(const struct mc_request *rq) {
@@ -392,11 +404,20 @@ static struct ctap_prompt mc_prompt(const struct mc_request *rq) {
         };
 }
 
-/* MC12: what the person says to the question makes no difference, that there was one does. */
-static enum ctap_status report_excluded(struct ctap *c, const struct ctap_prompt *prompt) {
+/*
+ * MC12: what the person says to the question makes no difference, that there was one does. Unless
+ * they have to be verified: that comes first (MC11b).
+ */
+static enum ctap_status report_excluded(struct ctap *c, const struct ctap_prompt *prompt,
+                                        struct ctap_verification *v) {
         enum ctap_answer answer;
+        enum ctap_status s;
         int r;
 
+        if (v->due || v->present) {
+                s = ctap_consent(c, prompt, NULL, NULL, v);
+                return s == CTAP_OK ? CTAP2_ERR_CREDENTIAL_EXCLUDED : s;
+        }
         r = ctap_ask(c, prompt, NULL, NULL, &answer);
         if (r < 0)
                 return ctap_status_from_errno(r);
@@ -404,22 +425,24 @@ static enum ctap_status report_excluded(struct ctap *c, const struct ctap_prompt
                                                : CTAP2_ERR_CREDENTIAL_EXCLUDED;
 }
 
-static enum ctap_status mc_confirm(struct ctap *c, const struct mc_request *rq,
-                                   struct mc_credential *m) {
+static enum ctap_status mc_confirm(struct ctap *c, struct mc_request *rq, struct mc_credential *m) {
         const struct ctap_prompt prompt = mc_prompt(rq);
+        const bool due = rq->verification.due;
         enum ctap_status s;
         int r;
 
         r = ctap_find_listed(c, &rq->exclude_list, &rq->rp_id_hash,
-                             ctap_max_protect(true, rq->verification.verified), &m->row);
+                             ctap_max_protect(true, ctap_takes_verification(&rq->verification)),
+                             &m->row);
         if (r == 0)
-                return report_excluded(c, &prompt);
+                return report_excluded(c, &prompt, &rq->verification);
         if (r != -ENOENT)
                 return ctap_status_from_errno(r);
-        s = ctap_confirm(c, &prompt, mc_prepare, m, CTAP2_ERR_OPERATION_DENIED);
-        if (s == CTAP_OK)
-                ctap_token_consume(&c->token); /* MC14 */
-        return s;
+        s = ctap_consent(c, &prompt, mc_prepare, m, &rq->verification);
+        if (s != CTAP_OK)
+                return s;
+        ctap_token_consume(&c->token); /* MC14 */
+        return due ? ctap_status_from_keys(c, mc_complete(m)) : CTAP_OK;
 }
 
 /* ---- act ---- */

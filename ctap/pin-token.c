@@ -66,6 +66,11 @@ bool ctap_token_permits(struct ctap_token *t, enum ctap_permission permission,
         return bytes_equal(BYTES_OF(t->rp_id_hash), BYTES_OF(*rp_id_hash));
 }
 
+bool ctap_token_shows_presence(const struct ctap_token *t, uint64_t now_ms) {
+        return t->user_present && now_ms - t->issued_ms < CTAP_TOKEN_PRESENT_MS;
+}
+
 void ctap_token_consume(struct ctap_token *t) {
+        t->user_present = false;
         t->permissions &= CTAP_PERMISSION_LBW;
 }

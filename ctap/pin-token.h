@@ -26,9 +26,10 @@ enum ctap_permission {
         CTAP_PERMISSION_PCMR = 0x40,
 };
 
-/* CP32: until the first use, and altogether. */
+/* CP32: until the first use, and altogether; and how long its owner is taken to be still there. */
 #define CTAP_TOKEN_FIRST_USE_MS 30000
 #define CTAP_TOKEN_SECONDS      600
+#define CTAP_TOKEN_PRESENT_MS   30000
 
 struct ctap_token {
         unsigned protocol; /* 0: there is none */
@@ -38,6 +39,7 @@ struct ctap_token {
         bool has_rp;
         struct sha256 rp_id_hash; /* the only site it is for, if has_rp */
         bool user_verified;
+        bool user_present; /* to be set by who issued it: the PIN was typed here, not at the client */
         bool was_used;
         uint64_t issued_ms;
 };
@@ -65,5 +67,7 @@ bool ctap_token_has(const struct ctap_token *t, enum ctap_permission permission)
  */
 bool ctap_token_permits(struct ctap_token *t, enum ctap_permission permission,
                         const struct sha256 *rp_id_hash);
+/* True if the person who got it need not be asked whether they are there (MC14, GA10). */
+bool ctap_token_shows_presence(const struct ctap_token *t, uint64_t now_ms);
 /* After a person said yes (MC14, GA10): nothing is left but the permission to write large blobs. */
 void ctap_token_consume(struct ctap_token *t);

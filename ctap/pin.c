@@ -30,7 +30,7 @@ static int retries(struct ctap *c, uint8_t *ret) {
         return c->env.keys->ops->pin_retries(c->env.keys, ret);
 }
 
-static int hash_pin(struct bytes pin, struct ctap_pin_hash *ret) {
+int ctap_pin_hash(struct bytes pin, struct ctap_pin_hash *ret) {
         struct sha256 hash;
         int r;
 
@@ -126,8 +126,12 @@ enum ctap_status ctap_pin_is_set(struct ctap *c, bool *ret) {
 
 /* ---- trying one ---- */
 
+uint8_t ctap_pin_tries_before_latch(const struct ctap *c) {
+        return c->pin_mismatches < MISMATCHES_MAX ? MISMATCHES_MAX - c->pin_mismatches : 0;
+}
+
 bool ctap_pin_is_latched(const struct ctap *c) {
-        return c->pin_mismatches >= MISMATCHES_MAX;
+        return ctap_pin_tries_before_latch(c) == 0;
 }
 
 static enum ctap_status blocked(struct ctap *c) {
@@ -180,6 +184,16 @@ static enum ctap_status judge(struct ctap *c, unsigned protocol, enum ctap_pin_v
         return CTAP2_ERR_PIN_AUTH_BLOCKED;
 }
 
+/* CP7: the right PIN gives back the tries of built-in verification too. */
+static int refill_uv_retries(struct ctap *c) {
+        struct ctap_settings s = *settings(c);
+
+        if (s.uv_retries == CTAP_UV_RETRIES_MAX)
+                return 0;
+        s.uv_retries = CTAP_UV_RETRIES_MAX;
+        return save(c, &s);
+}
+
 enum ctap_status ctap_pin_verify(struct ctap *c, unsigned protocol, const struct ctap_pin_hash *pin,
                                  struct ctap_ticket *ret) {
         enum ctap_pin_verdict verdict;
@@ -192,7 +206,8 @@ enum ctap_status ctap_pin_verify(struct ctap *c, unsigned protocol, const struct
         r = c->env.keys->ops->pin_verify(c->env.keys, pin, CTAP_TOKEN_SECONDS, &verdict, ret);
         if (r < 0)
                 return ctap_status_from_errno(r);
-        return judge(c, protocol, verdict);
+        s = judge(c, protocol, verdict);
+        return s == CTAP_OK ? ctap_status_from_errno(refill_uv_retries(c)) : s;
 }
 
 enum ctap_status ctap_pin_check(struct ctap *c, unsigned protocol,
@@ -232,7 +247,7 @@ static enum ctap_status read_new_pin(const struct ctap *c, const struct ctap_pin
 
         if (!is_allowed(c, pin, &ret->length))
                 return CTAP2_ERR_PIN_POLICY_VIOLATION;
-        r = hash_pin(pin, &ret->hash);
+        r = ctap_pin_hash(pin, &ret->hash);
         if (r < 0)
                 return ctap_status_from_errno(r);
         /* Who must change it cannot keep it (CP22). */
@@ -272,6 +287,7 @@ static int adopt(struct ctap *c, const struct new_pin *new) {
         s.pin_length = new->length;
         s.pin_in_doubt = false;
         s.force_pin_change = false;
+        s.uv_retries = CTAP_UV_RETRIES_MAX;
         return save(c, &s);
 }
 
@@ -364,7 +380,7 @@ enum ctap_status ctap_pin_change(struct ctap *c, struct bytes old, struct bytes 
         _cleanup_(ctap_pin_hash_wipe) struct ctap_pin_hash hash = { 0 };
         int r;
 
-        r = hash_pin(old, &hash);
+        r = ctap_pin_hash(old, &hash);
         if (r < 0)
                 return ctap_status_from_errno(r);
         return ctap_pin_replace(c, 0, &hash, pin);

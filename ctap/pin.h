@@ -23,6 +23,11 @@ _must_check_ enum ctap_status ctap_pin_is_set(struct ctap *c, bool *ret);
 
 /* Three wrong ones in a row: none is tried until the next power-up (CP4). */
 bool ctap_pin_is_latched(const struct ctap *c);
+/* How many more there can be until then. */
+uint8_t ctap_pin_tries_before_latch(const struct ctap *c);
+
+/* As a PIN comes over the wire (CP1): LEFT(SHA-256(PIN), 16). */
+_must_check_ int ctap_pin_hash(struct bytes pin, struct ctap_pin_hash *ret);
 
 /*
  * CTAP_OK if a PIN can be tried: it is set (CTAP2_ERR_PIN_NOT_SET), there are tries left

@@ -754,6 +754,7 @@ static int presence_begin(struct ctap_presence *p, const struct ctap_prompt *pro
         if (r < 0)
                 return r;
         assert_false(f->shown);
+        assert_true(!prompt->verify || !prompt->passive);
         f->shown = true;
         f->n_prompts++;
         f->prompt = *prompt;
@@ -767,17 +768,42 @@ static enum ctap_answer said(struct fake *f) {
         return f->answer;
 }
 
-static int presence_wait(struct ctap_presence *p, enum ctap_answer *ret) {
-        struct fake *f = of_presence(p);
+static int wait_for(struct fake *f, const char *name, bool verify, enum ctap_answer *ret) {
         int r;
 
-        r = called(f, "wait");
+        r = called(f, name);
         if (r < 0)
                 return r;
         assert_true(f->shown);
+        assert_int_equal(f->prompt.verify, verify);
+        if (f->on_wait)
+                f->on_wait(f);
         assert_int_not_equal(f->answer, CTAP_ANSWER_PENDING);
         f->now_ms += f->thinking_ms;
         *ret = said(f);
+        return 0;
+}
+
+static int presence_wait(struct ctap_presence *p, enum ctap_answer *ret) {
+        return wait_for(of_presence(p), "wait", false, ret);
+}
+
+static int presence_wait_verified(struct ctap_presence *p, enum ctap_answer *ret,
+                                  struct ctap_typed_pin *ret_pin) {
+        struct fake *f = of_presence(p);
+        const char *typed = f->n_mistyped > 0 ? "mistyped" : f->typed;
+        int r;
+
+        assert_true(f->abilities & CTAP_PRESENCE_VERIFY);
+        assert_in_range(f->prompt.tries, 1, CTAP_UV_RETRIES_MAX);
+        r = wait_for(f, "wait_verified", true, ret);
+        if (r < 0 || *ret != CTAP_ANSWER_YES)
+                return r;
+        f->n_mistyped -= f->n_mistyped > 0;
+        assert_non_null(typed);
+        assert_in_range(strlen(typed), 0, sizeof(ret_pin->data));
+        ret_pin->len = (uint8_t)strlen(typed);
+        memcpy(ret_pin->data, typed, ret_pin->len);
         return 0;
 }
 
@@ -808,6 +834,7 @@ static unsigned presence_abilities(struct ctap_presence *p) {
 static const struct ctap_presence_ops presence_ops = {
         .begin = presence_begin,
         .wait = presence_wait,
+        .wait_verified = presence_wait_verified,
         .poll = presence_poll,
         .end = presence_end,
         .abilities = presence_abilities,

@@ -48,9 +48,12 @@ struct fake {
         uint8_t large_blobs[FAKE_LARGE_BLOBS];
         uint32_t large_blobs_len;
 
-        enum ctap_answer answer; /* what the person says to every question */
-        unsigned abilities;      /* presence: CTAP_PRESENCE_* */
-        bool shown;              /* a question is up */
+        enum ctap_answer answer;         /* what the person says to every question */
+        const char *typed;               /* and types, with a yes, where it asks for the PIN */
+        unsigned n_mistyped;             /* but so often something else before it */
+        void (*on_wait)(struct fake *f); /* NULL, or called while the person is being waited for */
+        unsigned abilities;              /* presence: CTAP_PRESENCE_* */
+        bool shown;                      /* a question is up */
         unsigned n_prompts;
         unsigned n_yes[_CTAP_ASKS]; /* by enum ctap_ask: questions that were said yes to */
         struct ctap_prompt prompt;  /* the latest question; its texts are copies */
