@@ -19,6 +19,13 @@
  * cred_random, cred_random_uv (from version 2): both or none. Most credentials have none, and then a
  * row is as long as before; with them it still fits its page many times over, so that a signature
  * writes no page more.
+ *
+ * discoverable (from version 3): what would take a walk over an index to find out, kept with every
+ * change, and the state that such a change renews. SQLite's own generator makes it, seeded by the
+ * system: it is no secret, it must only never be one that was before.
+ *
+ * large_blobs (from version 3): the array as clients see it. One row is replaced as a whole, by
+ * SQLite's atomic commit; a fragment of it is read without the rest.
  */
 
 #include <stdio.h>
@@ -83,9 +90,45 @@ static int from_1(sqlite3 *db) {
                 NULL, NULL, NULL);
 }
 
+static int from_2(sqlite3 *db) {
+        return sqlite3_exec(
+                db,
+                "ALTER TABLE settings ADD COLUMN uv_retries INTEGER NOT NULL DEFAULT 3"
+                "  CHECK (uv_retries BETWEEN 0 AND 3);"
+                "ALTER TABLE settings ADD COLUMN always_uv INTEGER NOT NULL DEFAULT 0"
+                "  CHECK (always_uv BETWEEN 0 AND 1);"
+                "ALTER TABLE settings ADD COLUMN enterprise_attestation INTEGER NOT NULL DEFAULT 0"
+                "  CHECK (enterprise_attestation BETWEEN 0 AND 1);"
+                "ALTER TABLE settings ADD COLUMN long_touch_for_reset INTEGER NOT NULL DEFAULT 0"
+                "  CHECK (long_touch_for_reset BETWEEN 0 AND 1);"
+                "ALTER TABLE settings ADD COLUMN pin_complexity INTEGER NOT NULL DEFAULT 0"
+                "  CHECK (pin_complexity BETWEEN 0 AND 1);"
+                "ALTER TABLE settings ADD COLUMN persistent_token_epoch INTEGER NOT NULL DEFAULT 0"
+                "  CHECK (persistent_token_epoch BETWEEN 0 AND 4294967295);"
+                "ALTER TABLE settings ADD COLUMN min_pin_length_rps BLOB NOT NULL DEFAULT x''"
+                "  CHECK (length(min_pin_length_rps) <= 512 AND"
+                "         length(min_pin_length_rps) % 32 = 0);"
+                "CREATE TABLE discoverable ("
+                "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+                "  n_rps INTEGER NOT NULL CHECK (n_rps BETWEEN 0 AND 4294967295),"
+                "  n_credentials INTEGER NOT NULL CHECK (n_credentials BETWEEN 0 AND 4294967295),"
+                "  state BLOB NOT NULL CHECK (length(state) = 16)"
+                ") STRICT;"
+                "INSERT INTO discoverable"
+                "  SELECT 1, count(DISTINCT rp_tag), count(*), randomblob(16) FROM credential"
+                "  WHERE account_tag IS NOT NULL;"
+                "CREATE TABLE large_blobs ("
+                "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+                "  array BLOB NOT NULL CHECK (length(array) BETWEEN 17 AND 1048576)"
+                ") STRICT;"
+                "INSERT INTO large_blobs VALUES (1, x'8076be8b528d0075f7aae98d6fa57a6d3c');",
+                NULL, NULL, NULL);
+}
+
 static store_step_fn *const steps[] = {
         from_0,
         from_1,
+        from_2,
 };
 
 const struct store_schema store_schema = { steps, ELEMENTSOF(steps) };

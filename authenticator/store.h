@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One user's database (SQLite, WAL, synchronous=FULL): credentials, settings, the counter lease, the
- * TPM state. It keeps rows and commits; what they mean is known above it (vault.h). One thread uses it.
+ * One user's database (SQLite, WAL, synchronous=FULL): credentials, settings, large blobs, the counter
+ * lease, the TPM state. It keeps rows and commits; what they mean is known above it (vault.h). One thread uses it.
  *
  *   -EUCLEAN  the file is not a database of ours, or damaged
  *   -EPROTO   written by a newer version of tpmauthn
@@ -77,7 +77,18 @@ _must_check_ int store_use(struct store *s, const struct ctap_credential_id *id,
 _must_check_ int store_set_cred_random(struct store *s, const struct ctap_credential_id *id,
                                        const struct ctap_secret_blob *cred_random,
                                        const struct ctap_secret_blob *cred_random_uv);
+/* Puts row->sealed in the place of what is kept. -ENOENT; -EINVAL: it is too long. */
+_must_check_ int store_update(struct store *s, const struct ctap_row *row);
 _must_check_ int store_delete(struct store *s, const struct ctap_credential_id *id);
+/* Of each RP with discoverable credentials the oldest of them: ctap/env.h. */
+_must_check_ int store_next_rp(struct store *s, const struct sha256 *after, struct ctap_row *ret);
+/* In memory. */
+void store_totals(const struct store *s, uint32_t *ret_rps, uint32_t *ret_credentials);
+/*
+ * 16 random bytes in memory, borrowed: others after every insertion, update and deletion of a
+ * discoverable credential and after erasing, in the same transaction.
+ */
+const struct ctap_store_state *store_state(const struct store *s);
 /*
  * Every credential, oldest first; a non-zero return of `each` ends the walk and is returned. `each`
  * may delete the row it was given.
@@ -91,8 +102,19 @@ const struct ctap_settings *store_settings(const struct store *s);
 /* -EINVAL: a value is out of its range. */
 _must_check_ int store_set_settings(struct store *s, const struct ctap_settings *settings);
 
+/* The most that a large-blob array may have, whatever less was configured. */
+#define STORE_LARGE_BLOBS_MAX (1u << 20)
+
+/* In memory. */
+uint32_t store_large_blobs_size(const struct store *s);
+/* Appends. -EINVAL: so many bytes are not there; -EMSGSIZE: they do not fit. */
+_must_check_ int store_large_blobs_read(struct store *s, uint32_t offset, uint32_t n,
+                                        struct buf *out);
+/* In the place of the old one. -EINVAL: it is too short or too long. */
+_must_check_ int store_large_blobs_write(struct store *s, struct bytes array);
+
 /*
- * Erases every credential, puts the settings back to their defaults and forgets the lease, in one
- * transaction; the file keeps no trace. Can be repeated after a failure.
+ * Erases every credential, puts settings and large blobs back to their defaults and forgets the
+ * lease, in one transaction; the file keeps no trace. Can be repeated after a failure.
  */
 _must_check_ int store_erase(struct store *s, const struct tpm_state *state);

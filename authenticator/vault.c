@@ -118,8 +118,9 @@ static int check_ready(const struct vault *v) {
 }
 
 /*
- * A client hears that the key store is full only where it wanted to add to it: elsewhere a full disk
- * is a failure like any other (CTAP 2.3 §8.2).
+ * A client hears that the key store is full only where it wanted to add to it, or to what a credential
+ * says: elsewhere a full disk is a failure like any other (CTAP 2.3 §8.2). So it is for large blobs,
+ * whose own status for it is about the capacity that was announced (LB4).
  */
 static int not_full(int r) {
         return r == -ENOSPC ? -EIO : r;
@@ -199,6 +200,41 @@ static int port_set_cred_random(struct ctap_store *port, const struct ctap_crede
         return not_full(store_set_cred_random(v->store, id, cred_random, cred_random_uv));
 }
 
+static int port_next_rp(struct ctap_store *port, const struct sha256 *after, struct ctap_row *ret) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : store_next_rp(v->store, after, ret);
+}
+
+static int port_totals(struct ctap_store *port, uint32_t *ret_rps, uint32_t *ret_credentials) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        if (r < 0)
+                return r;
+        store_totals(v->store, ret_rps, ret_credentials);
+        return 0;
+}
+
+static int port_update(struct ctap_store *port, const struct ctap_row *row) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : store_update(v->store, row);
+}
+
+static int port_remove(struct ctap_store *port, const struct ctap_credential_id *id) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : not_full(store_delete(v->store, id));
+}
+
+static const struct ctap_store_state *port_state(struct ctap_store *port) {
+        return store_state(vault_of(port)->store);
+}
+
 static const struct ctap_settings *port_settings(struct ctap_store *port) {
         return store_settings(vault_of(port)->store);
 }
@@ -208,6 +244,25 @@ static int port_set_settings(struct ctap_store *port, const struct ctap_settings
         int r = check_ready(v);
 
         return r < 0 ? r : not_full(store_set_settings(v->store, settings));
+}
+
+static uint32_t port_large_blobs_size(struct ctap_store *port) {
+        return store_large_blobs_size(vault_of(port)->store);
+}
+
+static int port_large_blobs_read(struct ctap_store *port, uint32_t offset, uint32_t n,
+                                 struct buf *out) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : store_large_blobs_read(v->store, offset, n, out);
+}
+
+static int port_large_blobs_write(struct ctap_store *port, struct bytes array) {
+        struct vault *v = vault_of(port);
+        int r = check_ready(v);
+
+        return r < 0 ? r : not_full(store_large_blobs_write(v->store, array));
 }
 
 static uint32_t port_remaining(struct ctap_store *port) {
@@ -254,8 +309,16 @@ static const struct ctap_store_ops port_ops = {
         .prepare_use = port_prepare_use,
         .use = port_use,
         .set_cred_random = port_set_cred_random,
+        .next_rp = port_next_rp,
+        .totals = port_totals,
+        .update = port_update,
+        .remove = port_remove,
+        .state = port_state,
         .settings = port_settings,
         .set_settings = port_set_settings,
+        .large_blobs_size = port_large_blobs_size,
+        .large_blobs_read = port_large_blobs_read,
+        .large_blobs_write = port_large_blobs_write,
         .remaining = port_remaining,
         .reset = port_reset,
 };

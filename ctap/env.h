@@ -289,7 +289,10 @@ struct ctap_store_ops {
         /* How many RPs next_rp() would give, and how many discoverable credentials they have. */
         _must_check_ int (*totals)(struct ctap_store *s, uint32_t *ret_rps,
                                    uint32_t *ret_credentials);
-        /* Puts the row's sealed record in the place of that which is kept. -ENOENT. */
+        /*
+         * Puts the row's sealed record in the place of that which is kept. -ENOENT; -ENOSPC: the
+         * disk is full.
+         */
         _must_check_ int (*update)(struct ctap_store *s, const struct ctap_row *row);
         /* Durable when it returns. -ENOENT. */
         _must_check_ int (*remove)(struct ctap_store *s, const struct ctap_credential_id *id);

@@ -642,6 +642,9 @@ static int store_set_settings(struct ctap_store *s, const struct ctap_settings *
         r = called(f, "set_settings");
         if (r < 0)
                 return r;
+        assert_true(settings->min_pin_length >= CTAP_MIN_PIN_LENGTH);
+        assert_true(settings->uv_retries <= CTAP_UV_RETRIES_MAX);
+        assert_true(settings->n_min_pin_length_rps <= CTAP_MIN_PIN_LENGTH_RPS);
         f->settings = *settings;
         return 0;
 }

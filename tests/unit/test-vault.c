@@ -370,6 +370,23 @@ static void what_failed_once_can_be_tried_again(void **state) {
         assert_true(at > 100);
 }
 
+static void managing_is_refused(struct world *w) {
+        struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
+        uint8_t storage[CTAP_LARGE_BLOBS_EMPTY_SIZE];
+        struct ctap_row row = make_row(0, 0);
+        struct buf out = BUF_ON(storage);
+        struct ctap_store *p = port(w);
+        uint32_t n_rps, n;
+
+        assert_int_equal(p->ops->next_rp(p, NULL, &row), -ESTALE);
+        assert_int_equal(p->ops->totals(p, &n_rps, &n), -ESTALE);
+        assert_int_equal(p->ops->update(p, &row), -ESTALE);
+        assert_int_equal(p->ops->remove(p, &row.id), -ESTALE);
+        assert_int_equal(p->ops->set_settings(p, &settings), -ESTALE);
+        assert_int_equal(p->ops->large_blobs_read(p, 0, sizeof(storage), &out), -ESTALE);
+        assert_int_equal(p->ops->large_blobs_write(p, BYTES_OF(storage)), -ESTALE);
+}
+
 /* A reset that fails half way: nothing made before works, in this process either. */
 static void a_reset_that_broke_off_is_final(void **state) {
         struct world *w = *state;
@@ -397,6 +414,7 @@ static void a_reset_that_broke_off_is_final(void **state) {
                         assert_int_equal(port(w)->ops->newest(port(w), &row.rp_tag, 3, UINT64_MAX,
                                                               &row),
                                          -ESTALE);
+                        managing_is_refused(w);
                         once = true;
                         vault_settle(w->vault);
                         power_off(w);
@@ -496,6 +514,96 @@ static void settings_and_secrets_go_through_the_port_and_end_with_a_reset(void *
         assert_int_equal(port(w)->ops->settings(port(w))->min_pin_length, CTAP_MIN_PIN_LENGTH);
 }
 
+static void GI9_the_port_s_state_is_another_after_each_change(void **state) {
+        struct world *w = *state;
+        struct ctap_row row = make_row(1, 1), got;
+        struct ctap_store_state before;
+        struct ctap_store *p;
+        uint32_t n_rps, n;
+
+        assert_int_equal(power_on(w), 0);
+        p = port(w);
+        assert_int_equal(p->ops->next_rp(p, NULL, &got), -ENOENT);
+        before = *p->ops->state(p);
+        assert_int_equal(p->ops->insert(p, &row), 0);
+        assert_memory_not_equal(p->ops->state(p), &before, sizeof(before));
+
+        row.sealed_len = 3;
+        memcpy(row.sealed, "new", 3);
+        before = *p->ops->state(p);
+        assert_int_equal(p->ops->update(p, &row), 0);
+        assert_memory_not_equal(p->ops->state(p), &before, sizeof(before));
+        before = *p->ops->state(p);
+        power_off(w);
+        assert_int_equal(power_on(w), 0);
+        p = port(w);
+        assert_memory_equal(p->ops->state(p), &before, sizeof(before));
+        assert_int_equal(p->ops->next_rp(p, NULL, &got), 0);
+        assert_memory_equal(&got.id, &row.id, sizeof(row.id));
+        assert_bytes_equal(BYTES(got.sealed, got.sealed_len), BYTES("new", 3));
+        assert_int_equal(p->ops->next_rp(p, &got.rp_tag, &got), -ENOENT);
+        assert_int_equal(p->ops->totals(p, &n_rps, &n), 0);
+        assert_true(n_rps == 1 && n == 1);
+
+        assert_int_equal(p->ops->remove(p, &row.id), 0);
+        assert_memory_not_equal(p->ops->state(p), &before, sizeof(before));
+        assert_int_equal(p->ops->remove(p, &row.id), -ENOENT);
+        assert_int_equal(p->ops->totals(p, &n_rps, &n), 0);
+        assert_true(n_rps == 0 && n == 0);
+        assert_int_equal(p->ops->remaining(p), 100);
+        before = *p->ops->state(p);
+        assert_int_equal(step_reset(w, 0), 0);
+        assert_memory_not_equal(p->ops->state(p), &before, sizeof(before));
+}
+
+static void RS4_a_reset_ends_large_blobs_and_every_setting(void **state) {
+        const struct ctap_settings settings = { .pin_length = 6,
+                                                .min_pin_length = 5,
+                                                .force_pin_change = true,
+                                                .always_uv = true,
+                                                .enterprise_attestation = true,
+                                                .long_touch_for_reset = true,
+                                                .pin_complexity = true,
+                                                .persistent_token_epoch = 3,
+                                                .n_min_pin_length_rps = 1 };
+        uint8_t storage[100] = { 0 };
+        const struct ctap_settings *got;
+        struct secret32 key;
+        struct buf out = BUF_ON(storage);
+        struct world *w = *state;
+        struct ctap_store *p;
+
+        assert_int_equal(power_on(w), 0);
+        p = port(w);
+        assert_int_equal(p->ops->large_blobs_size(p), CTAP_LARGE_BLOBS_EMPTY_SIZE);
+        assert_int_equal(p->ops->large_blobs_write(p, BYTES_OF(storage)), 0);
+        assert_int_equal(p->ops->set_settings(p, &settings), 0);
+        power_off(w);
+        assert_int_equal(power_on(w), 0);
+        p = port(w);
+        assert_true(p->ops->settings(p)->enterprise_attestation);
+        assert_int_equal(p->ops->large_blobs_size(p), 100);
+        key = *p->ops->key(p);
+        assert_int_equal(p->ops->large_blobs_read(p, 50, 50, &out), 0);
+        assert_int_equal(out.len, 50);
+
+        assert_int_equal(step_reset(w, 0), 0);
+        got = p->ops->settings(p);
+        assert_int_equal(got->pin_length, 0);
+        assert_int_equal(got->min_pin_length, CTAP_MIN_PIN_LENGTH);
+        assert_int_equal(got->uv_retries, CTAP_UV_RETRIES_MAX);
+        assert_false(got->force_pin_change || got->always_uv || got->enterprise_attestation);
+        assert_false(got->long_touch_for_reset || got->pin_complexity);
+        assert_int_equal(got->n_min_pin_length_rps, 0);
+        assert_int_equal(got->persistent_token_epoch, 0);
+        /* A persistent token is made of both: one that was given up does not come back. */
+        assert_memory_not_equal(p->ops->key(p), &key, sizeof(key));
+        assert_int_equal(p->ops->large_blobs_size(p), CTAP_LARGE_BLOBS_EMPTY_SIZE);
+        out.len = 0;
+        assert_int_equal(p->ops->large_blobs_read(p, 0, 3, &out), 0);
+        assert_bytes_equal(buf_bytes(&out), BYTES("\x80\x76\xbe", 3));
+}
+
 static void an_unlocked_state_is_completed(void **state) {
         struct world *w = *state;
 
@@ -507,9 +615,10 @@ static void an_unlocked_state_is_completed(void **state) {
 }
 
 /* 0x28 is for a credential that has no room. */
-static void a_full_disk_is_told_as_such_only_where_a_credential_is_made(void **state) {
+static void CM10_a_full_disk_is_told_as_such_where_a_credential_is_made_or_changed(void **state) {
         const struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
         const struct ctap_secret_blob secret = { .len = 300 };
+        static const uint8_t blobs[100];
         struct world *w = *state;
         struct ctap_row row = make_row(0, 0);
         struct ctap_store *p;
@@ -524,6 +633,10 @@ static void a_full_disk_is_told_as_such_only_where_a_credential_is_made(void **s
         assert_int_equal(p->ops->use(p, &row.id, &count), -EIO);
         assert_int_equal(p->ops->set_settings(p, &settings), -EIO);
         assert_int_equal(p->ops->set_cred_random(p, &row.id, &secret, &secret), -EIO);
+        assert_int_equal(p->ops->remove(p, &row.id), -EIO);
+        assert_int_equal(p->ops->large_blobs_write(p, BYTES_OF(blobs)), -EIO);
+        row.sealed_len = 1;
+        assert_int_equal(p->ops->update(p, &row), -ENOSPC);
         row = make_row(1, 0);
         assert_int_equal(p->ops->insert(p, &row), -ENOSPC);
         assert_int_equal(p->ops->reset(p), -EIO);
@@ -600,7 +713,9 @@ int main(void) {
                 TEST(credentials_without_a_tpm_state_are_erased),
                 TEST(settings_and_secrets_go_through_the_port_and_end_with_a_reset),
                 TEST(an_unlocked_state_is_completed),
-                TEST(a_full_disk_is_told_as_such_only_where_a_credential_is_made),
+                TEST(GI9_the_port_s_state_is_another_after_each_change),
+                TEST(RS4_a_reset_ends_large_blobs_and_every_setting),
+                TEST(CM10_a_full_disk_is_told_as_such_where_a_credential_is_made_or_changed),
                 TEST(after_prepare_a_use_is_one_commit_and_no_command),
                 TEST(a_lease_is_renewed_when_idle_and_only_if_used_up),
                 TEST(use_without_prepare_takes_its_own_lease),
