@@ -30,17 +30,18 @@ const struct config_places config_system_places = {
 
 /* ---- values: text to field and back ---- */
 
-static int parse_string(const char *text, void *field) {
-        char **to = field, *copy;
+static int parse_optional(const char *text, void *field) {
+        char **to = field, *copy = strdup(text);
 
-        if (!*text)
-                return -EINVAL;
-        copy = strdup(text);
         if (!copy)
                 return -ENOMEM;
         free(*to);
         *to = copy;
         return 0;
+}
+
+static int parse_string(const char *text, void *field) {
+        return *text ? parse_optional(text, field) : -EINVAL;
 }
 
 static void print_string(const void *field, FILE *to) {
@@ -49,6 +50,10 @@ static void print_string(const void *field, FILE *to) {
 
 static int parse_path(const char *text, void *field) {
         return text[0] == '/' ? parse_string(text, field) : -EINVAL;
+}
+
+static int parse_optional_path(const char *text, void *field) {
+        return *text && text[0] != '/' ? -EINVAL : parse_optional(text, field);
 }
 
 static int parse_device(const char *text, void *field) {
@@ -272,6 +277,12 @@ static const struct config_key {
         { "presence", "timeout", parse_duration, print_duration,
           offsetof(struct config, presence_timeout_ms), "30s",
           "a time from 100ms to 10min, such as 30s", "how long a question waits" },
+        { "presence", "verify", parse_bool, print_bool, offsetof(struct config, presence_verify),
+          "yes", "yes or no",
+          "ask for the PIN here, so that clients need not; no: they always do" },
+        { "presence", "pin-file", parse_optional_path, print_string,
+          offsetof(struct config, presence_pin_file), "", "an absolute path, or nothing",
+          "the PIN that auto and script answer with is the first line of this file" },
         { "store", "max-credentials", parse_credentials, print_credentials,
           offsetof(struct config, max_credentials), "10000", "a number from 1 to 1000000",
           "how many passkeys a device keeps" },
@@ -301,6 +312,7 @@ void config_done(struct config *c) {
         free(c->device);
         free(c->name);
         free(c->tpm);
+        free(c->presence_pin_file);
         *c = (struct config){ 0 };
 }
 
@@ -554,6 +566,12 @@ int config_check(const struct config *c, FILE *errors) {
         if (c->presence == PRESENCE_TTY && c->count > 1) {
                 fprintf(errors, "[presence] presence = tty asks on one terminal, for one device: "
                                 "set [device] count = 1\n");
+                return -EINVAL;
+        }
+        if (*c->presence_pin_file && c->presence != PRESENCE_AUTO &&
+            c->presence != PRESENCE_SCRIPT) {
+                fprintf(errors, "[presence] pin-file is for presence = auto and presence = script, "
+                                "which answer in place of a person\n");
                 return -EINVAL;
         }
         return 0;

@@ -28,7 +28,9 @@ static const struct control_field no_fields[] = { { 0 } };
 static const struct control_field list_fields[] = { { "after", JSON_INTEGER, false }, { 0 } };
 static const struct control_field credential_fields[] = { { "credential", JSON_STRING, true },
                                                           { 0 } };
-static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true }, { 0 } };
+static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true },
+                                                        { "pin", JSON_STRING, false },
+                                                        { 0 } };
 
 static const struct control_field owner_fields[] = { { "owner_auth", JSON_STRING, false }, { 0 } };
 static const struct control_field pin_set_fields[] = { { "pin", JSON_STRING, true }, { 0 } };

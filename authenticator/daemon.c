@@ -67,25 +67,45 @@ static json_t *status(struct daemon *d) {
                                         (int)getpid(), "devices", devices));
 }
 
-static json_t *set_presence(struct instance *i, const json_t *params) {
-        static const struct {
-                const char *name;
-                enum presence_inject inject;
-        } modes[] = {
-                { "auto", PRESENCE_INJECT_AUTO },
-                { "deny", PRESENCE_INJECT_DENY },
-                { "once", PRESENCE_INJECT_ONCE },
-                { "ask", PRESENCE_INJECT_ASK },
-        };
-        const char *mode = json_string_value(json_object_get(params, "mode"));
+static const struct presence_word {
+        const char *name;
+        enum presence_inject inject;
+        bool takes_pin;
+} presence_words[] = {
+        { "auto", PRESENCE_INJECT_AUTO, false },
+        { "deny", PRESENCE_INJECT_DENY, false },
+        { "ask", PRESENCE_INJECT_ASK, false },
+        { "once", PRESENCE_INJECT_ONCE, false },
+        { "no", PRESENCE_INJECT_NO, false },
+        { "pin", PRESENCE_INJECT_PIN, true },
+        { "pin-once", PRESENCE_INJECT_PIN_ONCE, true },
+        { "no-pin", PRESENCE_INJECT_NO_PIN, false },
+};
+
+static json_t *say_to_presence(struct instance *i, const struct presence_word *word,
+                               const json_t *params) {
+        const json_t *pin = json_object_get(params, "pin");
+        struct bytes text = pin ? BYTES_TEXT(json_string_value(pin)) : BYTES_NULL;
         json_t *error;
 
-        for (size_t k = 0; k < ELEMENTSOF(modes); k++)
-                if (strcmp(mode, modes[k].name) == 0) {
-                        error = instance_inject(i, modes[k].inject);
-                        return error ? error : control_result(json_object());
-                }
-        return control_error(PROTOCOL_E_BAD_REQUEST, "\"mode\" must be auto, deny, once or ask");
+        if (word->takes_pin != (pin != NULL))
+                return control_error(PROTOCOL_E_BAD_REQUEST, "%s %s a \"pin\"", word->name,
+                                     pin ? "takes no" : "needs");
+        if (word->takes_pin && (text.len == 0 || text.len > CTAP_PIN_BYTES_MAX))
+                return control_error(PROTOCOL_E_BAD_REQUEST, "A PIN has at most %d bytes.",
+                                     CTAP_PIN_BYTES_MAX);
+        error = instance_inject(i, word->inject, text);
+        return error ? error : control_result(json_object());
+}
+
+static json_t *set_presence(struct instance *i, const json_t *params) {
+        const char *mode = json_string_value(json_object_get(params, "mode"));
+
+        for (size_t k = 0; k < ELEMENTSOF(presence_words); k++)
+                if (strcmp(mode, presence_words[k].name) == 0)
+                        return say_to_presence(i, &presence_words[k], params);
+        return control_error(PROTOCOL_E_BAD_REQUEST,
+                             "\"mode\" must be auto, deny, ask, once, no, pin, pin-once or no-pin");
 }
 
 static void provision(struct instance *i, uint32_t tag, const json_t *params) {
@@ -318,6 +338,9 @@ static void stop_instances(struct daemon *d) {
         }
         if (!stuck)
                 return;
+        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++)
+                if (d->instances[i])
+                        instance_abandon(d->instances[i]);
         log_write(d->log, LOG_ERR, NULL,
                   "a TPM does not answer: ending without it. The next start makes good for what it "
                   "left undone");

@@ -8,6 +8,11 @@
  * A job remembers the plug cycle that it belongs to. When the device is replaced under a running
  * command, or opened anew while it is still being opened, the answer finds another cycle and is
  * dropped; what has not begun by then never does.
+ *
+ * Clients ask once what a device can do. When a person becomes able to be verified here, or unable, it
+ * is unplugged and plugged in again, once no command runs. That is a power cycle like any other. It
+ * takes the control socket or the end of a terminal to bring it about: nothing that a client sends
+ * changes what a person can do, so that no client gains a power cycle by it.
  */
 
 #include "authenticator/instance.h"
@@ -70,6 +75,8 @@ struct instance {
         bool provisioning; /* somebody waits for the outcome, under this tag */
         uint32_t provision_tag;
         enum presence_inject presence_now; /* ASK: as configured */
+        unsigned abilities;                /* CTAP_PRESENCE_*: as the worker said last */
+        unsigned plugged_abilities;        /* and as of the present plug cycle */
 
         struct simulator *simulator;
         sd_event_source *simulator_io;
@@ -107,6 +114,8 @@ static void answer_provisioning(struct instance *i) {
 
 static void set_state(struct instance *i, enum instance_state state, const char *reason) {
         i->state = state;
+        if (state != INSTANCE_READY)
+                *i->trouble = '\0';
         snprintf(i->reason, sizeof(i->reason), "%s", reason);
         if (state == INSTANCE_FAILED)
                 log_write(i->options.log, LOG_ERR, i->id, "%s", reason);
@@ -334,7 +343,6 @@ static void unplug(struct instance *i) {
         i->hid = hid_free(i->hid);
         i->plug++;
         drop_stale_jobs(i);
-        *i->trouble = '\0';
         (void)!sd_event_source_set_enabled(i->lost, SD_EVENT_OFF);
         rearm(i);
 }
@@ -379,6 +387,7 @@ static void plug(struct instance *i) {
         char text[REASON_MAX];
         int r;
 
+        i->plugged_abilities = i->abilities;
         snprintf(i->full_name, sizeof(i->full_name), "%s%s", i->name,
                  i->facts.simulator ? SIMULATOR_NAME : "");
         r = new_hid(i);
@@ -392,6 +401,17 @@ static void plug(struct instance *i) {
                 return;
         }
         set_state(i, INSTANCE_READY, "");
+}
+
+static void follow_abilities(struct instance *i) {
+        unsigned changed = i->abilities ^ i->plugged_abilities;
+
+        if (i->state != INSTANCE_READY || !(changed & CTAP_PRESENCE_VERIFY) || client_job(i))
+                return;
+        log_write(i->options.log, LOG_INFO, i->id, "the PIN can %s be given here: plugged in anew",
+                  i->abilities & CTAP_PRESENCE_VERIFY ? "now" : "no longer");
+        unplug(i);
+        plug(i);
 }
 
 static int on_lost(sd_event_source *source, void *userdata) {
@@ -477,6 +497,12 @@ static void on_status(struct instance *i, struct bytes status) {
         tick(i);
 }
 
+static void on_abilities(struct instance *i, struct bytes abilities) {
+        if (abilities.len == 1)
+                i->abilities = abilities.data[0];
+        follow_abilities(i);
+}
+
 static void on_worker_message(struct instance *i, const struct message *m) {
         struct job *job = i->running;
 
@@ -486,6 +512,10 @@ static void on_worker_message(struct instance *i, const struct message *m) {
         }
         if (m->type == WORKER_TROUBLE) {
                 on_trouble(i, m->payload);
+                return;
+        }
+        if (m->type == WORKER_ABILITIES) {
+                on_abilities(i, m->payload);
                 return;
         }
         if (!job)
@@ -501,6 +531,7 @@ static void on_worker_message(struct instance *i, const struct message *m) {
                 on_failed(i, job, m->payload, m->type == WORKER_DENIED);
         job_free(job);
         run_next(i);
+        follow_abilities(i);
 }
 
 static int on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -556,7 +587,22 @@ static int start_simulator(struct instance *i, struct buf *reason) {
                                EPOLLIN, on_simulator_end, i);
 }
 
+/* 0 also if none is configured. */
+static int read_pin(struct instance *i, struct ctap_typed_pin *ret, struct buf *reason) {
+        const char *path = i->config->presence_pin_file;
+        char text[512];
+        int r = *path ? presence_pin_read(path, ret) : 0;
+
+        if (r == 0)
+                return 0;
+        snprintf(text, sizeof(text), "[presence] pin-file = %s: %s.", path,
+                 r == -EINVAL ? "its first line is no PIN" : strerror(-r));
+        buf_put(reason, BYTES_TEXT(text));
+        return r;
+}
+
 static int start_worker(struct instance *i, struct buf *reason) {
+        _cleanup_(ctap_typed_pin_wipe) struct ctap_typed_pin pin = { 0 };
         const struct worker_options options = {
                 .backend = {
                         .id = i->id,
@@ -576,6 +622,8 @@ static int start_worker(struct instance *i, struct buf *reason) {
                         .log = i->options.log,
                 },
                 .presence = { .mode = i->config->presence,
+                              .verify = i->config->presence_verify,
+                              .pin = &pin,
                               .timeout_ms = i->config->presence_timeout_ms,
                               .device_name = i->name,
                               .tty_fd = -1 },
@@ -584,6 +632,9 @@ static int start_worker(struct instance *i, struct buf *reason) {
 
         if (i->worker)
                 return 0;
+        r = read_pin(i, &pin, reason);
+        if (r < 0)
+                return r;
         r = worker_new(&options, &i->worker);
         if (r < 0 && i->config->presence == PRESENCE_TTY)
                 buf_put(reason, BYTES_TEXT("presence = tty needs the terminal that tpmauthnd was "
@@ -706,6 +757,19 @@ static const char *presence_text(const struct instance *i) {
         return presence_mode_to_string(i->config->presence);
 }
 
+/* Why nobody can be verified here; NULL if a person can. */
+static const char *why_unverified(const struct instance *i) {
+        if (i->abilities & CTAP_PRESENCE_VERIFY)
+                return NULL;
+        if (i->presence_now == PRESENCE_INJECT_DENY || i->config->presence == PRESENCE_DENY)
+                return "every question is answered no";
+        if (!i->config->presence_verify)
+                return "[presence] verify = no";
+        if (i->presence_now == PRESENCE_INJECT_ASK && i->config->presence == PRESENCE_TTY)
+                return "the terminal hung up; start tpmauthnd on another one";
+        return "there is no PIN to answer with; to give one: tpmauthn presence pin";
+}
+
 json_t *instance_describe(const struct instance *i) {
         static const char *const states[] = { "starting", "ready", "failed" };
         const char *state = *i->trouble ? "failed" : states[i->state];
@@ -727,6 +791,9 @@ json_t *instance_describe(const struct instance *i) {
                 json_object_set_new(j, "pin_kind", json_string(manage_pin_kind(i->facts.pin_kind)));
                 json_object_set_new(j, "hmac_kind",
                                     json_string(manage_hmac_kind(i->facts.hmac_kind)));
+                json_object_set_new(j, "verify", json_boolean(!why_unverified(i)));
+                if (why_unverified(i))
+                        json_object_set_new(j, "verify_off", json_string(why_unverified(i)));
                 if (*i->facts.note)
                         json_object_set_new(j, "note", json_string(i->facts.note));
         }
@@ -759,19 +826,41 @@ void instance_forget(struct instance *i, uint32_t tag) {
                 i->provisioning = false;
 }
 
-json_t *instance_inject(struct instance *i, enum presence_inject what) {
-        bool says_yes = what == PRESENCE_INJECT_ONCE || what == PRESENCE_INJECT_AUTO;
+static bool stands_in_for_a_person(enum presence_inject what) {
+        switch (what) {
+        case PRESENCE_INJECT_ONCE:
+        case PRESENCE_INJECT_AUTO:
+        case PRESENCE_INJECT_PIN:
+        case PRESENCE_INJECT_PIN_ONCE:
+                return true;
+        case PRESENCE_INJECT_NO:
+        case PRESENCE_INJECT_DENY:
+        case PRESENCE_INJECT_ASK:
+        case PRESENCE_INJECT_NO_PIN:
+                break;
+        }
+        return false;
+}
 
+static bool is_mode(enum presence_inject what) {
+        return what == PRESENCE_INJECT_AUTO || what == PRESENCE_INJECT_DENY ||
+               what == PRESENCE_INJECT_ASK;
+}
+
+json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes pin) {
         if (i->state != INSTANCE_READY)
                 return control_error(PROTOCOL_E_NOT_READY, "Device %u is not ready. %s",
                                      i->options.index, i->reason);
-        if (says_yes && !i->facts.simulator)
+        if (stands_in_for_a_person(what) && !i->facts.simulator)
                 return control_error(PROTOCOL_E_NOT_SIMULATOR,
-                                     "Only a person may say yes for a real TPM; auto and once are "
-                                     "for simulators.");
-        if (worker_inject(i->worker, what) < 0)
+                                     "Only a person may say yes for a real TPM; auto, once and pin "
+                                     "are for simulators.");
+        if (what == PRESENCE_INJECT_PIN && !i->config->presence_verify)
+                return control_error(PROTOCOL_E_NOT_ALLOWED,
+                                     "[presence] verify = no: nobody is asked for a PIN here.");
+        if (worker_inject(i->worker, what, pin) < 0)
                 return control_error(PROTOCOL_E_BUSY, "Too many answers wait already.");
-        if (what != PRESENCE_INJECT_ONCE && what != PRESENCE_INJECT_NO)
+        if (is_mode(what))
                 i->presence_now = what;
         return NULL;
 }
@@ -847,6 +936,10 @@ void instance_stop(struct instance *i) {
 
 bool instance_join(struct instance *i, uint64_t timeout_ms) {
         return !i->worker || worker_join(i->worker, timeout_ms);
+}
+
+void instance_abandon(const struct instance *i) {
+        worker_abandon(i->worker);
 }
 
 struct instance *instance_free(struct instance *i) {

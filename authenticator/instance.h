@@ -49,6 +49,8 @@ struct instance *instance_free(struct instance *i);
 void instance_stop(struct instance *i);
 /* True once the worker has ended. Until then instance_free() would wait for it. */
 _must_check_ bool instance_join(struct instance *i, uint64_t timeout_ms);
+/* It has not, and the process ends all the same. */
+void instance_abandon(const struct instance *i);
 
 enum instance_state instance_state(const struct instance *i);
 /* For `status`. NULL: out of memory. */
@@ -75,5 +77,5 @@ void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth
 _must_check_ bool instance_suspend(struct instance *i);
 /* True while what instance_suspend() began is worth waiting for. */
 bool instance_is_suspending(const struct instance *i);
-/* NULL, or the error to answer with. */
-json_t *instance_inject(struct instance *i, enum presence_inject what);
+/* See presence_inject(). NULL, or the error to answer with. */
+json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes pin);

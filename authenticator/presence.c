@@ -3,14 +3,14 @@
 /*
  * One question at a time. Whatever the mode, an answer comes out of answer_now(), which never
  * blocks: poll() is one call of it, wait() repeats it between sleeps on the descriptors that could
- * change it. Answers from the control socket queue up in a pipe, so that "yes to the next question"
- * may arrive before the question does. What the machine sleeps is not counted against the person.
+ * change it. Answers from the control socket queue up, so that "yes to the next question" may arrive
+ * before the question does. What the machine sleeps is not counted against the person.
  */
 
 #include "authenticator/presence.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -18,42 +18,45 @@
 #include <unistd.h>
 
 #include "authenticator/env.h"
+#include "authenticator/presence-script.h"
 #include "authenticator/presence-tty.h"
 #include "authenticator/util.h"
 
-#define QUEUED_MAX 8 /* answers given ahead of their questions; more are forgotten */
-
 /*
  * Where one question takes the place of another, an answer that is on its way was meant for that one:
- * what is typed so soon after the change is dropped.
+ * what is typed so soon after the change is dropped. A PIN takes longer to type than a yes, and what
+ * is left of one that was being typed is not echoed for that long either.
  */
-#define DEAF_MS 300
+#define DEAF_MS     300
+#define DEAF_PIN_MS 1000
 
 struct presence {
         struct ctap_presence port;
 
         enum presence_mode configured, mode;
+        bool may_verify;
         uint64_t timeout_ms, passive_ms;
         char *device_name;
         presence_waiting_fn *waiting;
         void *userdata;
 
-        int inject_read, inject_write;
         int cancel_fd;
+        struct presence_script script;
         struct presence_tty tty;
-
-        enum ctap_answer queued[QUEUED_MAX];
-        size_t n_queued;
+        bool tty_is_gone;
+        uint64_t echo_at; /* when a PIN was being typed: by env_now_ms(); UINT64_MAX: never */
 
         /* The question, while `asking`. */
-        bool asking, passive;
+        bool asking, passive, verify;
         bool on_tty; /* it stands on the terminal */
         bool typed;  /* the answer came from there */
         bool waited; /* waiting(true) was called and waiting(false) was not */
         uint64_t begun;
-        uint64_t deaf_until;     /* on the terminal; 0: it listens */
-        uint64_t withdrawn;      /* when a question was last taken from the terminal */
-        enum ctap_answer answer; /* once it is not PENDING it stays */
+        uint64_t deaf_until; /* on the terminal; 0: it listens */
+        uint64_t withdrawn;  /* when a question was last taken from the terminal */
+        bool withdrew_pin;   /* which asked for the PIN */
+        /* Once it is not PENDING it stays. With a YES to `verify` there is a PIN. */
+        struct presence_answer answer;
 };
 
 static const char *const mode_names[_PRESENCE_MODES] = {
@@ -88,48 +91,16 @@ static void tell_waiting(struct presence *p, bool waiting) {
                 p->waiting(p->userdata, waiting);
 }
 
-static void queue_answer(struct presence *p, enum ctap_answer answer) {
-        if (p->n_queued < ELEMENTSOF(p->queued))
-                p->queued[p->n_queued++] = answer;
-}
+static void hear(struct presence *p) {
+        enum presence_inject said;
 
-static bool take_queued(struct presence *p, enum ctap_answer *ret) {
-        if (p->n_queued == 0)
-                return false;
-        *ret = p->queued[0];
-        p->n_queued--;
-        memmove(p->queued, p->queued + 1, p->n_queued * sizeof(p->queued[0]));
-        return true;
-}
-
-static void obey(struct presence *p, char inject) {
-        switch ((enum presence_inject)inject) {
-        case PRESENCE_INJECT_ONCE:
-                queue_answer(p, CTAP_ANSWER_YES);
-                break;
-        case PRESENCE_INJECT_NO:
-                queue_answer(p, CTAP_ANSWER_NO);
-                break;
-        case PRESENCE_INJECT_AUTO:
-                p->mode = PRESENCE_AUTO;
-                break;
-        case PRESENCE_INJECT_DENY:
-                p->mode = PRESENCE_DENY;
-                p->n_queued = 0;
-                break;
-        case PRESENCE_INJECT_ASK:
-                p->mode = p->configured;
-                break;
-        }
-}
-
-static void read_injected(struct presence *p) {
-        char bytes[32];
-        ssize_t n;
-
-        while ((n = read(p->inject_read, bytes, sizeof(bytes))) > 0)
-                for (ssize_t i = 0; i < n; i++)
-                        obey(p, bytes[i]);
+        while (presence_script_hear(&p->script, &said))
+                if (said == PRESENCE_INJECT_AUTO)
+                        p->mode = PRESENCE_AUTO;
+                else if (said == PRESENCE_INJECT_DENY)
+                        p->mode = PRESENCE_DENY;
+                else if (said == PRESENCE_INJECT_ASK)
+                        p->mode = p->configured;
 }
 
 /* When a question that nobody touches changes by itself. */
@@ -143,28 +114,43 @@ static uint64_t next_change(const struct presence *p) {
         return at;
 }
 
-static int read_tty(struct presence *p, uint64_t now, enum ctap_answer *ret) {
+/* The question listens: what is typed from now on is its answer, and no PIN unless it asks for one. */
+static void listen_to_tty(struct presence *p) {
+        p->deaf_until = 0;
+        if (!p->verify)
+                presence_tty_echo(&p->tty);
+}
+
+static int read_tty(struct presence *p, uint64_t now, struct presence_answer *ret) {
         int r;
 
         if (p->deaf_until > 0) {
                 /* Once more when the time is over: nobody can say when what is there was typed. */
+                r = presence_tty_drop(&p->tty);
                 if (now >= p->deaf_until)
-                        p->deaf_until = 0;
-                return presence_tty_drop(&p->tty);
+                        listen_to_tty(p);
+                return r;
         }
-        r = presence_tty_read(&p->tty, ret);
-        p->typed = r == 0 && *ret != CTAP_ANSWER_PENDING;
+        r = presence_tty_read(&p->tty, &ret->answer, &ret->pin);
+        p->typed = r == 0 && ret->answer != CTAP_ANSWER_PENDING;
         return r;
 }
 
-static int answer_by_mode(struct presence *p, uint64_t now, enum ctap_answer *ret) {
+/* A yes without the PIN that it needs is none. */
+static void answer_yes(const struct presence *p, struct presence_answer *ret) {
+        ret->answer = p->verify && p->script.pin.len == 0 ? CTAP_ANSWER_NO : CTAP_ANSWER_YES;
+        if (p->verify)
+                ret->pin = p->script.pin;
+}
+
+static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answer *ret) {
         switch (p->mode) {
         case PRESENCE_DENY:
-                *ret = CTAP_ANSWER_NO;
+                ret->answer = CTAP_ANSWER_NO;
                 return 0;
         case PRESENCE_AUTO:
                 if (!p->passive || now >= p->begun + p->passive_ms)
-                        *ret = CTAP_ANSWER_YES;
+                        answer_yes(p, ret);
                 return 0;
         case PRESENCE_TTY:
                 /* A mode that changed under the question has not shown it. */
@@ -181,19 +167,27 @@ static int answer_now(struct presence *p) {
         uint64_t now = env_awake_ms();
         int r = 0;
 
-        if (p->answer != CTAP_ANSWER_PENDING)
+        if (p->answer.answer != CTAP_ANSWER_PENDING)
                 return 0;
 
-        read_injected(p);
-        if (!take_queued(p, &p->answer))
+        hear(p);
+        if (!presence_script_answer(&p->script, p->verify, &p->answer))
                 r = answer_by_mode(p, now, &p->answer);
         if (r < 0)
                 return r;
-        if (p->answer == CTAP_ANSWER_PENDING && now >= p->begun + p->timeout_ms)
-                p->answer = CTAP_ANSWER_TIMEOUT;
-        if (p->answer != CTAP_ANSWER_PENDING)
+        if (p->answer.answer == CTAP_ANSWER_PENDING && now >= p->begun + p->timeout_ms)
+                p->answer.answer = CTAP_ANSWER_TIMEOUT;
+        if (p->answer.answer != CTAP_ANSWER_PENDING)
                 tell_waiting(p, false);
         return 0;
+}
+
+static void withdraw(struct presence *p) {
+        presence_tty_withdraw(&p->tty);
+        p->withdrawn = env_awake_ms();
+        p->withdrew_pin = p->verify;
+        if (p->tty.quiet)
+                p->echo_at = env_now_ms() + DEAF_PIN_MS;
 }
 
 static void end(struct ctap_presence *port) {
@@ -203,34 +197,50 @@ static void end(struct ctap_presence *port) {
                 return;
         tell_waiting(p, false);
         /* An answer that came from the terminal has ended its line there. */
-        if (p->on_tty && !p->typed) {
-                presence_tty_withdraw(&p->tty);
-                p->withdrawn = env_awake_ms();
-        }
+        if (p->on_tty && !p->typed)
+                withdraw(p);
         p->asking = false;
         p->on_tty = false;
+        OPENSSL_cleanse(&p->answer, sizeof(p->answer));
+}
+
+/* Until when what is typed may still be meant for the question before; 0: there was none just now. */
+static uint64_t deaf_until(const struct presence *p) {
+        uint64_t deaf = p->verify || p->withdrew_pin ? DEAF_PIN_MS : DEAF_MS;
+
+        return p->withdrawn > 0 && p->begun - p->withdrawn < deaf ? p->begun + deaf : 0;
+}
+
+static int begin_on_tty(struct presence *p, const struct ctap_prompt *prompt) {
+        int r = presence_tty_ask(&p->tty, prompt, p->device_name);
+
+        if (r < 0)
+                return r;
+        p->on_tty = true;
+        p->echo_at = UINT64_MAX;
+        p->deaf_until = deaf_until(p);
+        if (p->deaf_until == 0)
+                listen_to_tty(p);
+        return 0;
 }
 
 static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         struct presence *p = presence_of(port);
-        int r;
+        int r = 0;
 
         end(port);
-        read_injected(p);
-        if (p->mode == PRESENCE_TTY) {
-                r = presence_tty_ask(&p->tty, prompt, p->device_name);
-                if (r < 0)
-                        return r;
-                p->on_tty = true;
-        }
-
-        p->asking = true;
+        hear(p);
+        p->begun = env_awake_ms();
         p->typed = false;
         p->passive = prompt->passive;
-        p->begun = env_awake_ms();
-        p->deaf_until =
-                p->withdrawn > 0 && p->begun - p->withdrawn < DEAF_MS ? p->begun + DEAF_MS : 0;
-        p->answer = CTAP_ANSWER_PENDING;
+        p->verify = prompt->verify;
+        p->answer.answer = CTAP_ANSWER_PENDING;
+        if (p->mode == PRESENCE_TTY)
+                r = begin_on_tty(p, prompt);
+        if (r < 0)
+                return r;
+
+        p->asking = true;
         if (p->mode != PRESENCE_DENY)
                 tell_waiting(p, true);
         return 0;
@@ -245,8 +255,8 @@ static bool is_readable(int fd) {
 static int sleep_until_something_happens(struct presence *p) {
         struct pollfd fds[] = {
                 { .fd = p->cancel_fd, .events = POLLIN },
-                { .fd = p->inject_read, .events = POLLIN },
-                { .fd = p->on_tty ? p->tty.fd : -1, .events = POLLIN },
+                { .fd = p->script.listener, .events = POLLIN },
+                { .fd = p->on_tty && p->mode == PRESENCE_TTY ? p->tty.fd : -1, .events = POLLIN },
         };
         uint64_t now = env_awake_ms(), at = next_change(p);
 
@@ -255,83 +265,139 @@ static int sleep_until_something_happens(struct presence *p) {
         return 0;
 }
 
-static int wait_for_answer(struct ctap_presence *port, enum ctap_answer *ret) {
-        struct presence *p = presence_of(port);
+static int wait_for(struct presence *p) {
         int r;
 
-        if (!p->asking)
-                return -EINVAL;
-
         for (;;) {
-                if (p->answer == CTAP_ANSWER_PENDING && is_readable(p->cancel_fd)) {
-                        p->answer = CTAP_ANSWER_CANCELLED;
+                if (p->answer.answer == CTAP_ANSWER_PENDING && is_readable(p->cancel_fd)) {
+                        p->answer.answer = CTAP_ANSWER_CANCELLED;
                         tell_waiting(p, false);
                 }
                 r = answer_now(p);
                 if (r < 0)
                         return r;
-                if (p->answer != CTAP_ANSWER_PENDING)
-                        break;
+                if (p->answer.answer != CTAP_ANSWER_PENDING)
+                        return 0;
                 r = sleep_until_something_happens(p);
                 if (r < 0)
                         return r;
         }
+}
 
-        *ret = p->answer;
+static int wait_for_answer(struct ctap_presence *port, enum ctap_answer *ret) {
+        struct presence *p = presence_of(port);
+        int r = p->asking && !p->verify ? wait_for(p) : -EINVAL;
+
+        if (r == 0)
+                *ret = p->answer.answer;
+        return r;
+}
+
+static int wait_verified(struct ctap_presence *port, enum ctap_answer *ret,
+                         struct ctap_typed_pin *ret_pin) {
+        struct presence *p = presence_of(port);
+        int r = p->asking && p->verify ? wait_for(p) : -EINVAL;
+
+        if (r < 0)
+                return r;
+        *ret = p->answer.answer;
+        if (p->answer.answer == CTAP_ANSWER_YES)
+                *ret_pin = p->answer.pin;
         return 0;
 }
 
-/* For U2F, whose messages CANCEL does not concern (CTAP 2.3 §11.2.9.1.5). */
+/* For U2F, whose messages CANCEL does not concern (CTAP 2.3 §11.2.9.1.5), and which has no PIN. */
 static int poll_answer(struct ctap_presence *port, enum ctap_answer *ret) {
         struct presence *p = presence_of(port);
-        int r;
+        int r = p->asking && !p->verify ? answer_now(p) : -EINVAL;
 
-        if (!p->asking)
-                return -EINVAL;
-        r = answer_now(p);
-        if (r < 0)
-                return r;
-        *ret = p->answer;
-        return 0;
+        if (r == 0)
+                *ret = p->answer.answer;
+        return r;
+}
+
+static void look_at_tty(struct presence *p) {
+        p->tty_is_gone = p->tty_is_gone || (p->tty.fd >= 0 && presence_tty_is_gone(&p->tty));
 }
 
 static unsigned abilities(struct ctap_presence *port) {
-        return presence_of(port)->mode == PRESENCE_TTY ? CTAP_PRESENCE_DISPLAY : 0;
+        struct presence *p = presence_of(port);
+        unsigned verify = p->may_verify ? CTAP_PRESENCE_VERIFY : 0;
+
+        hear(p);
+        switch (p->mode) {
+        case PRESENCE_TTY:
+                look_at_tty(p);
+                return p->tty_is_gone ? 0 : CTAP_PRESENCE_DISPLAY | verify;
+        case PRESENCE_AUTO:
+        case PRESENCE_SCRIPT:
+                return p->script.pin.len > 0 ? verify : 0;
+        case PRESENCE_DENY:
+        case _PRESENCE_MODES:
+                break;
+        }
+        return 0;
+}
+
+void presence_watch(const struct presence *p, struct pollfd ret[static PRESENCE_WATCHED]) {
+        /* Of the terminal only that it hangs up, and that once. */
+        ret[0] = (struct pollfd){ .fd = p->script.listener, .events = POLLIN };
+        ret[1] = (struct pollfd){ .fd = p->tty_is_gone ? -1 : p->tty.fd };
+}
+
+uint64_t presence_deadline(const struct presence *p) {
+        return p->echo_at;
+}
+
+void presence_attend(struct presence *p) {
+        hear(p);
+        look_at_tty(p);
+        if (env_now_ms() < p->echo_at)
+                return;
+        p->echo_at = UINT64_MAX;
+        presence_tty_echo(&p->tty);
+}
+
+static int set_up(struct presence *p, const struct presence_options *options) {
+        int r;
+
+        p->device_name = strdup(options->device_name);
+        if (!p->device_name)
+                return -ENOMEM;
+        p->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (p->cancel_fd < 0)
+                return -errno;
+        r = presence_script_init(&p->script, options->pin);
+        if (r == 0 && p->mode == PRESENCE_TTY)
+                r = presence_tty_init(&p->tty, options->tty_fd);
+        return r;
 }
 
 int presence_new(const struct presence_options *options, struct presence **ret) {
         static const struct ctap_presence_ops ops = {
                 .begin = begin,
                 .wait = wait_for_answer,
+                .wait_verified = wait_verified,
                 .poll = poll_answer,
                 .end = end,
                 .abilities = abilities,
         };
         struct presence *p = calloc(1, sizeof(*p));
-        int pipe_fds[2], r = 0;
+        int r;
 
         if (!p)
                 return -ENOMEM;
 
         p->port.ops = &ops;
         p->configured = p->mode = options->mode;
+        p->may_verify = options->verify;
         p->timeout_ms = options->timeout_ms;
         p->passive_ms = options->passive_ms > 0 ? options->passive_ms : PRESENCE_PASSIVE_MS;
         p->waiting = options->waiting;
         p->userdata = options->userdata;
-        p->inject_read = p->inject_write = p->tty.fd = -1;
-        p->device_name = strdup(options->device_name);
-        p->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (p->cancel_fd < 0 || pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
-                r = -errno;
-        if (r == 0) {
-                p->inject_read = pipe_fds[0];
-                p->inject_write = pipe_fds[1];
-        }
-        if (r == 0 && !p->device_name)
-                r = -ENOMEM;
-        if (r == 0 && p->mode == PRESENCE_TTY)
-                r = presence_tty_init(&p->tty, options->tty_fd);
+        p->cancel_fd = p->script.listener = p->script.speaker = p->tty.fd = -1;
+        p->echo_at = UINT64_MAX;
+        r = set_up(p, options);
         if (r < 0) {
                 presence_free(p);
                 return r;
@@ -347,8 +413,7 @@ struct presence *presence_free(struct presence *p) {
         if (p->asking)
                 end(&p->port);
         presence_tty_done(&p->tty);
-        close_fd(p->inject_read);
-        close_fd(p->inject_write);
+        presence_script_done(&p->script);
         close_fd(p->cancel_fd);
         free(p->device_name);
         free(p);
@@ -359,10 +424,14 @@ struct ctap_presence *presence_port(struct presence *p) {
         return &p->port;
 }
 
-int presence_inject_fd(const struct presence *p) {
-        return p->inject_write;
+int presence_inject(const struct presence *p, enum presence_inject what, struct bytes pin) {
+        return presence_script_say(&p->script, what, pin);
 }
 
 int presence_cancel_fd(const struct presence *p) {
         return p->cancel_fd;
+}
+
+void presence_abandon(const struct presence *p) {
+        presence_tty_abandon(&p->tty);
 }

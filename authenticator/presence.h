@@ -4,13 +4,15 @@
 /*
  * Asks the person. One object per virtual device; it decides by its mode who answers: nobody (deny),
  * the simulator (auto), a script over the control socket, or the terminal that started the daemon.
- * The worker thread calls the port; the loop thread only writes bytes into presence_inject_fd() and
- * the cancel eventfd, so that no lock is needed.
+ * The worker thread calls the port; the loop thread only calls presence_inject() and writes into the
+ * cancel eventfd, so that no lock is needed.
  */
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ctap/bytes.h"
 #include "ctap/env.h"
 
 enum presence_mode {
@@ -24,13 +26,17 @@ enum presence_mode {
 /* A person at another key would have touched it by then. */
 #define PRESENCE_PASSIVE_MS 3000
 
-/* What the loop may write into the inject pipe, one byte each. */
+/* What the loop may say at any time. */
 enum presence_inject {
         PRESENCE_INJECT_ONCE = 'o', /* yes to the question that waits, or else to the next one */
         PRESENCE_INJECT_NO = 'n',   /* no, likewise */
         PRESENCE_INJECT_AUTO = 'a', /* from now on as PRESENCE_AUTO */
         PRESENCE_INJECT_DENY = 'd', /* from now on as PRESENCE_DENY */
         PRESENCE_INJECT_ASK = 'k',  /* from now on as configured */
+        PRESENCE_INJECT_PIN = 'p',  /* from now on a yes of AUTO or ONCE is given with this PIN */
+        PRESENCE_INJECT_PIN_ONCE =
+                'P',                  /* yes, with this PIN, to the next question that takes one */
+        PRESENCE_INJECT_NO_PIN = 'f', /* PRESENCE_INJECT_PIN is forgotten */
 };
 
 struct presence;
@@ -40,6 +46,8 @@ typedef void presence_waiting_fn(void *userdata, bool waiting);
 
 struct presence_options {
         enum presence_mode mode;
+        bool verify;                      /* it may ask for the PIN */
+        const struct ctap_typed_pin *pin; /* as of PRESENCE_INJECT_PIN; NULL: none. Copied */
         uint64_t timeout_ms;
         uint64_t passive_ms;     /* 0: PRESENCE_PASSIVE_MS */
         const char *device_name; /* shown to the person; copied */
@@ -52,10 +60,30 @@ _must_check_ int presence_new(const struct presence_options *options, struct pre
 struct presence *presence_free(struct presence *p);
 struct ctap_presence *presence_port(struct presence *p);
 
-/* Write ends for the loop thread. The cancel eventfd is cleared by the loop before each command. */
-int presence_inject_fd(const struct presence *p);
+/*
+ * For the worker thread while it has nothing to do: when one of these is ready, or at the deadline
+ * (of env_now_ms(); UINT64_MAX: none), presence_attend() has something to do, after which the
+ * abilities may be others.
+ */
+#define PRESENCE_WATCHED 2
+void presence_watch(const struct presence *p, struct pollfd ret[static PRESENCE_WATCHED]);
+uint64_t presence_deadline(const struct presence *p);
+void presence_attend(struct presence *p);
+
+/* For the loop thread. `pin` is for those that take one. -EAGAIN: too much was said already. */
+_must_check_ int presence_inject(const struct presence *p, enum presence_inject what,
+                                 struct bytes pin);
+/* Written to end a wait; the loop clears it before each command. */
 int presence_cancel_fd(const struct presence *p);
+/* The worker thread does not come back and the process ends: the terminal shall echo again. */
+void presence_abandon(const struct presence *p);
 
 /* "auto" and so on; -EINVAL for anything else. */
 _must_check_ int presence_mode_from_string(const char *s, enum presence_mode *ret);
 const char *presence_mode_to_string(enum presence_mode m);
+
+/*
+ * The first line of a file, as a PIN. -EINVAL: it is no file, or the line is empty or longer than any
+ * PIN; or the errno of open or read.
+ */
+_must_check_ int presence_pin_read(const char *path, struct ctap_typed_pin *ret);

@@ -28,9 +28,16 @@
 #define PROTOCOL_DELETE   "delete"   /* "credential" */
 #define PROTOCOL_RESET    "reset"    /* erases every passkey; the caller has confirmed it */
 #define PROTOCOL_REPLUG   "replug"   /* removes the device, opens the TPM anew, plugs it in again */
-#define PROTOCOL_PRESENCE "presence" /* "mode": auto, deny, once or ask */
+#define PROTOCOL_PRESENCE "presence" /* "mode": a word of presence below; "pin" for some */
 #define PROTOCOL_DOCTOR   "doctor-info" /* the TPM and the store, asked now */
 #define PROTOCOL_TPM      "tpm"         /* what is provisioned where, and what it costs to use */
+
+/*
+ * Words of presence. From now on: auto (yes), deny, ask (as configured). To the question that waits,
+ * or else to the next one: once (yes), no. For a simulator, which has no person to type it: pin, from
+ * now on a yes is given with this PIN; pin-once, yes with this one to the next question that takes a
+ * PIN; no-pin, the former is forgotten. "pin" goes with those two, and has 1 to 63 bytes.
+ */
 
 #define PROTOCOL_PIN_STATUS "pin-status"
 #define PROTOCOL_PIN_SET    "pin-set"    /* "pin" */

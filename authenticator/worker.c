@@ -2,8 +2,9 @@
 
 /*
  * The pump of a worker thread: receive a job, run it, reply, then do what could wait until the reply
- * was out. It sleeps without a timeout unless a U2F prompt is up or the TPM was just used: one
- * timeout closes the TPM connection, and after it an idle worker never wakes.
+ * was out. It sleeps without a timeout unless a U2F prompt is up, a terminal waits for its echo or the
+ * TPM was just used: one timeout closes the TPM connection, and after it an idle worker wakes for a
+ * job, or for what is said to the presence, and never by itself.
  *
  * Whether the machine slept is seen by the clock that goes on during sleep having run ahead of the one
  * that does not. It is looked at before each job, so that it needs nobody to tell it.
@@ -46,9 +47,10 @@ struct worker {
         /* From here on: the thread's alone. */
         int fd;
         struct buf in, out;
-        uint64_t idle_at; /* UINT64_MAX: idle already */
-        uint64_t slept;   /* by slept_ms(), when it was looked at last */
-        bool troubled;    /* the loop was told that something ails the TPM */
+        uint64_t idle_at;  /* UINT64_MAX: idle already */
+        uint64_t slept;    /* by slept_ms(), when it was looked at last */
+        bool troubled;     /* the loop was told that something ails the TPM */
+        uint8_t abilities; /* as the loop was told */
 };
 
 /* ---- on the worker thread ---- */
@@ -64,6 +66,17 @@ static void tell_waiting(void *userdata, bool waiting) {
         uint8_t status = waiting ? HID_UPNEEDED : HID_PROCESSING;
 
         reply(userdata, WORKER_STATUS, 0, BYTES(&status, 1));
+}
+
+/* What getInfo says from now on: clients that asked before have to ask again. */
+static void tell_abilities(struct worker *w) {
+        struct ctap_presence *port = presence_port(w->presence);
+        uint8_t now = (uint8_t)port->ops->abilities(port);
+
+        if (now == w->abilities)
+                return;
+        w->abilities = now;
+        reply(w, WORKER_ABILITIES, 0, BYTES(&now, 1));
 }
 
 static void run_ctap(struct worker *w, const struct message *job) {
@@ -188,11 +201,14 @@ static void run_timers(struct worker *w) {
         }
 }
 
-static int sleep_time(const struct worker *w) {
-        uint64_t now = env_now_ms(), at = expiry(w);
+static uint64_t earlier(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
 
-        if (w->idle_at < at)
-                at = w->idle_at;
+static int sleep_time(const struct worker *w) {
+        uint64_t now = env_now_ms();
+        uint64_t at = earlier(earlier(expiry(w), w->idle_at), presence_deadline(w->presence));
+
         if (at == UINT64_MAX)
                 return -1;
         if (at <= now)
@@ -200,19 +216,29 @@ static int sleep_time(const struct worker *w) {
         return at - now > INT_MAX ? INT_MAX : (int)(at - now);
 }
 
-static void *worker_main(void *userdata) {
-        struct worker *w = userdata;
+/* False: the thread is to end. */
+static bool take_job(struct worker *w) {
         struct message job;
 
-        for (;;) {
-                struct pollfd p = { .fd = w->fd, .events = POLLIN };
+        return message_receive(w->fd, &w->in, &job) == 0 && run_job(w, &job);
+}
 
-                if (poll(&p, 1, sleep_time(w)) <= 0) {
+static void *worker_main(void *userdata) {
+        struct worker *w = userdata;
+        bool goes_on = true;
+
+        while (goes_on) {
+                struct pollfd fds[1 + PRESENCE_WATCHED] = { { .fd = w->fd, .events = POLLIN } };
+                int n;
+
+                tell_abilities(w);
+                presence_watch(w->presence, fds + 1);
+                n = poll(fds, ELEMENTSOF(fds), sleep_time(w));
+                presence_attend(w->presence);
+                if (n <= 0)
                         run_timers(w);
-                        continue;
-                }
-                if (message_receive(w->fd, &w->in, &job) < 0 || !run_job(w, &job))
-                        break;
+                else if (fds[0].revents != 0)
+                        goes_on = take_job(w);
         }
 
         backend_close(w->backend);
@@ -316,6 +342,10 @@ bool worker_join(struct worker *w, uint64_t timeout_ms) {
         return w->joined;
 }
 
+void worker_abandon(const struct worker *w) {
+        presence_abandon(w->presence);
+}
+
 struct worker *worker_free(struct worker *w) {
         if (!w)
                 return NULL;
@@ -370,8 +400,6 @@ void worker_cancel(struct worker *w) {
         (void)!write(presence_cancel_fd(w->presence), &one, sizeof(one));
 }
 
-int worker_inject(struct worker *w, enum presence_inject what) {
-        const char byte = (char)what;
-
-        return write(presence_inject_fd(w->presence), &byte, 1) == 1 ? 0 : -errno;
+int worker_inject(const struct worker *w, enum presence_inject what, struct bytes pin) {
+        return presence_inject(w->presence, what, pin);
 }

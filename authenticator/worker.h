@@ -38,6 +38,7 @@ enum worker_reply {
         WORKER_FAILED,     /* payload: why, and what to do, in a sentence */
         WORKER_DENIED,     /* the same; what is missing is the owner's password, or another one */
         WORKER_TROUBLE,    /* payload: what ails the TPM, in a sentence, or nothing. At any time */
+        WORKER_ABILITIES,  /* payload: one byte of CTAP_PRESENCE_*, 0 until told. Between jobs */
 };
 
 struct worker;
@@ -56,6 +57,8 @@ struct worker *worker_free(struct worker *w);
 void worker_stop(struct worker *w);
 /* After worker_stop(): true once the thread has ended. A TPM that hangs holds it for as long. */
 _must_check_ bool worker_join(struct worker *w, uint64_t timeout_ms);
+/* After worker_join() said false, before the process ends: presence_abandon(). */
+void worker_abandon(const struct worker *w);
 
 /* For the loop thread. */
 int worker_fd(const struct worker *w);
@@ -70,5 +73,5 @@ struct bytes worker_failure(enum worker_job job);
 /* Before a job: what was cancelled is past. During one: ends a wait for the person. */
 void worker_clear_cancel(struct worker *w);
 void worker_cancel(struct worker *w);
-/* One byte of enum presence_inject. -EAGAIN: too many wait already. */
-_must_check_ int worker_inject(struct worker *w, enum presence_inject what);
+/* See presence_inject(). */
+_must_check_ int worker_inject(const struct worker *w, enum presence_inject what, struct bytes pin);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "authenticator/protocol.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/text.h"
@@ -59,11 +60,51 @@ int cmd_replug(const struct options *o, char **operands) {
         return strcmp(state, "ready") == 0 ? EXIT_OK : EXIT_NOT_READY;
 }
 
-int cmd_presence(const struct options *o, char **operands) {
+static int say(const struct options *o, json_t *params) {
         json_t *done = NULL;
-        int status =
-                client_run(o, PROTOCOL_PRESENCE, json_pack("{s:s}", "mode", operands[0]), &done);
+        int status = client_run(o, PROTOCOL_PRESENCE, params, &done);
 
         json_decref(done);
         return status;
+}
+
+/* What the daemon refuses at once nobody should have to type a PIN for. */
+static int check_simulator(const struct options *o) {
+        char state[16];
+        json_t *d = NULL;
+        int status = fetch_state(o, state, sizeof(state), &d);
+
+        if (status == EXIT_OK && strcmp(state, "ready") == 0 &&
+            !json_is_true(json_object_get(d, "simulator"))) {
+                fputs("tpmauthn: a PIN can be given ahead to a simulator only; for a real TPM it is "
+                      "typed when it is asked for\n",
+                      stderr);
+                status = EXIT_FAILED;
+        }
+        json_decref(d);
+        return status;
+}
+
+static int say_with_pin(const struct options *o, const char *mode) {
+        _cleanup_(secret_text_wipe) struct secret_text pin;
+        json_t *params;
+        int status = check_simulator(o);
+
+        if (status != EXIT_OK)
+                return status;
+        if (ask_secret("PIN: ", &pin) < 0)
+                return EXIT_FAILED;
+        params = json_pack("{s:s,s:s}", "mode", mode, "pin", pin.s);
+        if (params)
+                return say(o, params);
+        fputs("tpmauthn: a PIN is a text in UTF-8\n", stderr);
+        return EXIT_FAILED;
+}
+
+int cmd_presence(const struct options *o, char **operands) {
+        const char *mode = operands[0];
+
+        if (strcmp(mode, "pin") == 0 || strcmp(mode, "pin-once") == 0)
+                return say_with_pin(o, mode);
+        return say(o, json_pack("{s:s}", "mode", mode));
 }

@@ -104,6 +104,29 @@ static void check_kind(struct doctor *d, int device, const char *sentence, bool 
                 say(d, is_best ? LEVEL_OK : LEVEL_WARN, "tpm", "device %d: %s", device, sentence);
 }
 
+/* getInfo says uv: true if the PIN can be given to the daemon, and there is one. */
+static void check_verify(struct doctor *d, int index, const json_t *device) {
+        const char *why_not = text_of(device, "verify_off");
+        json_t *body = ask(d, PROTOCOL_PIN_STATUS, json_pack("{s:i}", "device", index));
+        const json_t *pin = json_object_get(body, "result");
+
+        if (*why_not)
+                say(d, LEVEL_OK, "verify",
+                    "device %d: clients ask for the PIN themselves (uv is off): %s", index,
+                    why_not);
+        else if (pin && !json_is_true(json_object_get(pin, "set")))
+                say(d, LEVEL_OK, "verify",
+                    "device %d: nobody can be verified (uv is off): there is no PIN. To set one: "
+                    "tpmauthn pin set",
+                    index);
+        else
+                say(d, LEVEL_OK, "verify",
+                    "device %d: the PIN can be given to the daemon, and clients need not ask for it "
+                    "(uv is on)",
+                    index);
+        json_decref(body);
+}
+
 static void check_device(struct doctor *d, const json_t *device) {
         int index = (int)json_integer_value(json_object_get(device, "device"));
         const char *state = text_of(device, "state");
@@ -124,6 +147,7 @@ static void check_device(struct doctor *d, const json_t *device) {
                     "device %d refuses every request. Set [presence] presence = tty in "
                     "/etc/tpmauthn/tpmauthn.conf to be asked",
                     index);
+        check_verify(d, index, device);
         if (*text_of(device, "note"))
                 say(d, LEVEL_WARN, "store", "device %d: %s", index, text_of(device, "note"));
         check_inside(d, index, text_of(device, "tpm"));

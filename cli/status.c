@@ -38,6 +38,9 @@ static void print_device(const json_t *d) {
         print_sentence("", pin_kind_sentence(d));
         print_sentence("", hmac_kind_sentence(d));
         print_line("presence", json_object_get(d, "presence"));
+        if (json_is_true(json_object_get(d, "verify")))
+                print_sentence("verify", "The PIN can be given here; clients need not ask for it.");
+        print_line("verify", json_object_get(d, "verify_off"));
         print_line("store", json_object_get(d, "store"));
         print_line("note", json_object_get(d, "note"));
 }

@@ -624,6 +624,150 @@ static void replug_ends_what_was_asked(void **state) {
         close(p.fd);
 }
 
+/* Whether the device is still the one that this client opened. */
+static bool is_plugged_in(int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        uint64_t until = kit_now() + 300;
+        struct report r;
+
+        while (kit_now() < until)
+                if (poll(&p, 1, 50) > 0 && recv(fd, r.b, sizeof(r.b), 0) <= 0)
+                        return false;
+        return true;
+}
+
+static void assert_verify(const struct daemon_kit *k, bool want, const char *why_not) {
+        json_t *a = kit_control(k, "status", NULL), *d;
+
+        d = json_array_get(json_object_get(json_object_get(a, "result"), "devices"), 0);
+        assert_int_equal(json_is_true(json_object_get(d, "verify")), want);
+        if (why_not)
+                assert_non_null(
+                        strstr(json_string_value(json_object_get(d, "verify_off")), why_not));
+        else
+                assert_null(json_object_get(d, "verify_off"));
+        json_decref(a);
+}
+
+static void say(const struct daemon_kit *k, const char *word, const char *input) {
+        char command[64], out[1024];
+
+        snprintf(command, sizeof(command), "presence %s", word);
+        if (kit_cli_with(k, command, input, out, sizeof(out)) != 0)
+                fail_msg("presence %s: %s", word, out);
+}
+
+/* Clients ask once what a device can do: those that asked before see another one. */
+static void GI5_a_device_that_can_verify_now_or_no_longer_is_plugged_in_anew(void **state) {
+        static const struct {
+                const char *word, *input;
+                bool verifies, changes;
+        } steps[] = {
+                { "once", "", false, false },      { "deny", "", false, false },
+                { "pin", "1234\n", false, false }, { "ask", "", true, true },
+                { "pin", "5678\n", true, false },  { "pin-once", "1234", true, false },
+                { "auto", "", true, false },       { "no", "", true, false },
+                { "deny", "", false, true },       { "auto", "", true, true },
+                { "no-pin", "", false, true },     { "no-pin", "", false, false },
+        };
+        struct daemon_kit *k = *state;
+        int fd;
+
+        kit_start(k, scripted);
+        assert_verify(k, false, "tpmauthn presence pin");
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                say(k, steps[i].word, steps[i].input);
+                if (is_plugged_in(fd) == steps[i].changes)
+                        fail_msg("step %zu: presence %s", i, steps[i].word);
+                if (steps[i].changes) {
+                        close(fd);
+                        fd = kit_connect(k->device, SOCK_SEQPACKET);
+                        assert_true(fd >= 0);
+                        open_channel(fd);
+                }
+                assert_verify(k, steps[i].verifies, steps[i].verifies ? NULL : "");
+                assert_string_equal(kit_state(k), "ready");
+        }
+        close(fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_question_is_answered_before_the_device_is_plugged_in_anew(void **state) {
+        struct daemon_kit *k = *state;
+        uint32_t channel;
+        int fd;
+
+        kit_start(k, scripted);
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        start_selection(fd, channel);
+        say(k, "pin", "1234\n");
+        assert_true(is_plugged_in(fd));
+        say(k, "once", "");
+        assert_answer(fd, channel, 0x00);
+        assert_false(is_plugged_in(fd));
+        close(fd);
+
+        /* There and back again while it is up: nothing is left to do. */
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        channel = open_channel(fd);
+        start_selection(fd, channel);
+        say(k, "no-pin", "");
+        say(k, "pin", "1234\n");
+        say(k, "no", "");
+        assert_answer(fd, channel, 0x27);
+        assert_true(is_plugged_in(fd));
+        close(fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void what_is_said_to_the_presence_is_checked(void **state) {
+        static const struct {
+                const char *params, *code;
+        } cases[] = {
+                { "{\"mode\":\"pin\"}", "bad-request" },
+                { "{\"mode\":\"pin-once\"}", "bad-request" },
+                { "{\"mode\":\"pin\",\"pin\":\"\"}", "bad-request" },
+                { "{\"mode\":\"pin\",\"pin\":\"1234567890123456789012345678901234567890123456789"
+                  "012345678901234\"}",
+                  "bad-request" },
+                { "{\"mode\":\"auto\",\"pin\":\"1234\"}", "bad-request" },
+                { "{\"mode\":\"maybe\"}", "bad-request" },
+        };
+        static const char *const no_verification[] = { "--presence=auto",
+                                                       "--set=presence.verify=no", NULL };
+        static const char *const no_file[] = { "--presence=auto",
+                                               "--set=presence.pin-file=/nonexistent", NULL };
+        struct daemon_kit *k = *state;
+        char out[4096];
+
+        kit_start(k, scripted);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                json_t *a = kit_control(k, "presence", cases[i].params);
+
+                assert_string_equal(json_string_value(
+                                            json_object_get(json_object_get(a, "error"), "code")),
+                                    cases[i].code);
+                json_decref(a);
+        }
+        assert_int_equal(kit_cli_with(k, "presence pin", "", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "nothing could be read"));
+        assert_int_equal(kit_stop(k), 0);
+
+        kit_start(k, no_verification);
+        assert_int_equal(kit_cli_with(k, "presence pin", "1234\n", out, sizeof(out)), 1);
+        assert_verify(k, false, "verify = no");
+        assert_int_equal(kit_cli(k, "doctor", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "uv is off"));
+        assert_int_equal(kit_stop(k), 0);
+
+        kit_start(k, no_file);
+        assert_int_equal(kit_cli(k, "status", out, sizeof(out)), 5);
+        assert_non_null(strstr(out, "pin-file = /nonexistent: No such file"));
+        assert_int_equal(kit_stop(k), 0);
+}
+
 /* Reads the terminal until it shows this. */
 static void await_text(int terminal, const char *text) {
         char seen[4096];
@@ -1114,6 +1258,9 @@ int main(void) {
                 TEST(a_control_request_and_a_question_do_not_meet),
                 TEST(a_request_dies_with_its_client_if_it_has_not_begun),
                 TEST(replug_ends_what_was_asked),
+                TEST(GI5_a_device_that_can_verify_now_or_no_longer_is_plugged_in_anew),
+                TEST(a_question_is_answered_before_the_device_is_plugged_in_anew),
+                TEST(what_is_said_to_the_presence_is_checked),
                 TEST(a_person_is_asked_on_the_terminal),
                 TEST(ctrl_c_is_an_orderly_stop),
                 TEST(the_daemon_stops_while_a_person_is_asked),

@@ -98,6 +98,8 @@ static void every_key_has_a_default(void **state) {
         assert_false(f->config.persist_srk);
         assert_int_equal(f->config.sessions, TPM_SESSIONS_AUTO);
         assert_false(f->config.always_uv);
+        assert_true(f->config.presence_verify);
+        assert_string_equal(f->config.presence_pin_file, "");
 }
 
 static void values_are_read(void **state) {
@@ -109,7 +111,8 @@ static void values_are_read(void **state) {
                         "# comment\n[device]\n  device = socket:/tmp/x ; why\n"
                         "count=2\n[tpm]\ntpm = swtpm\npersist-srk = yes\n"
                         "nv-range = 0x01800300-0x0180030f\nsessions = salted\n"
-                        "[policy]\nalways-uv = yes\n[presence]\npresence = script\ntimeout = 1500ms\n"),
+                        "[policy]\nalways-uv = yes\n[presence]\npresence = script\ntimeout = 1500ms\n"
+                        "verify = no\npin-file = /etc/pin\n"),
                 0);
         assert_string_equal(f->config.device, "socket:/tmp/x");
         assert_int_equal(f->config.count, 2);
@@ -120,6 +123,10 @@ static void values_are_read(void **state) {
         assert_true(f->config.always_uv);
         assert_int_equal(f->config.presence, PRESENCE_SCRIPT);
         assert_int_equal(f->config.presence_timeout_ms, 1500);
+        assert_false(f->config.presence_verify);
+        assert_string_equal(f->config.presence_pin_file, "/etc/pin");
+        assert_int_equal(read_one(f, "[presence]\npin-file =\n"), 0);
+        assert_string_equal(f->config.presence_pin_file, "");
 }
 
 static void unknown_key_is_named_with_file_line_and_the_nearest(void **state) {
@@ -162,6 +169,7 @@ static void wrong_value_says_what_is_taken(void **state) {
                 { "[presence]\ntimeout = 99ms\n", "a time from 100ms to 10min" },
                 { "[presence]\ntimeout = 11min\n", "a time from 100ms to 10min" },
                 { "[presence]\ntimeout = 99999999999999999999s\n", "a time from 100ms to 10min" },
+                { "[presence]\npin-file = pin\n", "an absolute path, or nothing" },
                 { "[store]\nmax-credentials = 1000001\n", "a number from 1 to 1000000" },
                 { "[store]\nmax-credentials = 0\n", "a number from 1 to 1000000" },
         };
@@ -266,6 +274,20 @@ static void one_terminal_serves_one_device(void **state) {
         assert_int_equal(config_check(&f->config, f->errors), -EINVAL);
 }
 
+static void a_pin_in_a_file_is_for_what_answers_in_place_of_a_person(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(config_set(&f->config, "presence.pin-file=/pin", f->errors), 0);
+        for (unsigned m = 0; m < _PRESENCE_MODES; m++) {
+                bool answers = m == PRESENCE_AUTO || m == PRESENCE_SCRIPT;
+
+                f->config.presence = (enum presence_mode)m;
+                assert_int_equal(config_check(&f->config, f->errors), answers ? 0 : -EINVAL);
+        }
+        fflush(f->errors);
+        assert_complaint(f, "[presence] pin-file is for presence = auto and presence = script");
+}
+
 static void what_is_printed_can_be_read(void **state) {
         _cleanup_(free_pointer) char *first = NULL, *second = NULL;
         struct fixture *f = *state;
@@ -325,6 +347,7 @@ int main(void) {
                 TEST(a_folder_in_place_of_a_file_is_an_error),
                 TEST(command_line_overrides),
                 TEST(one_terminal_serves_one_device),
+                TEST(a_pin_in_a_file_is_for_what_answers_in_place_of_a_person),
                 TEST(what_is_printed_can_be_read),
                 TEST(what_nearly_fills_a_line_or_begins_like_a_comment_is_printed_so),
         };

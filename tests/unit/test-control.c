@@ -112,6 +112,8 @@ static void secrets_are_texts_and_asked_for_by_name(void **state) {
                 "{\"v\":1,\"id\":1,\"method\":\"reset\",\"params\":{\"owner_auth\":\"x\"}}",
                 "{\"v\":1,\"id\":1,\"method\":\"provision\",\"params\":{\"owner_auth\":\"\"}}",
                 "{\"v\":1,\"id\":1,\"method\":\"provision\"}",
+                "{\"v\":1,\"id\":1,\"method\":\"presence\",\"params\":{\"mode\":\"pin\",\"pin\":\"1\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"presence\",\"params\":{\"mode\":\"once\"}}",
         };
         static const char *const wrong[] = {
                 "{\"v\":1,\"id\":1,\"method\":\"pin-set\"}",
@@ -120,6 +122,8 @@ static void secrets_are_texts_and_asked_for_by_name(void **state) {
                 "{\"v\":1,\"id\":1,\"method\":\"pin-change\",\"params\":{\"pin\":\"1234\"}}",
                 "{\"v\":1,\"id\":1,\"method\":\"reset\",\"params\":{\"owner_auth\":null}}",
                 "{\"v\":1,\"id\":1,\"method\":\"tpm\",\"params\":{\"owner_auth\":\"x\"}}",
+                "{\"v\":1,\"id\":1,\"method\":\"presence\",\"params\":{\"mode\":\"pin\",\"pin\":1}}",
+                "{\"v\":1,\"id\":1,\"method\":\"presence\",\"params\":{\"pin\":\"1234\"}}",
         };
         struct control_request rq;
         json_t *error;

@@ -3,10 +3,16 @@
 /* authenticator/presence*.c: who answers in each mode, when, and what a terminal is shown. */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +28,8 @@ struct fixture {
         struct presence *presence;
         struct ctap_presence *port;
         int tty[2]; /* the daemon's end, the person's end */
+        bool verify_off;
+        struct ctap_typed_pin pin; /* that the configuration gives */
         bool waiting;
         unsigned n_changes;
 };
@@ -36,6 +44,8 @@ static void on_waiting(void *userdata, bool waiting) {
 static void begin_with(struct fixture *f, enum presence_mode mode, uint64_t timeout_ms) {
         const struct presence_options options = {
                 .mode = mode,
+                .verify = !f->verify_off,
+                .pin = f->pin.len > 0 ? &f->pin : NULL,
                 .timeout_ms = timeout_ms,
                 .passive_ms = PASSIVE_MS,
                 .device_name = "Test key",
@@ -64,7 +74,8 @@ static int teardown(void **state) {
 
         presence_free(f->presence);
         close(f->tty[0]);
-        close(f->tty[1]);
+        if (f->tty[1] >= 0)
+                close(f->tty[1]);
         free(f);
         return 0;
 }
@@ -91,6 +102,52 @@ static enum ctap_answer wait_for(struct fixture *f, uint64_t *ret_ms) {
         return a;
 }
 
+static void ask_pin(struct fixture *f) {
+        const struct ctap_prompt prompt = {
+                .ask = CTAP_ASK_USE,
+                .verify = true,
+                .tries = 3,
+                .rp_id = BYTES_TEXT("example.com"),
+                .account = BYTES_TEXT("alice"),
+                .n_accounts = 1,
+        };
+
+        assert_int_equal(f->port->ops->begin(f->port, &prompt), 0);
+}
+
+/* The answer, and with a YES the PIN, which is then to be wiped. */
+static enum ctap_answer wait_verified(struct fixture *f, struct ctap_typed_pin *ret_pin) {
+        enum ctap_answer a = CTAP_ANSWER_PENDING;
+
+        assert_int_equal(f->port->ops->wait_verified(f->port, &a, ret_pin), 0);
+        f->port->ops->end(f->port);
+        return a;
+}
+
+static void assert_yes_with(struct fixture *f, const char *pin) {
+        struct ctap_typed_pin typed = { 0 };
+
+        assert_int_equal(wait_verified(f, &typed), CTAP_ANSWER_YES);
+        assert_bytes_equal(BYTES(typed.data, typed.len), BYTES_TEXT(pin));
+}
+
+static void assert_no_pin(struct fixture *f, enum ctap_answer want) {
+        struct ctap_typed_pin typed = { .len = 99 };
+
+        assert_int_equal(wait_verified(f, &typed), want);
+        assert_int_equal(typed.len, 99);
+}
+
+static unsigned abilities(struct fixture *f) {
+        return f->port->ops->abilities(f->port);
+}
+
+static void sleep_ms(long ms) {
+        const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+        nanosleep(&t, NULL);
+}
+
 static enum ctap_answer poll_now(struct fixture *f) {
         enum ctap_answer a;
 
@@ -99,9 +156,11 @@ static enum ctap_answer poll_now(struct fixture *f) {
 }
 
 static void inject(struct fixture *f, enum presence_inject what) {
-        const char byte = (char)what;
+        assert_int_equal(presence_inject(f->presence, what, BYTES_NULL), 0);
+}
 
-        assert_int_equal(write(presence_inject_fd(f->presence), &byte, 1), 1);
+static void inject_pin(struct fixture *f, enum presence_inject what, const char *pin) {
+        assert_int_equal(presence_inject(f->presence, what, BYTES_TEXT(pin)), 0);
 }
 
 static void cancel(struct fixture *f) {
@@ -112,6 +171,19 @@ static void cancel(struct fixture *f) {
 
 static void type(struct fixture *f, const char *text) {
         assert_int_equal(write(f->tty[1], text, strlen(text)), strlen(text));
+}
+
+static void use_a_terminal(struct fixture *f) {
+        int person = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+        assert_true(person >= 0);
+        assert_int_equal(grantpt(person), 0);
+        assert_int_equal(unlockpt(person), 0);
+        close(f->tty[0]);
+        close(f->tty[1]);
+        f->tty[0] = open(ptsname(person), O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_true(f->tty[0] >= 0);
+        f->tty[1] = person;
 }
 
 /* Runs `act` on another thread 50 ms from now. */
@@ -352,7 +424,7 @@ static void tty_shows_the_site_and_takes_yes(void **state) {
         uint64_t ms;
 
         begin_mode(f, PRESENCE_TTY);
-        assert_int_equal(f->port->ops->abilities(f->port), CTAP_PRESENCE_DISPLAY);
+        assert_true(abilities(f) & CTAP_PRESENCE_DISPLAY);
         ask(f, false);
         assert_shown(f, "Test key: Sign in to example.com as alice with this computer's passkey? "
                         "[y/N] ");
@@ -432,11 +504,26 @@ static void tty_that_hung_up_is_a_failure_of_the_machine(void **state) {
         struct fixture *f = *state;
         enum ctap_answer a;
 
+        use_a_terminal(f);
+        begin_mode(f, PRESENCE_TTY);
+        ask(f, false);
+        close(f->tty[1]);
+        f->tty[1] = -1;
+        assert_int_equal(f->port->ops->wait(f->port, &a), -EIO);
+        f->port->ops->end(f->port);
+}
+
+/* Ctrl-D: nothing more is typed, which is no yes. */
+static void tty_takes_the_end_of_what_is_typed_for_the_end_of_a_line(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
         begin_mode(f, PRESENCE_TTY);
         ask(f, false);
         shutdown(f->tty[1], SHUT_WR);
-        assert_int_equal(f->port->ops->wait(f->port, &a), -EIO);
-        f->port->ops->end(f->port);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
+        ask_pin(f);
+        assert_no_pin(f, CTAP_ANSWER_NO);
 }
 
 static void tty_wait_is_cancelled_and_withdrawn(void **state) {
@@ -473,6 +560,8 @@ static void questions_name_what_will_happen(void **state) {
                                              .account = BYTES_TEXT("bob"),
                                              .n_accounts = 2 };
         const struct ctap_prompt unnamed = { .ask = CTAP_ASK_USE };
+        const struct ctap_prompt verify = { .ask = CTAP_ASK_VERIFY, .rp_id = BYTES_TEXT("a.b") };
+        const struct ctap_prompt manage = { .ask = CTAP_ASK_MANAGE };
 
         (void)state;
         assert_question(&create, "K: Create a passkey for a.b on this computer? [y/N] ");
@@ -484,6 +573,46 @@ static void questions_name_what_will_happen(void **state) {
                                   "with this computer's passkey? [y/N] ");
         assert_question(&unnamed, "K: Sign in to a site that it does not name with this computer's "
                                   "passkey? [y/N] ");
+        assert_question(&verify, "K: Create or use a passkey of a.b on this computer? [y/N] ");
+        assert_question(&manage, "K: Let a program see, change and delete all passkeys of this "
+                                 "computer, and change the settings of this key? [y/N] ");
+}
+
+/* Whatever is asked, a yes may take the PIN. */
+static void questions_for_the_pin_say_so_and_how_many_tries_are_left(void **state) {
+        struct ctap_prompt p = { .verify = true, .tries = 3 };
+        char text[PRESENCE_QUESTION_MAX];
+
+        (void)state;
+        for (unsigned i = 0; i < _CTAP_ASKS; i++) {
+                struct buf b = { (uint8_t *)text, 0, sizeof(text) - 1, false };
+
+                p.ask = (enum ctap_ask)i;
+                presence_question(&p, "K", &b);
+                text[b.len] = '\0';
+                assert_non_null(
+                        strstr(text, "? Type the PIN, or only Enter to refuse: ")
+                                ?: strstr(text, ". Type the PIN, or only Enter to refuse: "));
+                assert_null(strstr(text, "[y/N]"));
+                assert_null(strstr(text, "left"));
+        }
+
+        p.ask = CTAP_ASK_VERIFY;
+        p.rp_id = BYTES_TEXT("a.b");
+        p.again = true;
+        p.tries = 2;
+        assert_question(&p,
+                        "K: Wrong PIN. 2 tries are left. Create or use a passkey of a.b on this "
+                        "computer? Type the PIN, or only Enter to refuse: ");
+        p.tries = 1;
+        assert_question(&p, "K: Wrong PIN. 1 try is left. Create or use a passkey of a.b on this "
+                            "computer? Type the PIN, or only Enter to refuse: ");
+        p.again = false;
+        p.passive = true;
+        assert_question(&p,
+                        "K: This is probably meant for another security key. 1 try is left. "
+                        "Create or use a passkey of a.b on this computer? Type the PIN, or only "
+                        "Enter to refuse: ");
 }
 
 static void what_a_site_sends_cannot_steer_the_terminal(void **state) {
@@ -535,6 +664,606 @@ static void modes_have_names(void **state) {
         assert_int_equal(presence_mode_from_string("always", &m), -EINVAL);
 }
 
+/* ---- the PIN ---- */
+
+static void a_script_gives_the_pin_with_each_yes(void **state) {
+        struct fixture *f = *state;
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        inject_pin(f, PRESENCE_INJECT_PIN, "1234");
+        inject(f, PRESENCE_INJECT_ONCE);
+        ask_pin(f);
+        assert_yes_with(f, "1234");
+
+        /* The PIN is no answer. */
+        ask_pin(f);
+        assert_no_pin(f, CTAP_ANSWER_TIMEOUT);
+
+        inject(f, PRESENCE_INJECT_NO);
+        inject(f, PRESENCE_INJECT_ONCE);
+        ask_pin(f);
+        assert_no_pin(f, CTAP_ANSWER_NO);
+        inject_pin(f, PRESENCE_INJECT_PIN, "5678");
+        ask_pin(f);
+        assert_yes_with(f, "5678");
+}
+
+static void a_wrong_pin_is_said_once(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_AUTO);
+        inject_pin(f, PRESENCE_INJECT_PIN, "1234");
+        inject_pin(f, PRESENCE_INJECT_PIN_ONCE, "4321");
+        /* It waits for a question that takes it. */
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+        ask_pin(f);
+        assert_yes_with(f, "4321");
+        ask_pin(f);
+        assert_yes_with(f, "1234");
+
+        inject_pin(f, PRESENCE_INJECT_PIN_ONCE, "4321");
+        inject(f, PRESENCE_INJECT_DENY);
+        inject(f, PRESENCE_INJECT_AUTO);
+        ask_pin(f);
+        assert_yes_with(f, "1234");
+}
+
+static void a_yes_without_the_pin_is_none(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        inject(f, PRESENCE_INJECT_ONCE);
+        ask_pin(f);
+        assert_no_pin(f, CTAP_ANSWER_TIMEOUT);
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+
+        inject(f, PRESENCE_INJECT_AUTO);
+        ask_pin(f);
+        assert_no_pin(f, CTAP_ANSWER_NO);
+        inject_pin(f, PRESENCE_INJECT_PIN, "1234");
+        inject(f, PRESENCE_INJECT_NO_PIN);
+        ask_pin(f);
+        assert_no_pin(f, CTAP_ANSWER_NO);
+}
+
+static void the_pin_may_come_from_the_configuration(void **state) {
+        struct fixture *f = *state;
+        uint64_t before;
+
+        f->pin = (struct ctap_typed_pin){ 4, "2468" };
+        begin_mode(f, PRESENCE_AUTO);
+        assert_int_equal(abilities(f), CTAP_PRESENCE_VERIFY);
+        ask_pin(f);
+        assert_yes_with(f, "2468");
+
+        before = env_now_ms();
+        assert_int_equal(f->port->ops->begin(f->port,
+                                             &(const struct ctap_prompt){ .ask = CTAP_ASK_USE,
+                                                                          .verify = true,
+                                                                          .passive = true }),
+                         0);
+        assert_yes_with(f, "2468");
+        assert_true(env_now_ms() - before >= PASSIVE_MS - 10);
+}
+
+static void a_pin_is_of_at_most_63_bytes(void **state) {
+        struct fixture *f = *state;
+        char pin[CTAP_PIN_BYTES_MAX + 2] = { 0 };
+
+        memset(pin, 'x', CTAP_PIN_BYTES_MAX + 1);
+        begin_mode(f, PRESENCE_AUTO);
+        assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_PIN, BYTES_TEXT(pin)),
+                         -EMSGSIZE);
+        assert_int_equal(abilities(f), 0);
+        pin[CTAP_PIN_BYTES_MAX] = '\0';
+        inject_pin(f, PRESENCE_INJECT_PIN, pin);
+        ask_pin(f);
+        assert_yes_with(f, pin);
+}
+
+/* Memory for what is said does not grow, and nothing of it is lost without a word. */
+static void who_says_too_much_is_told(void **state) {
+        struct fixture *f = *state;
+        int r = 0;
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        for (unsigned i = 0; r == 0; i++) {
+                assert_true(i < 100000);
+                r = presence_inject(f->presence, PRESENCE_INJECT_NO, BYTES_NULL);
+        }
+        assert_int_equal(r, -EAGAIN);
+        presence_attend(f->presence);
+        inject(f, PRESENCE_INJECT_DENY);
+        assert_int_equal(abilities(f), 0);
+}
+
+static void each_mode_can_verify_or_not(void **state) {
+        const unsigned on_tty = CTAP_PRESENCE_DISPLAY | CTAP_PRESENCE_VERIFY;
+        struct fixture *f = *state;
+
+        begin_mode(f, PRESENCE_TTY);
+        assert_int_equal(abilities(f), on_tty);
+        inject(f, PRESENCE_INJECT_DENY);
+        assert_int_equal(abilities(f), 0);
+        inject(f, PRESENCE_INJECT_ASK);
+        assert_int_equal(abilities(f), on_tty);
+        inject(f, PRESENCE_INJECT_AUTO);
+        assert_int_equal(abilities(f), 0);
+        inject_pin(f, PRESENCE_INJECT_PIN, "1234");
+        assert_int_equal(abilities(f), CTAP_PRESENCE_VERIFY);
+        inject(f, PRESENCE_INJECT_NO_PIN);
+        assert_int_equal(abilities(f), 0);
+        f->presence = presence_free(f->presence);
+
+        f->verify_off = true;
+        begin_mode(f, PRESENCE_TTY);
+        assert_int_equal(abilities(f), CTAP_PRESENCE_DISPLAY);
+        f->presence = presence_free(f->presence);
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        inject_pin(f, PRESENCE_INJECT_PIN, "1234");
+        assert_int_equal(abilities(f), 0);
+}
+
+static void a_question_is_waited_for_as_it_was_asked(void **state) {
+        struct ctap_typed_pin pin = { .len = 99 };
+        struct fixture *f = *state;
+        enum ctap_answer a;
+
+        begin_mode(f, PRESENCE_AUTO);
+        assert_int_equal(f->port->ops->wait_verified(f->port, &a, &pin), -EINVAL);
+        ask(f, false);
+        assert_int_equal(f->port->ops->wait_verified(f->port, &a, &pin), -EINVAL);
+        ask_pin(f);
+        assert_int_equal(f->port->ops->wait(f->port, &a), -EINVAL);
+        assert_int_equal(f->port->ops->poll(f->port, &a), -EINVAL);
+        assert_int_equal(pin.len, 99);
+}
+
+static void A36_cancel_ends_the_wait_for_a_pin_within_100_ms(void **state) {
+        struct fixture *f = *state;
+        struct later later;
+        uint64_t before;
+
+        begin_mode(f, PRESENCE_TTY);
+        ask_pin(f);
+        type(f, "12");
+        before = env_now_ms();
+        start_later(&later, f, cancel);
+        assert_no_pin(f, CTAP_ANSWER_CANCELLED);
+        pthread_join(later.thread, NULL);
+        assert_true(env_now_ms() - before < 50 + 100);
+}
+
+static void A44_waiting_is_told_while_a_pin_is_asked_for(void **state) {
+        struct fixture *f = *state;
+
+        begin_mode(f, PRESENCE_TTY);
+        ask_pin(f);
+        assert_true(f->waiting);
+        type(f, "1234\n");
+        assert_yes_with(f, "1234");
+        assert_false(f->waiting);
+        assert_int_equal(f->n_changes, 2);
+}
+
+static void tty_takes_a_line_for_the_pin_as_it_is(void **state) {
+        static const char *const pins[] = {
+                "1234",
+                "y",
+                "yes",
+                " n ",
+                "m\xc3\xbcller",
+                "\xff\xfe",
+                "123456789012345678901234567890123456789012345678901234567890123"
+        };
+        struct fixture *f = *state;
+
+        begin_mode(f, PRESENCE_TTY);
+        for (size_t i = 0; i < ELEMENTSOF(pins); i++) {
+                ask_pin(f);
+                type(f, pins[i]);
+                type(f, "\n");
+                assert_yes_with(f, pins[i]);
+        }
+}
+
+static void tty_takes_nothing_and_no_for_a_refusal_that_costs_no_try(void **state) {
+        static const char *const lines[] = { "\n", "n\n", "No\n" };
+        struct fixture *f = *state;
+
+        begin_mode(f, PRESENCE_TTY);
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                ask_pin(f);
+                type(f, lines[i]);
+                assert_no_pin(f, CTAP_ANSWER_NO);
+        }
+}
+
+static void type_the_pin(struct fixture *f) {
+        type(f, "1234\n");
+}
+
+static void tty_asks_once_more_for_what_is_too_long_for_a_pin(void **state) {
+        struct fixture *f = *state;
+        struct later later;
+        char line[5000];
+
+        begin_with(f, PRESENCE_TTY, 5000);
+        ask_pin(f);
+        assert_shown(f, "Test key: Sign in to example.com as alice with this computer's passkey? "
+                        "Type the PIN, or only Enter to refuse: ");
+        memset(line, 'x', sizeof(line));
+        assert_int_equal(write(f->tty[1], line, sizeof(line)), sizeof(line));
+        type(f, "\n");
+        start_later(&later, f, type_the_pin);
+        assert_yes_with(f, "1234");
+        pthread_join(later.thread, NULL);
+        assert_shown(f, "No PIN is that long. Type the PIN, or only Enter to refuse: ");
+
+        ask_pin(f);
+        memset(line, 'x', 64);
+        line[64] = '\n';
+        assert_int_equal(write(f->tty[1], line, 65), 65);
+        start_later(&later, f, type_the_pin);
+        assert_yes_with(f, "1234");
+        pthread_join(later.thread, NULL);
+}
+
+/* What is typed in the first second was meant for the question before, of whatever kind that was. */
+static void tty_takes_no_pin_for_a_question_that_was_just_replaced(void **state) {
+        struct fixture *f = *state;
+        struct later later;
+        uint64_t before;
+
+        begin_with(f, PRESENCE_TTY, 5000);
+        ask_pin(f);
+        ask_pin(f);
+        before = env_now_ms();
+        type(f, "1234\n");
+        start_later(&later, f, cancel);
+        assert_no_pin(f, CTAP_ANSWER_CANCELLED);
+        pthread_join(later.thread, NULL);
+        assert_int_equal(read(presence_cancel_fd(f->presence), &(uint64_t){ 0 }, 8), 8);
+
+        ask(f, false);
+        type(f, "34\n");
+        sleep_ms(500);
+        assert_int_equal(poll_now(f), CTAP_ANSWER_PENDING);
+        sleep_ms(600);
+        assert_int_equal(poll_now(f), CTAP_ANSWER_PENDING);
+        type(f, "y\n");
+        assert_int_equal(poll_now(f), CTAP_ANSWER_YES);
+        assert_true(env_now_ms() - before < 3000);
+        f->port->ops->end(f->port);
+
+        /* Nothing was withdrawn: a second try is listened to at once. */
+        ask_pin(f);
+        type(f, "1234\n");
+        assert_yes_with(f, "1234");
+        ask_pin(f);
+        type(f, "5678\n");
+        assert_yes_with(f, "5678");
+}
+
+/* ---- a real terminal ---- */
+
+static bool echoes(struct fixture *f) {
+        struct termios modes;
+
+        assert_int_equal(tcgetattr(f->tty[0], &modes), 0);
+        return modes.c_lflag & ECHO;
+}
+
+/* All that the terminal shows by now. */
+static void read_screen(struct fixture *f, char *to, size_t size) {
+        struct pollfd p = { .fd = f->tty[1], .events = POLLIN };
+        size_t n = 0;
+        ssize_t got;
+
+        while (n < size - 1 && poll(&p, 1, 50) > 0 && (p.revents & POLLIN)) {
+                got = read(f->tty[1], to + n, size - 1 - n);
+                assert_true(got > 0);
+                n += (size_t)got;
+        }
+        to[n] = '\0';
+}
+
+static void a_pin_is_typed_without_echo_and_nothing_else_is(void **state) {
+        struct fixture *f = *state;
+        struct termios before, after;
+        char seen[4096];
+        uint64_t ms;
+
+        use_a_terminal(f);
+        begin_mode(f, PRESENCE_TTY);
+        assert_int_equal(tcgetattr(f->tty[0], &before), 0);
+        ask(f, false);
+        assert_true(echoes(f));
+        type(f, "y\n");
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+
+        ask_pin(f);
+        assert_false(echoes(f));
+        type(f, "97\x7f"
+                "531\n");
+        assert_yes_with(f, "9531");
+        read_screen(f, seen, sizeof(seen));
+        assert_non_null(strstr(seen, "[y/N] y\r\n"));
+        assert_non_null(strstr(seen, "only Enter to refuse: \r\n"));
+        assert_null(strstr(seen, "9"));
+        assert_null(strstr(seen, "531"));
+
+        assert_int_equal(tcgetattr(f->tty[0], &after), 0);
+        assert_int_equal(after.c_lflag, before.c_lflag);
+        assert_memory_equal(after.c_cc, before.c_cc, sizeof(after.c_cc));
+}
+
+/* A shell that gets the terminal in between would have it echo. */
+static void while_a_pin_is_typed_no_key_stops_the_daemon(void **state) {
+        struct fixture *f = *state;
+        struct termios modes;
+
+        use_a_terminal(f);
+        begin_mode(f, PRESENCE_TTY);
+        ask_pin(f);
+        assert_int_equal(tcgetattr(f->tty[0], &modes), 0);
+        assert_int_equal(modes.c_cc[VSUSP], _POSIX_VDISABLE);
+        assert_int_equal(modes.c_cc[VQUIT], _POSIX_VDISABLE);
+        assert_int_not_equal(modes.c_cc[VINTR], _POSIX_VDISABLE);
+}
+
+/* Whoever types has not seen yet that the question is gone, and nothing of a PIN shall be read. */
+static void echo_comes_back_some_time_after_a_question_for_the_pin_went(void **state) {
+        struct fixture *f = *state;
+        char seen[4096];
+        uint64_t left;
+
+        use_a_terminal(f);
+        begin_mode(f, PRESENCE_TTY);
+        assert_int_equal(presence_deadline(f->presence), UINT64_MAX);
+        ask_pin(f);
+        type(f, "97");
+        cancel(f);
+        assert_no_pin(f, CTAP_ANSWER_CANCELLED);
+        type(f, "531");
+        presence_attend(f->presence);
+        assert_false(echoes(f));
+        left = presence_deadline(f->presence) - env_now_ms();
+        assert_in_range(left, 1, 1000);
+        sleep_ms((long)left + 1);
+        presence_attend(f->presence);
+        assert_true(echoes(f));
+        assert_int_equal(presence_deadline(f->presence), UINT64_MAX);
+        read_screen(f, seen, sizeof(seen));
+        assert_null(strstr(seen, "9"));
+        assert_null(strstr(seen, "5"));
+
+        /* Nor is it there for who reads the terminal next. */
+        assert_int_equal(fcntl(f->tty[0], F_SETFL, O_NONBLOCK), 0);
+        type(f, "\n");
+        assert_int_equal(read(f->tty[0], seen, sizeof(seen)), 1);
+}
+
+static void echo_comes_back_with_the_next_question_and_with_the_end(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        use_a_terminal(f);
+        begin_with(f, PRESENCE_TTY, 3000);
+        ask_pin(f);
+        ask(f, false);
+        assert_false(echoes(f));
+        sleep_ms(1010);
+        assert_int_equal(poll_now(f), CTAP_ANSWER_PENDING);
+        assert_true(echoes(f));
+        type(f, "y\n");
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+
+        ask_pin(f);
+        assert_false(echoes(f));
+        f->presence = presence_free(f->presence);
+        assert_true(echoes(f));
+
+        begin_mode(f, PRESENCE_TTY);
+        presence_abandon(f->presence);
+        assert_true(echoes(f));
+        ask_pin(f);
+        assert_false(echoes(f));
+        presence_abandon(f->presence);
+        assert_true(echoes(f));
+}
+
+static void a_terminal_that_is_silent_by_itself_stays_so(void **state) {
+        struct fixture *f = *state;
+        struct termios modes;
+
+        use_a_terminal(f);
+        assert_int_equal(tcgetattr(f->tty[0], &modes), 0);
+        modes.c_lflag &= ~(tcflag_t)ECHO;
+        assert_int_equal(tcsetattr(f->tty[0], TCSANOW, &modes), 0);
+        begin_mode(f, PRESENCE_TTY);
+        ask_pin(f);
+        type(f, "1234\n");
+        assert_yes_with(f, "1234");
+        assert_false(echoes(f));
+}
+
+static void a_terminal_that_hung_up_verifies_nobody(void **state) {
+        const struct ctap_prompt prompt = { .ask = CTAP_ASK_SELECT, .verify = true };
+        struct pollfd watched[PRESENCE_WATCHED];
+        struct ctap_typed_pin pin;
+        struct fixture *f = *state;
+        enum ctap_answer a;
+
+        use_a_terminal(f);
+        begin_mode(f, PRESENCE_TTY);
+        presence_watch(f->presence, watched);
+        assert_int_equal(poll(watched, PRESENCE_WATCHED, 0), 0);
+        ask_pin(f);
+        close(f->tty[1]);
+        f->tty[1] = -1;
+        assert_int_equal(f->port->ops->wait_verified(f->port, &a, &pin), -EIO);
+        f->port->ops->end(f->port);
+
+        assert_int_equal(poll(watched, PRESENCE_WATCHED, 1000), 1);
+        presence_attend(f->presence);
+        assert_int_equal(abilities(f), 0);
+        /* And nobody is woken by it for ever. */
+        presence_watch(f->presence, watched);
+        assert_int_equal(poll(watched, PRESENCE_WATCHED, 0), 0);
+        assert_int_equal(f->port->ops->begin(f->port, &prompt), -EIO);
+        assert_int_equal(f->port->ops->wait_verified(f->port, &a, &pin), -EINVAL);
+}
+
+/* ---- nothing of a PIN stays ---- */
+
+#define MASK 0x5a
+
+static const uint8_t masked_pin[16] = { 0x2b, 0x6d, 0x00, 0x11, 0x2d, 0x68, 0x77, 0x37,
+                                        0x08, 0x63, 0x22, 0x16, 0x2a, 0x6e, 0x0e, 0x20 };
+
+/* The sanitizer has memory of its own, and does not like its ends to be looked at. */
+static __attribute__((no_sanitize("address"))) bool range_holds_pin(const uint8_t *from,
+                                                                    const uint8_t *to) {
+        for (; from + sizeof(masked_pin) <= to; from++) {
+                size_t n = 0;
+
+                while (n < sizeof(masked_pin) && (from[n] ^ MASK) == masked_pin[n])
+                        n++;
+                if (n == sizeof(masked_pin))
+                        return true;
+        }
+        return false;
+}
+
+static bool memory_holds_pin(void) {
+        FILE *maps = fopen("/proc/self/maps", "re");
+        bool found = false;
+        char line[512];
+
+        assert_non_null(maps);
+        while (fgets(line, sizeof(line), maps)) {
+                uintptr_t from, to;
+
+                if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw", &from, &to) == 2 &&
+                    strstr(line, " rw") && to - from < 64 << 20)
+                        found = found ||
+                                range_holds_pin((const uint8_t *)from, (const uint8_t *)to);
+        }
+        fclose(maps);
+        return found;
+}
+
+static void unmask(uint8_t pin[static sizeof(masked_pin)]) {
+        for (size_t i = 0; i < sizeof(masked_pin); i++)
+                pin[i] = masked_pin[i] ^ MASK;
+}
+
+static void expect_the_masked_pin(struct fixture *f) {
+        struct ctap_typed_pin typed;
+
+        assert_int_equal(wait_verified(f, &typed), CTAP_ANSWER_YES);
+        assert_int_equal(typed.len, sizeof(masked_pin));
+        for (size_t i = 0; i < sizeof(masked_pin); i++)
+                assert_int_equal(typed.data[i] ^ MASK, masked_pin[i]);
+        ctap_typed_pin_wipe(&typed);
+}
+
+static void nothing_of_a_pin_stays_in_memory(void **state) {
+        struct fixture *f = *state;
+        uint8_t pin[sizeof(masked_pin)];
+        struct later later;
+
+        use_a_terminal(f);
+        begin_with(f, PRESENCE_TTY, 3000);
+        ask_pin(f);
+        unmask(pin);
+        assert_true(memory_holds_pin());
+        assert_int_equal(write(f->tty[1], pin, sizeof(pin)), sizeof(pin));
+        OPENSSL_cleanse(pin, sizeof(pin));
+        type(f, "\n");
+        expect_the_masked_pin(f);
+        assert_false(memory_holds_pin());
+
+        /* Half of a line, which nobody ends: Ctrl-D hands it over. */
+        ask_pin(f);
+        unmask(pin);
+        assert_int_equal(write(f->tty[1], pin, sizeof(pin)), sizeof(pin));
+        OPENSSL_cleanse(pin, sizeof(pin));
+        type(f, "\x04");
+        start_later(&later, f, cancel);
+        assert_no_pin(f, CTAP_ANSWER_CANCELLED);
+        pthread_join(later.thread, NULL);
+        assert_false(memory_holds_pin());
+
+        unmask(pin);
+        assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_PIN_ONCE, BYTES_OF(pin)), 0);
+        OPENSSL_cleanse(pin, sizeof(pin));
+        assert_int_equal(read(presence_cancel_fd(f->presence), &(uint64_t){ 0 }, 8), 8);
+        ask_pin(f);
+        expect_the_masked_pin(f);
+        assert_false(memory_holds_pin());
+
+        /* One that is known for as long as it is wanted. */
+        unmask(pin);
+        assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_PIN, BYTES_OF(pin)), 0);
+        OPENSSL_cleanse(pin, sizeof(pin));
+        presence_attend(f->presence);
+        assert_true(memory_holds_pin());
+        inject(f, PRESENCE_INJECT_AUTO);
+        ask_pin(f);
+        expect_the_masked_pin(f);
+        inject(f, PRESENCE_INJECT_NO_PIN);
+        presence_attend(f->presence);
+        assert_false(memory_holds_pin());
+}
+
+/* ---- files ---- */
+
+static void a_file_gives_its_first_line_as_the_pin(void **state) {
+        static const struct {
+                const char *text;
+                int r;
+                const char *pin;
+        } cases[] = {
+                { "1234\n", 0, "1234" },
+                { "1234", 0, "1234" },
+                { "1234\nmore\n", 0, "1234" },
+                { "", -EINVAL, "" },
+                { "\n1234\n", -EINVAL, "" },
+                { "123456789012345678901234567890123456789012345678901234567890123\n", 0,
+                  "123456789012345678901234567890123456789012345678901234567890123" },
+                { "1234567890123456789012345678901234567890123456789012345678901234\n", -EINVAL,
+                  "" },
+        };
+        char path[] = "/tmp/tpmauthn-pin-XXXXXX";
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct ctap_typed_pin pin = { 0 };
+
+                assert_int_equal(ftruncate(fd, 0), 0);
+                assert_int_equal(pwrite(fd, cases[i].text, strlen(cases[i].text), 0),
+                                 strlen(cases[i].text));
+                assert_int_equal(presence_pin_read(path, &pin), cases[i].r);
+                assert_bytes_equal(BYTES(pin.data, pin.len), BYTES_TEXT(cases[i].pin));
+        }
+        close(fd);
+        unlink(path);
+        assert_int_equal(presence_pin_read(path, &(struct ctap_typed_pin){ 0 }), -ENOENT);
+        assert_int_equal(presence_pin_read("/tmp", &(struct ctap_typed_pin){ 0 }), -EINVAL);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        assert_int_equal(presence_pin_read(path, &(struct ctap_typed_pin){ 0 }), -EINVAL);
+        unlink(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -560,11 +1289,35 @@ int main(void) {
                 TEST(tty_forgets_what_was_typed_before_the_question),
                 TEST(tty_takes_no_answer_to_a_question_that_was_just_replaced),
                 TEST(tty_that_hung_up_is_a_failure_of_the_machine),
+                TEST(tty_takes_the_end_of_what_is_typed_for_the_end_of_a_line),
                 TEST(tty_wait_is_cancelled_and_withdrawn),
                 TEST(questions_name_what_will_happen),
                 TEST(what_a_site_sends_cannot_steer_the_terminal),
                 TEST(a_long_site_keeps_its_end_and_a_long_account_its_beginning),
+                TEST(questions_for_the_pin_say_so_and_how_many_tries_are_left),
                 TEST(modes_have_names),
+                TEST(a_script_gives_the_pin_with_each_yes),
+                TEST(a_wrong_pin_is_said_once),
+                TEST(a_yes_without_the_pin_is_none),
+                TEST(the_pin_may_come_from_the_configuration),
+                TEST(a_pin_is_of_at_most_63_bytes),
+                TEST(who_says_too_much_is_told),
+                TEST(each_mode_can_verify_or_not),
+                TEST(a_question_is_waited_for_as_it_was_asked),
+                TEST(A36_cancel_ends_the_wait_for_a_pin_within_100_ms),
+                TEST(A44_waiting_is_told_while_a_pin_is_asked_for),
+                TEST(tty_takes_a_line_for_the_pin_as_it_is),
+                TEST(tty_takes_nothing_and_no_for_a_refusal_that_costs_no_try),
+                TEST(tty_asks_once_more_for_what_is_too_long_for_a_pin),
+                TEST(tty_takes_no_pin_for_a_question_that_was_just_replaced),
+                TEST(a_pin_is_typed_without_echo_and_nothing_else_is),
+                TEST(while_a_pin_is_typed_no_key_stops_the_daemon),
+                TEST(echo_comes_back_some_time_after_a_question_for_the_pin_went),
+                TEST(echo_comes_back_with_the_next_question_and_with_the_end),
+                TEST(a_terminal_that_is_silent_by_itself_stays_so),
+                TEST(a_terminal_that_hung_up_verifies_nobody),
+                TEST(nothing_of_a_pin_stays_in_memory),
+                TEST(a_file_gives_its_first_line_as_the_pin),
         };
 
         return cmocka_run_group_tests_name("presence", tests, NULL, NULL);

@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "authenticator/control.h"
 #include "authenticator/env.h"
@@ -111,7 +113,7 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void start(struct fixture *f, enum presence_mode mode) {
+static void start_on(struct fixture *f, enum presence_mode mode, int tty) {
         const struct worker_options options = {
                 .backend = { .id = "7",
                              .store_path = f->path,
@@ -120,13 +122,18 @@ static void start(struct fixture *f, enum presence_mode mode) {
                              .presence_mode = mode,
                              .log = &f->log },
                 .presence = { .mode = mode,
+                              .verify = true,
                               .timeout_ms = 5000,
                               .device_name = "Key",
-                              .tty_fd = -1 },
+                              .tty_fd = tty },
                 .slept_ms = read_slept,
         };
 
         assert_int_equal(worker_new(&options, &f->worker), 0);
+}
+
+static void start(struct fixture *f, enum presence_mode mode) {
+        start_on(f, mode, -1);
 }
 
 static void await(struct fixture *f) {
@@ -262,7 +269,7 @@ static void A44_a_question_is_told_and_its_end_too(void **state) {
         assert_int_equal(f->m.type, WORKER_STATUS);
         assert_int_equal(f->m.payload.data[0], HID_UPNEEDED);
 
-        assert_int_equal(worker_inject(f->worker, PRESENCE_INJECT_ONCE), 0);
+        assert_int_equal(worker_inject(f->worker, PRESENCE_INJECT_ONCE, BYTES_NULL), 0);
         await(f);
         assert_int_equal(f->m.type, WORKER_STATUS);
         assert_int_equal(f->m.payload.data[0], HID_PROCESSING);
@@ -605,7 +612,7 @@ static void a_question_outlives_a_sleep(void **state) {
         assert_int_equal(f->m.type, WORKER_STATUS);
         slept_ms += 3600000;
         assert_int_equal(worker_send(f->worker, WORKER_SUSPEND, 6, BYTES_NULL), 0);
-        assert_int_equal(worker_inject(f->worker, PRESENCE_INJECT_ONCE), 0);
+        assert_int_equal(worker_inject(f->worker, PRESENCE_INJECT_ONCE, BYTES_NULL), 0);
         do
                 await(f);
         while (f->m.type == WORKER_STATUS);
@@ -667,6 +674,72 @@ static void a_worker_that_was_told_to_end_is_joined(void **state) {
         assert_int_equal(part.n_connected, 0);
 }
 
+static void await_abilities(struct fixture *f, unsigned want) {
+        await(f);
+        assert_int_equal(f->m.type, WORKER_ABILITIES);
+        assert_int_equal(f->m.payload.len, 1);
+        assert_int_equal(f->m.payload.data[0], want);
+}
+
+static void say(struct fixture *f, enum presence_inject what) {
+        const char *pin = what == PRESENCE_INJECT_PIN ? "1234" : "";
+
+        assert_int_equal(worker_inject(f->worker, what, BYTES_TEXT(pin)), 0);
+}
+
+static void an_idle_worker_tells_when_a_person_can_be_verified_and_when_not(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_SCRIPT);
+        say(f, PRESENCE_INJECT_PIN);
+        await_abilities(f, CTAP_PRESENCE_VERIFY);
+        say(f, PRESENCE_INJECT_PIN);
+        say(f, PRESENCE_INJECT_AUTO);
+        say(f, PRESENCE_INJECT_DENY);
+        await_abilities(f, 0);
+        say(f, PRESENCE_INJECT_ASK);
+        await_abilities(f, CTAP_PRESENCE_VERIFY);
+        say(f, PRESENCE_INJECT_NO_PIN);
+        await_abilities(f, 0);
+
+        /* Nothing else was said in between, and nothing is said of what stays as it is. */
+        say(f, PRESENCE_INJECT_NO);
+        run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+}
+
+static void what_a_person_can_do_is_told_after_the_question_that_is_up(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_SCRIPT);
+        worker_clear_cancel(f->worker);
+        run(f, WORKER_CBOR, 5, BYTES("\x0b", 1));
+        assert_int_equal(f->m.type, WORKER_STATUS);
+        say(f, PRESENCE_INJECT_PIN);
+        say(f, PRESENCE_INJECT_ONCE);
+        await(f);
+        assert_int_equal(f->m.type, WORKER_STATUS);
+        await(f);
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        assert_bytes_equal(f->m.payload, BYTES("\0", 1));
+        await_abilities(f, CTAP_PRESENCE_VERIFY);
+}
+
+static void a_terminal_that_hangs_up_is_noticed_by_an_idle_worker(void **state) {
+        struct fixture *f = *state;
+        int tty[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, tty), 0);
+        start_on(f, PRESENCE_TTY, tty[0]);
+        await_abilities(f, CTAP_PRESENCE_DISPLAY | CTAP_PRESENCE_VERIFY);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_OPENED);
+        close(tty[1]);
+        await_abilities(f, 0);
+        f->worker = worker_free(f->worker);
+        close(tty[0]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -694,6 +767,9 @@ int main(void) {
                 TEST(a_question_outlives_a_sleep),
                 TEST(what_ails_a_tpm_is_told_and_when_it_is_over),
                 TEST(a_worker_that_was_told_to_end_is_joined),
+                TEST(an_idle_worker_tells_when_a_person_can_be_verified_and_when_not),
+                TEST(what_a_person_can_do_is_told_after_the_question_that_is_up),
+                TEST(a_terminal_that_hangs_up_is_noticed_by_an_idle_worker),
         };
 
         return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
