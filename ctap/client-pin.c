@@ -9,11 +9,13 @@
 
 #include <errno.h>
 
+#include "ctap/built-in-uv.h"
 #include "ctap/crypto.h"
+#include "ctap/persistent-token.h"
 #include "ctap/pin.h"
 
-/* What there is to give to who knows the PIN; the legacy way gives just that (CP23). */
-#define AVAILABLE (CTAP_PERMISSION_MC | CTAP_PERMISSION_GA)
+/* These are for one site, and all that the old way gives (CP23). */
+#define FOR_A_SITE (CTAP_PERMISSION_MC | CTAP_PERMISSION_GA)
 /* What has a meaning; other bits are ignored (CP28). */
 #define DEFINED 0x7f
 
@@ -37,6 +39,10 @@ static const struct cbor_field request_fields[] = {
 
 static bool has(const struct cbor_value *v) {
         return v->kind != CBOR_KIND_ABSENT;
+}
+
+static bool must_change_pin(const struct ctap *c) {
+        return c->env.store->ops->settings(c->env.store)->force_pin_change;
 }
 
 /* ---- what was encrypted ---- */
@@ -202,12 +208,12 @@ static enum ctap_status verify_pin(struct ctap *c, const struct request *rq,
 }
 
 static int put_token(struct ctap *c, const struct ctap_shared_secret *secret,
-                     struct cbor_writer *out) {
+                     const struct secret32 *token, struct cbor_writer *out) {
         uint8_t storage[48];
         struct buf cipher = BUF_ON(storage);
         int r;
 
-        r = ctap_secret_encrypt(secret, c->env.rng, BYTES_OF(c->token.value), &cipher);
+        r = ctap_secret_encrypt(secret, c->env.rng, BYTES_OF(*token), &cipher);
         if (r < 0)
                 return r;
         cbor_put_map(out, 1);
@@ -216,45 +222,67 @@ static int put_token(struct ctap *c, const struct ctap_shared_secret *secret,
         return 0;
 }
 
-static enum ctap_status issue_token(struct ctap *c, const struct request *rq, uint8_t permissions,
-                                    const struct ctap_shared_secret *secret,
-                                    const struct ctap_ticket *ticket, struct cbor_writer *out) {
+/* What is given to whom. */
+struct gift {
+        uint8_t permissions;
+        bool present; /* the person was asked here, and for no more than this */
+        struct ctap_shared_secret secret;
+        struct ctap_ticket ticket;
+};
+
+static void gift_wipe(struct gift *g) {
+        OPENSSL_cleanse(g, sizeof(*g));
+}
+
+/* The same one whoever asks (CP34); a token that somebody else has goes on. */
+static int give_persistent_token(struct ctap *c, const struct gift *g, struct cbor_writer *out) {
+        _cleanup_(secret32_wipe) struct secret32 token = { { 0 } };
+        int r;
+
+        r = ctap_persistent_token(c, &token);
+        return r < 0 ? r : put_token(c, &g->secret, &token, out);
+}
+
+static int give_token(struct ctap *c, const struct request *rq, const struct gift *g,
+                      struct cbor_writer *out) {
         struct sha256 rp_id_hash;
         int r;
 
+        if (g->permissions == CTAP_PERMISSION_PCMR)
+                return give_persistent_token(c, g, out);
         r = ctap_sha256(&rq->rp_id.string, 1, &rp_id_hash);
         if (r < 0)
-                return ctap_status_from_errno(r);
-        r = ctap_token_issue(&c->token, c->env.rng, secret->protocol, permissions,
-                             has(&rq->rp_id) ? &rp_id_hash : NULL, ticket, ctap_now_ms(c));
+                return r;
+        r = ctap_token_issue(&c->token, c->env.rng, g->secret.protocol, g->permissions,
+                             has(&rq->rp_id) ? &rp_id_hash : NULL, &g->ticket, ctap_now_ms(c));
         if (r < 0)
-                return ctap_status_from_errno(r);
-        r = put_token(c, secret, out);
+                return r;
+        c->token.user_present = g->present;
+        r = put_token(c, &g->secret, &c->token.value, out);
         if (r < 0)
                 ctap_end_token(c); /* nobody will know it */
-        return ctap_status_from_errno(r);
+        return r;
 }
 
 /* `if_forced` is the answer while the PIN has to be changed first. */
 static enum ctap_status exchange_pin_for_token(struct ctap *c, const struct request *rq,
                                                uint8_t permissions, enum ctap_status if_forced,
                                                struct cbor_writer *out) {
-        _cleanup_(ctap_shared_secret_wipe) struct ctap_shared_secret secret = { 0 };
-        _cleanup_(ctap_ticket_wipe) struct ctap_ticket ticket = { 0 };
+        _cleanup_(gift_wipe) struct gift g = { .permissions = permissions };
         enum ctap_status s;
 
         s = ctap_pin_ready(c);
         if (s != CTAP_OK)
                 return s;
-        s = agree(c, rq, &secret);
+        s = agree(c, rq, &g.secret);
         if (s != CTAP_OK)
                 return s;
-        s = verify_pin(c, rq, &secret, &ticket);
+        s = verify_pin(c, rq, &g.secret, &g.ticket);
         if (s != CTAP_OK)
                 return s;
-        if (c->env.store->ops->settings(c->env.store)->force_pin_change)
+        if (must_change_pin(c))
                 return if_forced;
-        return issue_token(c, rq, permissions, &secret, &ticket, out);
+        return ctap_status_from_errno(give_token(c, rq, &g, out));
 }
 
 /* The old way (CP23). Its tokens are for no site until first used. */
@@ -262,8 +290,11 @@ static enum ctap_status get_pin_token(struct ctap *c, const struct request *rq,
                                       struct cbor_writer *out) {
         if (has(&rq->permissions) || has(&rq->rp_id))
                 return CTAP1_ERR_INVALID_PARAMETER;
-        return exchange_pin_for_token(c, rq, AVAILABLE, CTAP2_ERR_PIN_INVALID, out);
+        return exchange_pin_for_token(c, rq, FOR_A_SITE, CTAP2_ERR_PIN_INVALID, out);
 }
+
+/* What is there to be given (CP29): be is not, for there is no bioEnrollment. */
+#define AVAILABLE (FOR_A_SITE | CTAP_PERMISSION_CM | CTAP_PERMISSION_PCMR)
 
 /* CP24, CP28, CP29, in this order. */
 static enum ctap_status read_permissions(const struct request *rq, uint8_t *ret) {
@@ -271,9 +302,13 @@ static enum ctap_status read_permissions(const struct request *rq, uint8_t *ret)
 
         if (rq->permissions.integer < 0 || asked == 0)
                 return CTAP1_ERR_INVALID_PARAMETER;
-        if ((asked & (CTAP_PERMISSION_MC | CTAP_PERMISSION_GA)) && !has(&rq->rp_id))
+        if ((asked & FOR_A_SITE) && !has(&rq->rp_id))
                 return CTAP2_ERR_MISSING_PARAMETER;
+        if (rq->rp_id.string.len > CTAP_RP_ID_MAX)
+                return CTAP1_ERR_INVALID_PARAMETER; /* makeCredential takes no longer one */
         if (asked & ~AVAILABLE)
+                return CTAP2_ERR_UNAUTHORIZED_PERMISSION;
+        if ((asked & CTAP_PERMISSION_PCMR) && asked != CTAP_PERMISSION_PCMR)
                 return CTAP2_ERR_UNAUTHORIZED_PERMISSION;
         *ret = asked;
         return CTAP_OK;
@@ -290,20 +325,75 @@ static enum ctap_status get_token_by_pin(struct ctap *c, const struct request *r
         return exchange_pin_for_token(c, rq, permissions, CTAP2_ERR_PIN_POLICY_VIOLATION, out);
 }
 
-/* ---- built-in verification: there is no method (CP25, CP26) ---- */
+/* ---- built-in verification ---- */
 
-static enum ctap_status get_token_by_uv(struct ctap *c _unused_, const struct request *rq,
-                                        struct cbor_writer *out _unused_) {
+/* CP25. Who has to change the PIN is told so, for nothing that they type here would help. */
+static enum ctap_status check_uv(struct ctap *c) {
         enum ctap_status s;
-        uint8_t permissions;
+        uint8_t retries;
+        bool is_set;
+        int r;
 
-        s = read_permissions(rq, &permissions);
-        return s == CTAP_OK ? CTAP2_ERR_NOT_ALLOWED : s;
+        s = ctap_pin_is_set(c, &is_set);
+        if (s != CTAP_OK)
+                return s;
+        if (!is_set || !ctap_uv_is_supported(c))
+                return CTAP2_ERR_NOT_ALLOWED;
+        if (must_change_pin(c))
+                return CTAP2_ERR_PIN_POLICY_VIOLATION;
+        r = ctap_uv_retries(c, &retries);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+        return retries > 0 ? CTAP_OK : CTAP2_ERR_UV_BLOCKED;
 }
 
-static enum ctap_status get_uv_retries(struct ctap *c _unused_, const struct request *rq _unused_,
-                                       struct cbor_writer *out _unused_) {
-        return CTAP2_ERR_NOT_ALLOWED;
+/*
+ * A token that opens more than one site is asked for as that. Should it be for making or using a
+ * credential too, then that has its own question: this one did not say so.
+ */
+static enum ctap_status ask_for_pin(struct ctap *c, const struct request *rq, struct gift *g) {
+        const bool for_a_site = (g->permissions & FOR_A_SITE) &&
+                                !(g->permissions & ~(FOR_A_SITE | CTAP_PERMISSION_LBW));
+        const struct ctap_prompt prompt = {
+                .ask = for_a_site ? CTAP_ASK_VERIFY : CTAP_ASK_MANAGE,
+                .rp_id = rq->rp_id.string,
+        };
+
+        g->present = for_a_site;
+        return ctap_verify_person(c, &prompt, NULL, NULL, &g->ticket);
+}
+
+static enum ctap_status get_token_by_uv(struct ctap *c, const struct request *rq,
+                                        struct cbor_writer *out) {
+        _cleanup_(gift_wipe) struct gift g = { 0 };
+        enum ctap_status s;
+
+        s = read_permissions(rq, &g.permissions);
+        if (s == CTAP_OK)
+                s = check_uv(c);
+        if (s == CTAP_OK)
+                s = agree(c, rq, &g.secret);
+        if (s == CTAP_OK)
+                s = ask_for_pin(c, rq, &g);
+        return s == CTAP_OK ? ctap_status_from_errno(give_token(c, rq, &g, out)) : s;
+}
+
+/* CP26 */
+static enum ctap_status get_uv_retries(struct ctap *c, const struct request *rq _unused_,
+                                       struct cbor_writer *out) {
+        uint8_t n;
+        int r;
+
+        if (!ctap_uv_is_supported(c))
+                return CTAP2_ERR_NOT_ALLOWED;
+        r = ctap_uv_retries(c, &n);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+
+        cbor_put_map(out, 1);
+        cbor_put_int(out, 0x05); /* uvRetries */
+        cbor_put_int(out, n);
+        return CTAP_OK;
 }
 
 /* ---- the table ---- */

@@ -125,13 +125,24 @@ void pin_ask_for_token(struct client *c, const struct platform *p, const char *p
         set_old_pin(c, p, pin);
 }
 
+static void set_permissions(struct client *c, unsigned permissions, const char *rp_id) {
+        client_set(c, 0x09, "%u", permissions);
+        if (rp_id)
+                client_set(c, 0x0a, "'%s'", rp_id);
+}
+
 void pin_ask_for_token_for(struct client *c, const struct platform *p, const char *pin,
                            unsigned permissions, const char *rp_id) {
         pin_ask_for_token(c, p, pin);
         client_set(c, 0x02, "%u", (unsigned)PIN_GET_TOKEN_FOR);
-        client_set(c, 0x09, "%u", permissions);
-        if (rp_id)
-                client_set(c, 0x0a, "'%s'", rp_id);
+        set_permissions(c, permissions, rp_id);
+}
+
+void pin_ask_for_token_by_uv(struct client *c, const struct platform *p, unsigned permissions,
+                             const char *rp_id) {
+        pin_begin(c, PIN_GET_TOKEN_BY_UV, p->protocol);
+        set_key(c, p);
+        set_permissions(c, permissions, rp_id);
 }
 
 /* ---- replies ---- */
@@ -213,6 +224,27 @@ uint8_t pin_get_token_for(struct client *c, struct platform *p, unsigned protoco
         pin_agree(c, p, protocol);
         pin_ask_for_token_for(c, p, pin, permissions, rp_id);
         return send_for_token(c, p);
+}
+
+uint8_t pin_get_token_by_uv(struct client *c, struct platform *p, unsigned protocol,
+                            unsigned permissions, const char *rp_id) {
+        pin_agree(c, p, protocol);
+        pin_ask_for_token_by_uv(c, p, permissions, rp_id);
+        return send_for_token(c, p);
+}
+
+unsigned pin_uv_retries(struct client *c) {
+        struct bytes body;
+        struct cbor_value map;
+
+        pin_begin(c, PIN_GET_UV_RETRIES, 0);
+        assert_int_equal(client_send(c), CTAP_OK);
+        body = c->body;
+        map = cbor_next(&body);
+        assert_int_equal(map.kind, CBOR_KIND_MAP);
+        assert_int_equal(map.n, 1);
+        assert_int_equal(cbor_next(&map.elements).integer, 5);
+        return (unsigned)cbor_next(&map.elements).integer;
 }
 
 unsigned pin_retries(struct client *c) {

@@ -39,6 +39,9 @@ void pin_ask_for_token(struct client *c, const struct platform *p, const char *p
 /* rp_id: NULL if it is for no site. */
 void pin_ask_for_token_for(struct client *c, const struct platform *p, const char *pin,
                            unsigned permissions, const char *rp_id);
+/* The person then types the PIN here. */
+void pin_ask_for_token_by_uv(struct client *c, const struct platform *p, unsigned permissions,
+                             const char *rp_id);
 /* Changes of these: the plaintexts of newPinEnc and pinHashEnc, with a MAC that fits. */
 void pin_set_new(struct client *c, const struct platform *p, struct bytes padded);
 void pin_set_old(struct client *c, const struct platform *p, struct bytes hash);
@@ -56,7 +59,10 @@ uint8_t pin_change(struct client *c, struct platform *p, unsigned protocol, cons
 uint8_t pin_get_token(struct client *c, struct platform *p, unsigned protocol, const char *pin);
 uint8_t pin_get_token_for(struct client *c, struct platform *p, unsigned protocol, const char *pin,
                           unsigned permissions, const char *rp_id);
+uint8_t pin_get_token_by_uv(struct client *c, struct platform *p, unsigned protocol,
+                            unsigned permissions, const char *rp_id);
 unsigned pin_retries(struct client *c);
+unsigned pin_uv_retries(struct client *c);
 
 /* True if the authenticator takes what the platform signs with its token. */
 bool pin_token_is_good(struct client *c, const struct platform *p);

@@ -213,11 +213,19 @@ static void some_permissions(struct client *c, const struct platform *p _unused_
 }
 
 static void too_many_permissions(struct client *c, const struct platform *p _unused_) {
-        client_set(c, 9, "5");
+        client_set(c, 9, "11");
 }
 
 static void no_rp_id(struct client *c, const struct platform *p _unused_) {
         client_unset(c, 10);
+}
+
+static void a_long_rp_id(struct client *c, const struct platform *p _unused_) {
+        char id[257];
+
+        memset(id, 'a', 256);
+        id[256] = '\0';
+        client_set(c, 10, "'%s'", id);
 }
 
 static void an_rp_id(struct client *c, const struct platform *p _unused_) {
@@ -293,6 +301,18 @@ static void it_must_be_changed(struct client *c, const struct platform *p _unuse
         c->fake->settings.force_pin_change = true;
 }
 
+static void nobody_can_type_it(struct client *c, const struct platform *p _unused_) {
+        c->fake->abilities = 0;
+}
+
+static void no_uv_tries_are_left(struct client *c, const struct platform *p _unused_) {
+        c->fake->settings.uv_retries = 0;
+}
+
+static void the_person_says_no(struct client *c, const struct platform *p _unused_) {
+        c->fake->answer = CTAP_ANSWER_NO;
+}
+
 static void ask(struct client *c, const struct platform *p, enum pin_subcommand sub) {
         switch (sub) {
         case PIN_SET:
@@ -305,9 +325,12 @@ static void ask(struct client *c, const struct platform *p, enum pin_subcommand 
                 pin_ask_for_token(c, p, PIN);
                 return;
         case PIN_GET_TOKEN_FOR:
-        case PIN_GET_TOKEN_BY_UV:
                 pin_ask_for_token_for(c, p, PIN, 3, CLIENT_RP);
-                client_set(c, 2, "%u", (unsigned)sub);
+                return;
+        case PIN_GET_TOKEN_BY_UV:
+                c->fake->abilities = CTAP_PRESENCE_VERIFY;
+                c->fake->typed = PIN;
+                pin_ask_for_token_by_uv(c, p, 3, CLIENT_RP);
                 return;
         case PIN_GET_RETRIES:
         case PIN_GET_KEY:
@@ -427,6 +450,7 @@ static void CP24_the_new_way_looks_in_this_order(void **state) {
                 { another_protocol, CTAP1_ERR_INVALID_PARAMETER },
                 { empty_permissions, CTAP1_ERR_INVALID_PARAMETER },
                 { no_rp_id, CTAP2_ERR_MISSING_PARAMETER },
+                { a_long_rp_id, CTAP1_ERR_INVALID_PARAMETER },
                 { too_many_permissions, CTAP2_ERR_UNAUTHORIZED_PERMISSION },
                 { pin_is_not_set, CTAP2_ERR_PIN_NOT_SET },
                 { no_tries_are_left, CTAP2_ERR_PIN_BLOCKED },
@@ -441,8 +465,8 @@ static void CP24_the_new_way_looks_in_this_order(void **state) {
         assert_order(PIN_GET_TOKEN_FOR, faults, ELEMENTSOF(faults));
 }
 
-/* There is no built-in verification, which is found out last. */
-static void CP25_a_token_by_built_in_verification_is_not_to_be_had(void **state) {
+/* Nobody is asked before all of it was looked at. */
+static void CP25_the_way_by_uv_looks_in_this_order(void **state) {
         static const struct fault faults[] = {
                 { no_protocol, CTAP2_ERR_MISSING_PARAMETER },
                 { no_key, CTAP2_ERR_MISSING_PARAMETER },
@@ -450,19 +474,20 @@ static void CP25_a_token_by_built_in_verification_is_not_to_be_had(void **state)
                 { another_protocol, CTAP1_ERR_INVALID_PARAMETER },
                 { empty_permissions, CTAP1_ERR_INVALID_PARAMETER },
                 { no_rp_id, CTAP2_ERR_MISSING_PARAMETER },
+                { a_long_rp_id, CTAP1_ERR_INVALID_PARAMETER },
                 { too_many_permissions, CTAP2_ERR_UNAUTHORIZED_PERMISSION },
-                { no_pin_hash, CTAP2_ERR_NOT_ALLOWED }, /* as it should be */
+                { pin_is_not_set, CTAP2_ERR_NOT_ALLOWED },
+                { nobody_can_type_it, CTAP2_ERR_NOT_ALLOWED },
+                { it_must_be_changed, CTAP2_ERR_PIN_POLICY_VIOLATION },
+                { no_tries_are_left, CTAP2_ERR_UV_BLOCKED },
+                { it_is_latched, CTAP2_ERR_UV_BLOCKED },
+                { no_uv_tries_are_left, CTAP2_ERR_UV_BLOCKED },
+                { a_point_off_the_curve, CTAP1_ERR_INVALID_PARAMETER },
+                { the_person_says_no, CTAP2_ERR_OPERATION_DENIED },
         };
 
         (void)state;
         assert_order(PIN_GET_TOKEN_BY_UV, faults, ELEMENTSOF(faults));
-}
-
-static void tries_of_built_in_verification_are_not_to_be_had(void **state) {
-        struct client *c = *state;
-
-        pin_begin(c, PIN_GET_UV_RETRIES, 0);
-        assert_status(client_send(c), CTAP2_ERR_NOT_ALLOWED);
 }
 
 /* ---- setPIN and changePIN ---- */
@@ -695,7 +720,12 @@ static void CP28_making_and_using_credentials_needs_a_site(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(needs); i++)
                 assert_status(permit(c, needs[i], NULL), CTAP2_ERR_MISSING_PARAMETER);
-        assert_status(permit(c, "4", NULL), CTAP2_ERR_UNAUTHORIZED_PERMISSION);
+        assert_status(permit(c, "4", NULL), CTAP_OK);
+        assert_false(c->ctap->token.has_rp);
+        assert_status(permit(c, "4", CLIENT_RP), CTAP_OK);
+        assert_true(c->ctap->token.has_rp);
+        assert_status(permit(c, "64", NULL), CTAP_OK);
+        assert_status(permit(c, "64", CLIENT_RP), CTAP_OK);
 }
 
 static void CP28_undefined_bits_are_ignored(void **state) {
@@ -708,7 +738,7 @@ static void CP28_undefined_bits_are_ignored(void **state) {
                 { "4294967298", CTAP_OK, 2 },
                 { "128", CTAP1_ERR_INVALID_PARAMETER, 0 }, /* nothing remains */
                 { "-1", CTAP1_ERR_INVALID_PARAMETER, 0 },
-                { "132", CTAP2_ERR_UNAUTHORIZED_PERMISSION, 0 },
+                { "136", CTAP2_ERR_UNAUTHORIZED_PERMISSION, 0 },
         };
         struct client *c = *state;
 
@@ -720,14 +750,20 @@ static void CP28_undefined_bits_are_ignored(void **state) {
 }
 
 static void CP29_what_cannot_be_granted_is_refused_whatever_else_is_asked(void **state) {
+        const unsigned there = CTAP_PERMISSION_MC | CTAP_PERMISSION_GA | CTAP_PERMISSION_CM;
         struct client *c = *state;
+        unsigned n_granted = 0;
         char text[8];
 
-        for (unsigned permissions = 4; permissions < 128; permissions++) {
+        for (unsigned permissions = 1; permissions < 128; permissions++) {
+                const bool good = !(permissions & ~there) || permissions == CTAP_PERMISSION_PCMR;
+
                 snprintf(text, sizeof(text), "%u", permissions);
-                assert_status(permit(c, text, CLIENT_RP), CTAP2_ERR_UNAUTHORIZED_PERMISSION);
+                assert_status(permit(c, text, CLIENT_RP),
+                              good ? CTAP_OK : CTAP2_ERR_UNAUTHORIZED_PERMISSION);
+                n_granted += good;
         }
-        assert_int_equal(fake_calls(c->fake, "pin_verify"), 0);
+        assert_int_equal(fake_calls(c->fake, "pin_verify"), n_granted);
 }
 
 static void CP30_a_new_token_ends_that_of_another_client(void **state) {
@@ -834,8 +870,7 @@ int main(void) {
                 cmocka_unit_test(CP22_change_pin_looks_in_this_order),
                 cmocka_unit_test(CP23_the_old_way_looks_in_this_order),
                 cmocka_unit_test(CP24_the_new_way_looks_in_this_order),
-                cmocka_unit_test(CP25_a_token_by_built_in_verification_is_not_to_be_had),
-                bare_test(tries_of_built_in_verification_are_not_to_be_had),
+                cmocka_unit_test(CP25_the_way_by_uv_looks_in_this_order),
                 bare_test(CP20_a_pin_is_set),
                 bare_test(CP20_the_padded_pin_is_64_bytes_with_an_end),
                 test_with_pin(CP12_ciphertexts_of_a_wrong_length_are_refused),
