@@ -6,6 +6,7 @@
  */
 
 #include "ctap/attestation.h"
+#include "ctap/cose.h"
 
 static const char *const names[] = {
         [CTAP_ATTESTATION_PACKED] = "packed",
@@ -46,21 +47,57 @@ enum ctap_status ctap_attestation_choose(const struct cbor_value *preference,
         return CTAP_OK;
 }
 
-void ctap_attestation_put(struct cbor_writer *w, enum ctap_attestation format,
-                          struct bytes auth_data, int32_t alg, struct bytes signature) {
+enum ctap_status ctap_attestation_grant(struct ctap_attester *attester, bool enabled,
+                                        const struct cbor_value *enterprise, struct bytes rp_id,
+                                        struct ctap_attester **ret) {
+        enum { VENDOR_FACILITATED = 1, PLATFORM_MANAGED = 2 };
+
+        if (enterprise->kind == CBOR_KIND_ABSENT) {
+                *ret = NULL;
+                return CTAP_OK;
+        }
+        if (!attester || !enabled)
+                return CTAP1_ERR_INVALID_PARAMETER;
+        switch (enterprise->integer) {
+        case VENDOR_FACILITATED:
+                *ret = attester->ops->serves(attester, rp_id) ? attester : NULL;
+                return CTAP_OK;
+        case PLATFORM_MANAGED: /* the platform knows the RPs, and has decided */
+                *ret = attester;
+                return CTAP_OK;
+        default:
+                return CTAP2_ERR_INVALID_OPTION;
+        }
+}
+
+static void put_certificates(struct cbor_writer *w, struct ctap_attester *a) {
+        size_t n = 0;
+
+        while (a->ops->certificate(a, n).len > 0)
+                n++;
+        cbor_put_string(w, "x5c");
+        cbor_put_array(w, n);
+        for (size_t i = 0; i < n; i++)
+                cbor_put_bytes(w, a->ops->certificate(a, i));
+}
+
+void ctap_attestation_put(struct cbor_writer *w, const struct ctap_statement *statement,
+                          struct bytes auth_data) {
         cbor_put_int(w, 1);
-        cbor_put_string(w, names[format]);
+        cbor_put_string(w, names[statement->format]);
         cbor_put_int(w, 2);
         cbor_put_bytes(w, auth_data);
         cbor_put_int(w, 3);
-        if (format == CTAP_ATTESTATION_NONE) {
+        if (statement->format == CTAP_ATTESTATION_NONE) {
                 cbor_put_map(w, 0);
                 return;
         }
 
-        cbor_put_map(w, 2);
+        cbor_put_map(w, statement->attester ? 3 : 2);
         cbor_put_string(w, "alg");
-        cbor_put_int(w, alg);
+        cbor_put_int(w, statement->attester ? CTAP_COSE_ES256 : statement->alg);
         cbor_put_string(w, "sig");
-        cbor_put_bytes(w, signature);
+        cbor_put_bytes(w, statement->signature);
+        if (statement->attester)
+                put_certificates(w, statement->attester);
 }

@@ -411,8 +411,14 @@ struct ctap_attester {
         const struct ctap_attester_ops *ops;
 };
 
+/*
+ * Bytes of all certificates together. What is attested with them has to fit into the 2048 bytes that
+ * libfido2 has for a reply (H39), and a certificate of this kind takes 500 to 700.
+ */
+#define CTAP_CERTIFICATES_MAX 1280
+
 struct ctap_attester_ops {
-        /* The certificates in DER, leaf first: the nth; empty behind the last. Borrowed. */
+        /* In DER, leaf first, CTAP_CERTIFICATES_MAX together: the nth; empty behind the last. Borrowed. */
         struct bytes (*certificate)(struct ctap_attester *a, size_t nth);
         /* True if the RP is one that is to get it whenever it asks (enterpriseAttestation 1). */
         bool (*serves)(struct ctap_attester *a, struct bytes rp_id);

@@ -36,6 +36,7 @@ struct mc_request {
         struct ctap_authorization authorization;
         const struct ctap_cose *alg; /* NULL: none that was offered is supported */
         enum ctap_attestation format;
+        struct ctap_attester *attester; /* who attests; NULL: the new key itself */
         struct sha256 rp_id_hash;
         struct ctap_verification verification;
         struct ctap_extensions asked;
@@ -194,6 +195,7 @@ static int is_dummy(const struct mc_request *rq, bool *ret) {
 
 /* The steps that the two halves of mc_authorize() have between them: 7 to 9. */
 static enum ctap_status check_options(struct ctap *c, struct mc_request *rq) {
+        const struct ctap_settings *settings = c->env.store->ops->settings(c->env.store);
         struct ctap_authorization *a = &rq->authorization;
         enum ctap_status s;
 
@@ -208,9 +210,11 @@ static enum ctap_status check_options(struct ctap *c, struct mc_request *rq) {
                 if (s != CTAP_OK)
                         return s;
         }
-        if (rq->enterprise.kind != CBOR_KIND_ABSENT)
-                return CTAP1_ERR_INVALID_PARAMETER; /* MC9: not capable of it */
-        return CTAP_OK;
+        s = ctap_attestation_grant(c->env.attester, settings->enterprise_attestation,
+                                   &rq->enterprise, rq->rp.id.string, &rq->attester);
+        if (rq->format == CTAP_ATTESTATION_NONE)
+                rq->attester = NULL; /* who wants no attestation gets none */
+        return s;
 }
 
 /* The order of CTAP 2.3 §6.1.2 steps 1 to 11. */
@@ -342,7 +346,8 @@ static int put_auth_data(struct mc_credential *m, struct bytes outputs) {
 
 /* A key that signs for nobody without the PIN cannot attest to itself without it. */
 static enum ctap_attestation choose_format(const struct mc_credential *m) {
-        if (m->row.class == CTAP_CLASS_B && !ctap_takes_verification(&m->rq->verification))
+        if (!m->rq->attester && m->row.class == CTAP_CLASS_B &&
+            !ctap_takes_verification(&m->rq->verification))
                 return CTAP_ATTESTATION_NONE;
         return m->rq->format;
 }
@@ -350,7 +355,7 @@ static enum ctap_attestation choose_format(const struct mc_credential *m) {
 static int load_key(struct mc_credential *m) {
         struct ctap_keys *k = m->ctap->env.keys;
 
-        if (m->key || m->format == CTAP_ATTESTATION_NONE)
+        if (m->key || m->rq->attester || m->format == CTAP_ATTESTATION_NONE)
                 return 0;
         return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len),
                             ctap_ticket_of(&m->rq->verification), &m->key);
@@ -447,15 +452,24 @@ static enum ctap_status mc_confirm(struct ctap *c, struct mc_request *rq, struct
 
 /* ---- act ---- */
 
+static int mc_attest(struct mc_credential *m) {
+        const struct bytes hash = m->rq->client_data_hash.string;
+
+        if (m->rq->attester)
+                return ctap_sign_by_attester(m->rq->attester, buf_bytes(&m->auth_data), hash,
+                                             &m->signature);
+        if (!m->key)
+                return 0;
+        return ctap_sign(m->ctap->env.keys, m->key, m->rq->alg, buf_bytes(&m->auth_data), hash,
+                         &m->signature);
+}
+
 static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
         int r;
 
-        if (m->key) {
-                r = ctap_sign(c->env.keys, m->key, m->rq->alg, buf_bytes(&m->auth_data),
-                              m->rq->client_data_hash.string, &m->signature);
-                if (r < 0)
-                        return ctap_status_from_keys(c, r);
-        }
+        r = mc_attest(m);
+        if (r < 0)
+                return ctap_status_from_keys(c, r);
         /* H5: a row for every time that a browser asks which key is meant would fill the store. */
         if (m->rq->dummy)
                 return CTAP_OK;
@@ -465,11 +479,21 @@ static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
 /* ---- encode ---- */
 
 static void mc_encode(const struct mc_credential *m, struct cbor_writer *out) {
-        const struct bytes signature = BYTES(m->signature.data, m->signature.len);
+        const struct mc_request *rq = m->rq;
+        const struct ctap_statement statement = {
+                .format = m->format,
+                .attester = rq->attester,
+                .alg = rq->alg->id,
+                .signature = BYTES(m->signature.data, m->signature.len),
+        };
 
-        cbor_put_map(out, 3u + m->rq->asked.large_blob_key);
-        ctap_attestation_put(out, m->format, buf_bytes(&m->auth_data), m->rq->alg->id, signature);
-        if (m->rq->asked.large_blob_key) {
+        cbor_put_map(out, 3u + (rq->attester != NULL) + rq->asked.large_blob_key);
+        ctap_attestation_put(out, &statement, buf_bytes(&m->auth_data));
+        if (rq->attester) {
+                cbor_put_int(out, 0x04); /* epAtt */
+                cbor_put_bool(out, true);
+        }
+        if (rq->asked.large_blob_key) {
                 cbor_put_int(out, 0x05);
                 cbor_put_bytes(out, BYTES_OF(m->large_blob_key));
         }

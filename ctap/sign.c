@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "ctap/crypto.h"
 #include "ctap/sign.h"
 
 static int digest_of(const struct ctap_cose *alg, struct bytes auth_data,
@@ -26,6 +27,18 @@ int ctap_sign(struct ctap_keys *keys, struct ctap_loaded_key *key, const struct 
         if (r < 0)
                 return r;
         return keys->ops->sign(keys, key, ctap_digest_bytes(&digest), ret);
+}
+
+int ctap_sign_by_attester(struct ctap_attester *attester, struct bytes auth_data,
+                          struct bytes client_data_hash, struct ctap_signature *ret) {
+        const struct bytes parts[] = { auth_data, client_data_hash };
+        struct sha256 digest;
+        int r;
+
+        r = ctap_sha256(parts, ELEMENTSOF(parts), &digest);
+        if (r < 0)
+                return r;
+        return attester->ops->sign(attester, BYTES_OF(digest), ret);
 }
 
 static void pkey_free(EVP_PKEY **k) {

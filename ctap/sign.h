@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The one kind of signature of CTAP2: by a credential's key, over the authenticator data and the
- * client data hash (MC20, GA14).
+ * The one kind of signature of CTAP2: over the authenticator data and the client data hash (MC20,
+ * GA14), by a credential's key or by who attests to it.
  */
 
 #include "ctap/bytes.h"
@@ -15,6 +15,10 @@
 _must_check_ int ctap_sign(struct ctap_keys *keys, struct ctap_loaded_key *key,
                            const struct ctap_cose *alg, struct bytes auth_data,
                            struct bytes client_data_hash, struct ctap_signature *ret);
+
+/* By the attester, with ES256. */
+_must_check_ int ctap_sign_by_attester(struct ctap_attester *attester, struct bytes auth_data,
+                                       struct bytes client_data_hash, struct ctap_signature *ret);
 
 /*
  * By a key in software that is made for this one signature and forgotten, or by none at all: it is

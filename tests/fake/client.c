@@ -217,19 +217,22 @@ static EVP_PKEY *ec_key(const struct made *made) {
 }
 
 /* MC20, GA14: over authData || clientDataHash. */
-static void verify(struct client *c, const struct made *made, struct bytes auth_data,
-                   struct bytes signature) {
-        EVP_PKEY *pkey = made->field == 0 ? rsa_key(made) : ec_key(made);
+static void verify_by(struct client *c, EVP_PKEY *pkey, const EVP_MD *hash, struct bytes auth_data,
+                      struct bytes signature) {
         EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-        assert_int_equal(EVP_DigestVerifyInit(ctx, NULL,
-                                              made->field == 48 ? EVP_sha384() : EVP_sha256(), NULL,
-                                              pkey),
-                         1);
+        assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, hash, NULL, pkey), 1);
         assert_int_equal(EVP_DigestVerifyUpdate(ctx, auth_data.data, auth_data.len), 1);
         assert_int_equal(EVP_DigestVerifyUpdate(ctx, c->client_data_hash, 32), 1);
         assert_int_equal(EVP_DigestVerifyFinal(ctx, signature.data, signature.len), 1);
         EVP_MD_CTX_free(ctx);
+}
+
+static void verify(struct client *c, const struct made *made, struct bytes auth_data,
+                   struct bytes signature) {
+        EVP_PKEY *pkey = made->field == 0 ? rsa_key(made) : ec_key(made);
+
+        verify_by(c, pkey, made->field == 48 ? EVP_sha384() : EVP_sha256(), auth_data, signature);
         EVP_PKEY_free(pkey);
 }
 
@@ -355,6 +358,32 @@ static struct bytes read_cose_key(struct bytes left, struct made *ret) {
         return left;
 }
 
+/* MC19: whoever has certificates attests with them, and with ES256. */
+static void read_statement(struct client *c, const struct cbor_value *statement,
+                           const struct made *made) {
+        const struct bytes signature = cbor_find_text(statement, "sig").string;
+        const int64_t alg = cbor_find_text(statement, "alg").integer;
+        struct cbor_value x5c = cbor_find_text(statement, "x5c");
+
+        if (bytes_equal(made->fmt, BYTES_TEXT("none"))) {
+                assert_int_equal(statement->n, 0);
+                assert_false(made->enterprise);
+                return;
+        }
+        assert_bytes_equal(made->fmt, BYTES_TEXT("packed"));
+        assert_int_equal(statement->n, made->enterprise ? 3 : 2);
+        if (!made->enterprise) {
+                assert_int_equal(alg, made->alg);
+                verify(c, made, made->auth_data, signature);
+                return;
+        }
+        assert_int_equal(alg, -7);
+        verify_by(c, c->fake->attester_key, EVP_sha256(), made->auth_data, signature);
+        for (uint32_t i = 0; i < x5c.n; i++)
+                assert_bytes_equal(cbor_next(&x5c.elements).string, c->fake->certificates[i]);
+        assert_int_equal(x5c.n == FAKE_CERTIFICATES ? 0 : c->fake->certificates[x5c.n].len, 0);
+}
+
 void client_read_made(struct client *c, struct made *ret) {
         struct cbor_value map = copy_of_reply(c, ret->reply);
         struct cbor_value statement;
@@ -363,6 +392,9 @@ void client_read_made(struct client *c, struct made *ret) {
         ret->fmt = next_of(&map.elements, 1, CBOR_KIND_TEXT).string;
         ret->auth_data = next_of(&map.elements, 2, CBOR_KIND_BYTES).string;
         statement = next_of(&map.elements, 3, CBOR_KIND_MAP);
+        ret->enterprise = is_next(&map.elements, 4);
+        if (ret->enterprise)
+                assert_true(next_of(&map.elements, 4, CBOR_KIND_BOOL).boolean);
         ret->large_blob_key = read_large_blob_key(&map.elements, 5);
         assert_int_equal(map.elements.len, 0); /* MC22 */
 
@@ -371,14 +403,7 @@ void client_read_made(struct client *c, struct made *ret) {
         ret->id = cursor_string16(&at);
         ret->extensions = read_extensions(read_cose_key(at.left, ret), ret->flags);
 
-        if (bytes_equal(ret->fmt, BYTES_TEXT("none"))) {
-                assert_int_equal(statement.n, 0);
-                return;
-        }
-        assert_bytes_equal(ret->fmt, BYTES_TEXT("packed"));
-        assert_int_equal(statement.n, 2);
-        assert_int_equal(cbor_find_text(&statement, "alg").integer, ret->alg);
-        verify(c, ret, ret->auth_data, cbor_find_text(&statement, "sig").string);
+        read_statement(c, &statement, ret);
 }
 
 static void read_user(struct bytes *members, struct given *ret) {

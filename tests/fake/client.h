@@ -57,6 +57,7 @@ struct made {
         uint32_t count;
         struct bytes extensions;     /* the map of outputs; empty if there is none */
         struct bytes large_blob_key; /* empty if the member is absent */
+        bool enterprise;             /* epAtt, and the attester signed */
         int64_t alg;
         uint8_t x[48], y[48];
         size_t field; /* size of a coordinate; 0: it is an RSA key */

@@ -843,6 +843,46 @@ static const struct ctap_presence_ops presence_ops = {
         .abilities = presence_abilities,
 };
 
+/* ---- attester ---- */
+
+static struct fake *of_attester(struct ctap_attester *a) {
+        return container_of(a, struct fake, attester);
+}
+
+static struct bytes attester_certificate(struct ctap_attester *a, size_t nth) {
+        return nth < FAKE_CERTIFICATES ? of_attester(a)->certificates[nth] : BYTES_NULL;
+}
+
+static bool attester_serves(struct ctap_attester *a, struct bytes rp_id) {
+        return bytes_equal(rp_id, BYTES_TEXT(of_attester(a)->served));
+}
+
+static int attester_sign(struct ctap_attester *a, struct bytes digest, struct ctap_signature *ret) {
+        struct fake *f = of_attester(a);
+        struct ctap_signature made = { 0 };
+        EVP_PKEY_CTX *ctx;
+        size_t n = sizeof(made.data);
+        int r;
+
+        r = called(f, "attest");
+        if (r < 0)
+                return r;
+        assert_int_equal(digest.len, 32);
+        ctx = EVP_PKEY_CTX_new(f->attester_key, NULL);
+        assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
+        assert_int_equal(EVP_PKEY_sign(ctx, made.data, &n, digest.data, digest.len), 1);
+        EVP_PKEY_CTX_free(ctx);
+        made.len = (uint8_t)n;
+        *ret = made;
+        return 0;
+}
+
+static const struct ctap_attester_ops attester_ops = {
+        .certificate = attester_certificate,
+        .serves = attester_serves,
+        .sign = attester_sign,
+};
+
 /* ---- clock and rng ---- */
 
 static uint64_t clock_now_ms(struct ctap_clock *c) {
@@ -878,6 +918,12 @@ struct fake *fake_new(void) {
         f->presence.ops = &presence_ops;
         f->clock.ops = &clock_ops;
         f->rng.ops = &rng_ops;
+        f->attester.ops = &attester_ops;
+        f->attester_key = EVP_EC_gen("P-256");
+        assert_non_null(f->attester_key);
+        f->certificates[0] = BYTES_TEXT("a leaf");
+        f->certificates[1] = BYTES_TEXT("the one that signed it");
+        f->served = "served.example";
         f->env = (struct ctap_env){ &f->keys, &f->store, &f->presence, &f->clock, &f->rng, NULL };
         f->offered = 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384 | 1u << CTAP_KEY_RSA2048;
         f->capacity = FAKE_ROWS;
@@ -891,6 +937,7 @@ struct fake *fake_new(void) {
 }
 
 struct fake *fake_free(struct fake *f) {
+        EVP_PKEY_free(f->attester_key);
         free(f);
         return NULL;
 }

@@ -12,8 +12,9 @@
 
 #include "ctap/env.h"
 
-#define FAKE_ROWS        32
-#define FAKE_LARGE_BLOBS 65536
+#define FAKE_ROWS         32
+#define FAKE_CERTIFICATES 4
+#define FAKE_LARGE_BLOBS  65536
 
 struct fake {
         struct ctap_env env;
@@ -22,6 +23,7 @@ struct fake {
         struct ctap_presence presence;
         struct ctap_clock clock;
         struct ctap_rng rng;
+        struct ctap_attester attester; /* not in `env` to begin with */
 
         /* What was called, in order: "begin create load wait end sign insert unload". */
         char trace[8192];
@@ -59,6 +61,10 @@ struct fake {
         struct ctap_prompt prompt;  /* the latest question; its texts are copies */
         char rp_id[512];
         char account[2048];
+
+        struct evp_pkey_st *attester_key;
+        struct bytes certificates[FAKE_CERTIFICATES]; /* attester; may be anything */
+        const char *served;                           /* the RP that it serves */
 
         uint64_t now_ms;
         uint64_t thinking_ms; /* what the clock moves on while the person decides */

@@ -70,47 +70,153 @@ static void MC18_unknown_formats_alone_leave_the_default(void **state) {
 }
 
 static void MC19_packed_self_attestation_is_alg_and_sig(void **state) {
+        const struct ctap_statement statement = {
+                CTAP_ATTESTATION_PACKED,
+                NULL,
+                -35,
+                BYTES("\3\4\5", 3),
+        };
         uint8_t storage[64] = { 0xa3 };
         struct buf out = { storage, 1, sizeof(storage), false };
         struct cbor_writer w = { &out };
 
         (void)state;
-        ctap_attestation_put(&w, CTAP_ATTESTATION_PACKED, BYTES("\1\2", 2), -35,
-                             BYTES("\3\4\5", 3));
+        ctap_attestation_put(&w, &statement, BYTES("\1\2", 2));
         assert_int_equal(cbor_check(buf_bytes(&out)), CTAP_OK);
         assert_hex_equal(buf_bytes(&out), "a3 01 667061636b6564 02 420102"
                                           " 03 a2 63616c67 3822 63736967 43030405");
 }
 
-static void B3_alg_comes_before_sig(void **state) {
+/* Certificates of 2 and 3 bytes: nobody here looks into them. */
+static struct bytes certificate(struct ctap_attester *a _unused_, size_t nth) {
+        static const struct bytes chain[] = { BYTES("\xaa\xbb", 2), BYTES("\xcc\xdd\xee", 3) };
+
+        return nth < ELEMENTSOF(chain) ? chain[nth] : BYTES_NULL;
+}
+
+static bool serves(struct ctap_attester *a _unused_, struct bytes rp_id) {
+        return bytes_equal(rp_id, BYTES_TEXT("served.example"));
+}
+
+static const struct ctap_attester_ops attester_ops = { .certificate = certificate,
+                                                       .serves = serves };
+
+static void B3_alg_comes_before_sig_and_sig_before_x5c(void **state) {
+        static const char *const order[] = { "alg", "sig", "x5c" };
+        struct ctap_attester attester = { &attester_ops };
+        const struct ctap_statement statement = { CTAP_ATTESTATION_PACKED, &attester, -7,
+                                                  BYTES_NULL };
         uint8_t storage[64] = { 0xa3 };
         struct buf out = { storage, 1, sizeof(storage), false };
         struct cbor_writer w = { &out };
-        uint8_t *alg, *sig;
+        struct bytes left;
+        struct cbor_value map;
 
         (void)state;
-        ctap_attestation_put(&w, CTAP_ATTESTATION_PACKED, BYTES_NULL, -7, BYTES("\3", 1));
-        alg = memmem(storage, out.len,
-                     "\x63"
-                     "alg",
-                     4);
-        sig = memmem(storage, out.len,
-                     "\x63"
-                     "sig",
-                     4);
-        assert_non_null(alg);
-        assert_non_null(sig);
-        assert_true(alg < sig);
+        ctap_attestation_put(&w, &statement, BYTES_NULL);
+        left = buf_bytes(&out);
+        map = cbor_next(&left);
+        for (unsigned i = 0; i < 5; i++)
+                (void)cbor_next(&map.elements);
+        map = cbor_next(&map.elements);
+        for (size_t i = 0; i < ELEMENTSOF(order); i++) {
+                assert_bytes_equal(cbor_next(&map.elements).string, BYTES_TEXT(order[i]));
+                (void)cbor_next(&map.elements);
+        }
+        assert_int_equal(map.elements.len, 0);
+}
+
+static void MC19_an_attester_signs_with_es256_and_adds_its_certificates(void **state) {
+        struct ctap_attester attester = { &attester_ops };
+        const struct ctap_statement statement = {
+                CTAP_ATTESTATION_PACKED,
+                &attester,
+                -35,
+                BYTES("\3\4\5", 3),
+        };
+        uint8_t storage[64] = { 0xa3 };
+        struct buf out = { storage, 1, sizeof(storage), false };
+        struct cbor_writer w = { &out };
+
+        (void)state;
+        ctap_attestation_put(&w, &statement, BYTES("\1\2", 2));
         assert_int_equal(cbor_check(buf_bytes(&out)), CTAP_OK);
+        assert_hex_equal(buf_bytes(&out), "a3 01 667061636b6564 02 420102"
+                                          " 03 a3 63616c67 26 63736967 43030405"
+                                          " 63783563 82 42aabb 43ccddee");
+}
+
+static void MC9_capability_is_tested_before_the_value(void **state) {
+        struct ctap_attester attester = { &attester_ops }, *got = &attester;
+        const int64_t values[] = { 0, 1, 2, 3, -1 };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(values); i++) {
+                struct cbor_value v = { .kind = CBOR_KIND_INT, .integer = values[i] };
+
+                assert_int_equal(ctap_attestation_grant(&attester, false, &v,
+                                                        BYTES_TEXT("served.example"), &got),
+                                 CTAP1_ERR_INVALID_PARAMETER);
+                assert_int_equal(ctap_attestation_grant(NULL, true, &v,
+                                                        BYTES_TEXT("served.example"), &got),
+                                 CTAP1_ERR_INVALID_PARAMETER);
+        }
+        assert_ptr_equal(got, &attester);
+}
+
+static void MC9_who_is_granted_it(void **state) {
+        static const struct {
+                int64_t value;
+                const char *rp_id;
+                enum ctap_status status;
+                bool granted;
+        } cases[] = {
+                { 1, "served.example", CTAP_OK, true },
+                { 1, "www.served.example", CTAP_OK, false },
+                { 1, "other.example", CTAP_OK, false },
+                { 2, "other.example", CTAP_OK, true },
+                { 0, "served.example", CTAP2_ERR_INVALID_OPTION, false },
+                { 3, "served.example", CTAP2_ERR_INVALID_OPTION, false },
+                { -2, "served.example", CTAP2_ERR_INVALID_OPTION, false },
+                { INT64_C(1) << 32 | 1, "served.example", CTAP2_ERR_INVALID_OPTION, false },
+        };
+        struct ctap_attester attester = { &attester_ops }, *got;
+        struct cbor_value absent = { 0 };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct cbor_value v = { .kind = CBOR_KIND_INT, .integer = cases[i].value };
+
+                got = NULL;
+                assert_int_equal(ctap_attestation_grant(&attester, true, &v,
+                                                        BYTES_TEXT(cases[i].rp_id), &got),
+                                 cases[i].status);
+                assert_ptr_equal(got, cases[i].granted ? &attester : NULL);
+        }
+        got = &attester;
+        assert_int_equal(ctap_attestation_grant(&attester, true, &absent,
+                                                BYTES_TEXT("served.example"), &got),
+                         CTAP_OK);
+        assert_null(got);
+        got = &attester;
+        assert_int_equal(ctap_attestation_grant(NULL, false, &absent, BYTES_TEXT("a"), &got),
+                         CTAP_OK);
+        assert_null(got);
 }
 
 static void MC18_none_has_an_empty_statement(void **state) {
+        const struct ctap_statement statement = {
+                CTAP_ATTESTATION_NONE,
+                NULL,
+                -7,
+                BYTES("\3\4\5", 3),
+        };
         uint8_t storage[64] = { 0xa3 };
         struct buf out = { storage, 1, sizeof(storage), false };
         struct cbor_writer w = { &out };
 
         (void)state;
-        ctap_attestation_put(&w, CTAP_ATTESTATION_NONE, BYTES("\1\2", 2), -7, BYTES("\3\4\5", 3));
+        ctap_attestation_put(&w, &statement, BYTES("\1\2", 2));
         assert_int_equal(cbor_check(buf_bytes(&out)), CTAP_OK);
         assert_hex_equal(buf_bytes(&out), "a3 01 646e6f6e65 02 420102 03 a0");
 }
@@ -123,7 +229,10 @@ int main(void) {
                 cmocka_unit_test(MC18_none_alone_means_none),
                 cmocka_unit_test(MC18_unknown_formats_alone_leave_the_default),
                 cmocka_unit_test(MC19_packed_self_attestation_is_alg_and_sig),
-                cmocka_unit_test(B3_alg_comes_before_sig),
+                cmocka_unit_test(B3_alg_comes_before_sig_and_sig_before_x5c),
+                cmocka_unit_test(MC19_an_attester_signs_with_es256_and_adds_its_certificates),
+                cmocka_unit_test(MC9_capability_is_tested_before_the_value),
+                cmocka_unit_test(MC9_who_is_granted_it),
                 cmocka_unit_test(MC18_none_has_an_empty_statement),
         };
 

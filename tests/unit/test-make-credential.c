@@ -473,16 +473,6 @@ static void MC5d_options_are_boolean(void **state) {
         assert_refused(*state, cases, ELEMENTSOF(cases));
 }
 
-static void MC9_enterprise_attestation_is_not_supported_whatever_its_value(void **state) {
-        static const struct wrong cases[] = {
-                { 0x0a, "1", CTAP1_ERR_INVALID_PARAMETER },
-                { 0x0a, "2", CTAP1_ERR_INVALID_PARAMETER },
-                { 0x0a, "99", CTAP1_ERR_INVALID_PARAMETER },
-        };
-
-        assert_refused(*state, cases, ELEMENTSOF(cases));
-}
-
 static void MC10_without_auth_param_a_credential_is_made_without_uv(void **state) {
         struct client *c = *state;
         struct made made;
@@ -1237,7 +1227,6 @@ int main(void) {
                 client_unit_test(MC5b_rk_is_supported),
                 client_unit_test(MC5c_up_false_is_refused),
                 client_unit_test(MC5d_options_are_boolean),
-                client_unit_test(MC9_enterprise_attestation_is_not_supported_whatever_its_value),
                 client_unit_test(MC10_without_auth_param_a_credential_is_made_without_uv),
                 client_unit_test(MC11c_an_auth_param_is_ignored_where_nothing_is_protected),
                 client_unit_test(MC5_a_token_stands_above_the_uv_option),

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Enterprise attestation through ctap/make-credential.c: who gets it, what it signs, how large it is. */
+
+#include "ctap/command.h"
+#include "ctap/crypto.h"
+#include "tests/fake/client.h"
+#include "tests/unit/test.h"
+
+/* Before anybody is asked or anything is done. */
+static void assert_refused(struct client *c, const char *value, uint8_t status) {
+        client_make_credential(c);
+        client_set(c, 0x0a, "%s", value);
+        fake_forget_trace(c->fake);
+        assert_int_equal(client_send(c), status);
+        assert_string_equal(c->fake->trace, "");
+}
+
+/* The organisation has given an attester, and turned it on. */
+static void enable_attester(struct client *c) {
+        c->ctap->env.attester = &c->fake->attester;
+        c->fake->settings.enterprise_attestation = true;
+}
+
+static void MC9_without_an_attester_it_is_an_invalid_parameter_whatever_its_value(void **state) {
+        static const char *const values[] = { "1", "2", "99" };
+        struct client *c = *state;
+
+        for (unsigned lacks = 1; lacks < 4; lacks++) {
+                c->ctap->env.attester = lacks & 1 ? NULL : &c->fake->attester;
+                c->fake->settings.enterprise_attestation = !(lacks & 2);
+                for (size_t i = 0; i < ELEMENTSOF(values); i++)
+                        assert_refused(c, values[i], CTAP1_ERR_INVALID_PARAMETER);
+        }
+}
+
+static void MC9_any_other_value_is_an_invalid_option(void **state) {
+        struct client *c = *state;
+
+        enable_attester(c);
+        assert_refused(c, "0", CTAP2_ERR_INVALID_OPTION);
+        assert_refused(c, "3", CTAP2_ERR_INVALID_OPTION);
+        assert_refused(c, "-1", CTAP2_ERR_INVALID_OPTION);
+        assert_refused(c, "true", CTAP2_ERR_CBOR_UNEXPECTED_TYPE);
+}
+
+static void MC9_it_is_granted_to_sites_that_are_served_or_that_the_platform_knows(void **state) {
+        static const struct {
+                const char *value, *rp_id;
+                bool granted;
+        } cases[] = {
+                { NULL, "served.example", false },    { "1", "served.example", true },
+                { "1", "www.served.example", false }, { "1", "example.com", false },
+                { "2", "example.com", true },         { "2", "served.example", true },
+        };
+        struct client *c = *state;
+        struct made made;
+
+        enable_attester(c);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                client_make_credential(c);
+                client_set(c, 2, "{'id': '%s'}", cases[i].rp_id);
+                if (cases[i].value)
+                        client_set(c, 0x0a, "%s", cases[i].value);
+                fake_forget_trace(c->fake);
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_made(c, &made); /* verifies, and looks at the certificates */
+                assert_int_equal(made.enterprise, cases[i].granted);
+                assert_string_equal(c->fake->trace,
+                                    cases[i].granted ? "begin create wait end attest insert"
+                                                     : "begin create load wait end sign insert"
+                                                       " unload");
+        }
+}
+
+/* The attester's key vouches for any key, also for one of another kind, and one behind the PIN. */
+static void MC9_the_attester_signs_for_any_key(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        enable_attester(c);
+        client_make_credential(c);
+        client_set(c, 4, "[{'alg': -35, 'type': 'public-key'}]");
+        client_set(c, 6, "{'credProtect': 3}");
+        client_set(c, 0x0a, "2");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        assert_true(made.enterprise);
+        assert_int_equal(made.alg, -35);
+        assert_int_equal(c->fake->rows[0].class, CTAP_CLASS_B);
+}
+
+static void MC9_who_wants_no_attestation_gets_none(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        enable_attester(c);
+        client_make_credential(c);
+        client_set(c, 0x0a, "2");
+        client_set(c, 0x0b, "['none']");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        assert_bytes_equal(made.fmt, BYTES_TEXT("none"));
+        assert_int_equal(fake_calls(c->fake, "attest"), 0);
+}
+
+static void MC9_without_a_yes_nothing_is_attested(void **state) {
+        struct client *c = *state;
+
+        enable_attester(c);
+        client_make_credential(c);
+        client_set(c, 0x0a, "2");
+        c->fake->answer = CTAP_ANSWER_NO;
+        assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
+        assert_int_equal(fake_calls(c->fake, "attest"), 0);
+        c->fake->answer = CTAP_ANSWER_YES;
+        /* The rng twice, begin, create, wait, attest, insert. */
+        assert_int_equal(client_fail_everywhere(c), 7);
+}
+
+/* libfido2 has 2048 bytes for a reply; the largest one has all that there is. */
+static void H39_the_largest_reply_fits_into_2048_bytes(void **state) {
+        static const uint8_t chain[CTAP_CERTIFICATES_MAX], salts[64], blob[CTAP_CRED_BLOB_MAX];
+        const size_t part = sizeof(chain) / FAKE_CERTIFICATES;
+        const struct bytes rp_id = BYTES_TEXT(CLIENT_RP);
+        struct client *c = *state;
+        struct sha256 hash;
+        struct made made;
+
+        enable_attester(c);
+        for (size_t i = 0; i < FAKE_CERTIFICATES; i++)
+                c->fake->certificates[i] = BYTES(chain + i * part, part);
+        c->fake->settings.n_min_pin_length_rps = 1;
+        c->fake->settings.min_pin_length = CTAP_PIN_BYTES_MAX;
+        assert_int_equal(ctap_sha256(&rp_id, 1, &hash), 0);
+        assert_int_equal(ctap_rp_tag(&c->ctap->credential_keys, &hash,
+                                     &c->fake->settings.min_pin_length_rps[0]),
+                         0);
+        client_agree(c, 2);
+        client_make_credential(c);
+        client_set(c, 4, "[{'alg': -35, 'type': 'public-key'}]");
+        client_set(c, 6,
+                   "{'credBlob': h'%s', 'credProtect': 2, 'hmac-secret': true,"
+                   " 'largeBlobKey': true, 'minPinLength': true, 'hmac-secret-mc': %s,"
+                   " 'pinComplexityPolicy': true}",
+                   client_hex(c, BYTES_OF(blob)), client_hmac_input(c, BYTES_OF(salts)));
+        client_set(c, 7, "{'rk': true}");
+        client_set(c, 0x0a, "2");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        assert_true(made.enterprise);
+        assert_int_equal(made.large_blob_key.len, 32);
+        assert_in_range(1 + c->body.len, sizeof(chain), 2048);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                client_unit_test(
+                        MC9_without_an_attester_it_is_an_invalid_parameter_whatever_its_value),
+                client_unit_test(MC9_any_other_value_is_an_invalid_option),
+                client_unit_test(
+                        MC9_it_is_granted_to_sites_that_are_served_or_that_the_platform_knows),
+                client_unit_test(MC9_the_attester_signs_for_any_key),
+                client_unit_test(MC9_who_wants_no_attestation_gets_none),
+                client_unit_test(MC9_without_a_yes_nothing_is_attested),
+                client_unit_test(H39_the_largest_reply_fits_into_2048_bytes),
+        };
+
+        return cmocka_run_group_tests_name("enterprise", tests, NULL, NULL);
+}
