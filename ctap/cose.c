@@ -14,6 +14,7 @@
 
 #include "ctap/cose.h"
 #include "ctap/crypto.h"
+#include "ctap/descriptor.h"
 
 enum {
         KEY_TYPE_EC2 = 2,
@@ -40,6 +41,40 @@ const struct ctap_cose *ctap_cose_find(int64_t id, unsigned offered) {
                 if (algorithms[i].id == id && is_offered(&algorithms[i], offered))
                         return &algorithms[i];
         return NULL;
+}
+
+struct param {
+        struct cbor_value alg, type;
+};
+
+static const struct cbor_field param_fields[] = {
+        { "alg", 0, CBOR_KIND_INT, true, offsetof(struct param, alg) },
+        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct param, type) },
+};
+
+/* The first of two, unless it is one that is made only where nothing else will do. */
+static const struct ctap_cose *prefer(const struct ctap_cose *a, const struct ctap_cose *b) {
+        return !a || (b && a->last_resort && !b->last_resort) ? b : a;
+}
+
+enum ctap_status ctap_cose_choose(const struct cbor_value *params, unsigned offered,
+                                  const struct ctap_cose **ret) {
+        const struct ctap_cose *alg = NULL;
+        struct bytes left = params->elements;
+
+        for (uint32_t i = 0; i < params->n; i++) {
+                const struct cbor_value item = cbor_next(&left);
+                struct param p = { 0 };
+                enum ctap_status s;
+
+                s = cbor_read_map(&item, param_fields, ELEMENTSOF(param_fields), &p);
+                if (s != CTAP_OK)
+                        return s;
+                if (ctap_is_public_key(&p.type))
+                        alg = prefer(alg, ctap_cose_find(p.alg.integer, offered));
+        }
+        *ret = alg;
+        return CTAP_OK;
 }
 
 const struct ctap_cose *ctap_cose_listed(size_t nth, unsigned offered) {

@@ -14,6 +14,7 @@
 #include "ctap/cbor.h"
 #include "ctap/env.h"
 #include "ctap/macro.h"
+#include "ctap/status.h"
 
 enum {
         CTAP_COSE_ES256 = -7,
@@ -40,6 +41,13 @@ struct ctap_digest {
 
 /* NULL: not known, or none of the key types in `offered` (ctap_keys_ops.offered) can do it. */
 const struct ctap_cose *ctap_cose_find(int64_t id, unsigned offered);
+/*
+ * The first algorithm of pubKeyCredParams, an array, that the key device can do and that is not its
+ * last resort (MC3); NULL: none. All elements are checked, also behind the match, and their number
+ * has no limit but the message's (B18).
+ */
+_must_check_ enum ctap_status ctap_cose_choose(const struct cbor_value *params, unsigned offered,
+                                               const struct ctap_cose **ret);
 /* The algorithms of getInfo 0A in order of preference: the nth from 0 on, NULL behind the last. */
 const struct ctap_cose *ctap_cose_listed(size_t nth, unsigned offered);
 

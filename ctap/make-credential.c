@@ -94,45 +94,6 @@ static const struct cbor_field rp_fields[] = {
         { "icon", 0, CBOR_KIND_TEXT, false, RP(icon) },
 };
 
-struct mc_param {
-        struct cbor_value alg, type;
-};
-
-static const struct cbor_field param_fields[] = {
-        { "alg", 0, CBOR_KIND_INT, true, offsetof(struct mc_param, alg) },
-        { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct mc_param, type) },
-};
-
-/* The first of two, unless it is one that is made only where nothing else will do. */
-static const struct ctap_cose *prefer(const struct ctap_cose *a, const struct ctap_cose *b) {
-        return !a || (b && a->last_resort && !b->last_resort) ? b : a;
-}
-
-/*
- * The first algorithm that this key device can do (MC3). All elements are checked, also behind the
- * match, and their number has no limit but the message's (B18).
- */
-static enum ctap_status decode_params(struct ctap *c, const struct cbor_value *params,
-                                      const struct ctap_cose **ret) {
-        const unsigned offered = c->env.keys->ops->offered(c->env.keys);
-        const struct ctap_cose *alg = NULL;
-        struct bytes left = params->elements;
-
-        for (uint32_t i = 0; i < params->n; i++) {
-                const struct cbor_value item = cbor_next(&left);
-                struct mc_param p = { 0 };
-                enum ctap_status s;
-
-                s = cbor_read_map(&item, param_fields, ELEMENTSOF(param_fields), &p);
-                if (s != CTAP_OK)
-                        return s;
-                if (ctap_is_public_key(&p.type))
-                        alg = prefer(alg, ctap_cose_find(p.alg.integer, offered));
-        }
-        *ret = alg;
-        return CTAP_OK;
-}
-
 /*
  * What has the right type and still cannot be (MC24, B20). 02 for a wrong length too: 03 is about
  * the length of the message. An account needs an id whether it is discoverable or not: WebAuthn
@@ -157,7 +118,7 @@ static enum ctap_status mc_decode(struct ctap *c, const struct cbor_value *param
         if (s == CTAP_OK)
                 s = ctap_read_user(&rq->user_map, &rq->user);
         if (s == CTAP_OK)
-                s = decode_params(c, &rq->params, &rq->alg);
+                s = ctap_cose_choose(&rq->params, c->env.keys->ops->offered(c->env.keys), &rq->alg);
         if (s == CTAP_OK)
                 s = ctap_check_descriptors(&rq->exclude_list);
         if (s == CTAP_OK)

@@ -872,7 +872,7 @@ static int attester_sign(struct ctap_attester *a, struct bytes digest, struct ct
         assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
         assert_int_equal(EVP_PKEY_sign(ctx, made.data, &n, digest.data, digest.len), 1);
         EVP_PKEY_CTX_free(ctx);
-        made.len = (uint8_t)n;
+        made.len = (uint16_t)n;
         *ret = made;
         return 0;
 }
