@@ -241,7 +241,10 @@ static int open_ctap(struct backend *b) {
         struct ctap_options options = {
                 .firmware_version = TPMAUTHN_FIRMWARE_VERSION,
                 .max_message = BACKEND_MESSAGE_MAX,
+                .max_large_blobs = b->options.max_large_blobs,
                 .always_uv = b->options.always_uv,
+                .locked = b->options.locked,
+                .ctap_2_3 = b->options.ctap_2_3,
         };
 
         memcpy(options.aaguid, b->facts.simulator ? aaguid_simulator : aaguid_tpm,

@@ -25,7 +25,10 @@ struct backend_options {
         const char *id; /* of the instance */
         const char *store_path;
         uint32_t max_credentials;
+        uint32_t max_large_blobs;
         bool always_uv;
+        bool locked;
+        bool ctap_2_3;
         struct tpm_options tpm; /* its log callback and its fd are set when it is opened */
         bool private_simulator; /* the TPM is a simulator that ends with this process */
         enum presence_mode presence_mode;

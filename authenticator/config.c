@@ -103,8 +103,18 @@ static int parse_credentials(const char *text, void *field) {
         return 0;
 }
 
-static void print_credentials(const void *field, FILE *to) {
+static void print_uint32(const void *field, FILE *to) {
         fprintf(to, "%" PRIu32, *(const uint32_t *)field);
+}
+
+/* None, or at least what CTAP 2.3 §6.4 asks of who keeps any. */
+static int parse_large_blobs(const char *text, void *field) {
+        uint64_t v;
+
+        if (parse_number(text, 0, 1048576, &v) < 0 || (v > 0 && v < 1024))
+                return -EINVAL;
+        *(uint32_t *)field = (uint32_t)v;
+        return 0;
 }
 
 static int parse_bool(const char *text, void *field) {
@@ -271,6 +281,13 @@ static const struct config_key {
           "what hides the PIN on the way to the TPM; auto: salted, but password for one in firmware" },
         { "policy", "always-uv", parse_bool, print_bool, offsetof(struct config, always_uv), "no",
           "yes or no", "ask for the PIN whenever a passkey is made or used" },
+        { "policy", "lock", parse_bool, print_bool, offsetof(struct config, lock), "no",
+          "yes or no", "let no client change how the device works (authenticatorConfig)" },
+        { "policy", "ctap-2.3", parse_bool, print_bool, offsetof(struct config, ctap_2_3), "yes",
+          "yes or no", "say FIDO_2_3; no: for clients that stumble over it" },
+        { "policy", "large-blobs", parse_large_blobs, print_uint32,
+          offsetof(struct config, large_blobs), "65536", "0 or a number from 1024 to 1048576",
+          "bytes that a device keeps for sites beside its passkeys; 0: none" },
         { "presence", "presence", parse_presence, print_presence, offsetof(struct config, presence),
           "deny", "tty, auto, script or deny",
           "who answers: the terminal, or on a simulator auto or script; deny refuses all" },
@@ -283,7 +300,7 @@ static const struct config_key {
         { "presence", "pin-file", parse_optional_path, print_string,
           offsetof(struct config, presence_pin_file), "", "an absolute path, or nothing",
           "the PIN that auto and script answer with is the first line of this file" },
-        { "store", "max-credentials", parse_credentials, print_credentials,
+        { "store", "max-credentials", parse_credentials, print_uint32,
           offsetof(struct config, max_credentials), "10000", "a number from 1 to 1000000",
           "how many passkeys a device keeps" },
 };

@@ -37,6 +37,9 @@ struct config {
         enum tpm_sessions sessions;
 
         bool always_uv;
+        bool lock;
+        bool ctap_2_3;
+        uint32_t large_blobs; /* bytes; 0: none are kept */
 
         enum presence_mode presence;
         uint64_t presence_timeout_ms;

@@ -53,6 +53,7 @@ static void check_values(const struct config *c) {
         require(c->state_directory && c->runtime_directory && c->device && c->name && c->tpm);
         require(c->count >= 1 && c->count <= CONFIG_DEVICES_MAX);
         require(c->nv.first <= c->nv.last && c->persistent.first <= c->persistent.last);
+        require(c->large_blobs == 0 || (c->large_blobs >= 1024 && c->large_blobs <= 1048576));
 }
 
 static void print_config(const struct config *c, struct text *ret) {

@@ -100,6 +100,9 @@ static void every_key_has_a_default(void **state) {
         assert_false(f->config.always_uv);
         assert_true(f->config.presence_verify);
         assert_string_equal(f->config.presence_pin_file, "");
+        assert_false(f->config.lock);
+        assert_true(f->config.ctap_2_3);
+        assert_int_equal(f->config.large_blobs, 65536);
 }
 
 static void values_are_read(void **state) {
@@ -111,7 +114,8 @@ static void values_are_read(void **state) {
                         "# comment\n[device]\n  device = socket:/tmp/x ; why\n"
                         "count=2\n[tpm]\ntpm = swtpm\npersist-srk = yes\n"
                         "nv-range = 0x01800300-0x0180030f\nsessions = salted\n"
-                        "[policy]\nalways-uv = yes\n[presence]\npresence = script\ntimeout = 1500ms\n"
+                        "[policy]\nalways-uv = yes\nlock = yes\nctap-2.3 = no\nlarge-blobs = 1024\n"
+                        "[presence]\npresence = script\ntimeout = 1500ms\n"
                         "verify = no\npin-file = /etc/pin\n"),
                 0);
         assert_string_equal(f->config.device, "socket:/tmp/x");
@@ -121,12 +125,24 @@ static void values_are_read(void **state) {
         assert_int_equal(f->config.nv.last, 0x0180030f);
         assert_int_equal(f->config.sessions, TPM_SESSIONS_SALTED);
         assert_true(f->config.always_uv);
+        assert_true(f->config.lock);
+        assert_false(f->config.ctap_2_3);
+        assert_int_equal(f->config.large_blobs, 1024);
         assert_int_equal(f->config.presence, PRESENCE_SCRIPT);
         assert_int_equal(f->config.presence_timeout_ms, 1500);
         assert_false(f->config.presence_verify);
         assert_string_equal(f->config.presence_pin_file, "/etc/pin");
         assert_int_equal(read_one(f, "[presence]\npin-file =\n"), 0);
         assert_string_equal(f->config.presence_pin_file, "");
+}
+
+static void large_blobs_can_be_turned_off(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "[policy]\nlarge-blobs = 0\n"), 0);
+        assert_int_equal(f->config.large_blobs, 0);
+        assert_int_equal(read_one(f, "[policy]\nlarge-blobs = 1048576\n"), 0);
+        assert_int_equal(f->config.large_blobs, 1048576);
 }
 
 static void unknown_key_is_named_with_file_line_and_the_nearest(void **state) {
@@ -172,6 +188,11 @@ static void wrong_value_says_what_is_taken(void **state) {
                 { "[presence]\npin-file = pin\n", "an absolute path, or nothing" },
                 { "[store]\nmax-credentials = 1000001\n", "a number from 1 to 1000000" },
                 { "[store]\nmax-credentials = 0\n", "a number from 1 to 1000000" },
+                { "[policy]\nlock = 1\n", "yes or no" },
+                { "[policy]\nctap-2.3 =\n", "yes or no" },
+                { "[policy]\nlarge-blobs = 1023\n", "0 or a number from 1024 to 1048576" },
+                { "[policy]\nlarge-blobs = 1048577\n", "0 or a number from 1024 to 1048576" },
+                { "[policy]\nlarge-blobs = -1\n", "0 or a number from 1024 to 1048576" },
         };
         struct fixture *f = *state;
 
@@ -336,6 +357,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(every_key_has_a_default),
                 TEST(values_are_read),
+                TEST(large_blobs_can_be_turned_off),
                 TEST(unknown_key_is_named_with_file_line_and_the_nearest),
                 TEST(key_in_the_wrong_section_is_told_the_right_one),
                 TEST(wrong_value_says_what_is_taken),
