@@ -5,7 +5,6 @@
 #include "ctap/authorize.h"
 #include "ctap/built-in-uv.h"
 #include "ctap/confirm.h"
-#include "ctap/hid.h"
 #include "ctap/persistent-token.h"
 #include "ctap/pin.h"
 
@@ -161,7 +160,7 @@ static enum ctap_status open_by_token(struct ctap *c, const struct ctap_authoriz
 /* CM3: the persistent token first. It has neither ticket nor end. */
 static enum ctap_status open_by_any_token(struct ctap *c, const struct ctap_authorization *a,
                                           const struct ctap_management *m, struct ctap_grant *ret) {
-        uint8_t storage[64 + HID_MESSAGE_MAX];
+        uint8_t storage[64 + CTAP_REPLY_MAX];
         struct buf message = BUF_ON(storage);
         int r;
 

@@ -13,7 +13,6 @@
 
 #include "ctap/command.h"
 #include "ctap/ctap.h"
-#include "ctap/hid.h"
 
 enum {
         TAKES_PARAMS = 1 << 0,
@@ -33,6 +32,7 @@ static const struct ctap_command {
         [0x08] = { ctap_get_next_assertion, GOES_ON },
         [0x0a] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
         [0x0b] = { ctap_selection, 0 },
+        [0x0c] = { ctap_large_blobs, TAKES_PARAMS | GOES_ON },
         /* What it was called before CTAP 2.1, and what libfido2 calls it still. */
         [0x41] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
 };
@@ -58,6 +58,10 @@ enum ctap_status ctap_status_from_keys(struct ctap *c, int r) {
 
 uint64_t ctap_now_ms(const struct ctap *c) {
         return c->env.clock->ops->now_ms(c->env.clock);
+}
+
+bool ctap_has_large_blobs(const struct ctap *c) {
+        return c->options.max_large_blobs > 0;
 }
 
 bool ctap_always_uv(const struct ctap *c) {
@@ -89,6 +93,12 @@ void ctap_walk_stepped(struct ctap *c) {
 }
 
 void ctap_forget_walk(struct ctap *c) {
+        struct ctap_large_blobs_walk *w = &c->walk.large_blobs;
+
+        if (c->walk.kind == CTAP_WALK_LARGE_BLOBS) {
+                OPENSSL_cleanse(w->data, w->length);
+                free(w->data);
+        }
         OPENSSL_cleanse(&c->walk, sizeof(c->walk));
         c->walk.kind = CTAP_WALK_NONE;
 }
@@ -125,12 +135,20 @@ static int need_credential_keys(struct ctap *c) {
         return 0;
 }
 
+/*
+ * 1024 is what a client may assume that has not asked, of messages as of large blobs (CTAP 2.3 §6.4
+ * maxMsgSize, maxSerializedLargeBlobArray). A fragment of those fills an answer as it does a request.
+ */
+static bool are_possible(const struct ctap_options *o) {
+        return o->max_message >= 1024 && o->max_message <= CTAP_REPLY_MAX &&
+               (o->max_large_blobs == 0 || o->max_large_blobs >= 1024);
+}
+
 int ctap_new(const struct ctap_env *env, const struct ctap_options *options, struct ctap **ret) {
         struct ctap *c;
         int r;
 
-        /* 1024 is what a client may assume that has not asked (CTAP 2.3 §6.4 maxMsgSize). */
-        if (options->max_message < 1024 || options->max_message > HID_MESSAGE_MAX)
+        if (!are_possible(options))
                 return -EINVAL;
 
         c = calloc(1, sizeof(*c));
@@ -153,6 +171,7 @@ struct ctap *ctap_free(struct ctap *c) {
         if (!c)
                 return NULL;
         u2f_withdraw(&c->u2f, &c->env);
+        ctap_forget_walk(c);
         ctap_key_agreement_wipe(&c->agreement);
         OPENSSL_cleanse(c, sizeof(*c));
         free(c);

@@ -33,6 +33,7 @@ enum ctap_walk_kind {
         CTAP_WALK_ASSERTIONS,  /* getNextAssertion */
         CTAP_WALK_RPS,         /* enumerateRPsGetNextRP */
         CTAP_WALK_CREDENTIALS, /* enumerateCredentialsGetNextCredential */
+        CTAP_WALK_LARGE_BLOBS, /* authenticatorLargeBlobs, from the second fragment on */
 };
 
 /* Whether a person was verified, for the rest of the command, and of a walk. A secret. */
@@ -76,6 +77,13 @@ struct ctap_list_walk {
         uint32_t remaining;   /* that were counted and not yet given */
 };
 
+/* How far a write has come. `data` is of the whole length, and the walk's to free. */
+struct ctap_large_blobs_walk {
+        uint8_t *data;
+        uint32_t length;
+        uint32_t n; /* that are there */
+};
+
 struct ctap_walk {
         enum ctap_walk_kind kind;
         uint32_t channel; /* the only one that may go on */
@@ -84,6 +92,7 @@ struct ctap_walk {
         union {
                 struct ctap_assertions_walk assertions;
                 struct ctap_list_walk list;
+                struct ctap_large_blobs_walk large_blobs;
         };
 };
 
@@ -115,6 +124,7 @@ ctap_run_fn ctap_get_next_assertion;
 ctap_run_fn ctap_get_info;
 ctap_run_fn ctap_client_pin;
 ctap_run_fn ctap_credential_management;
+ctap_run_fn ctap_large_blobs;
 ctap_run_fn ctap_reset;
 ctap_run_fn ctap_selection;
 
@@ -134,6 +144,8 @@ _must_check_ enum ctap_status ctap_status_from_keys(struct ctap *c, int r);
 uint64_t ctap_now_ms(const struct ctap *c);
 /* Nothing is done without verification (CTAP 2.3 §7.2). */
 bool ctap_always_uv(const struct ctap *c);
+/* There is room for authenticatorLargeBlobs. */
+bool ctap_has_large_blobs(const struct ctap *c);
 /* Ends the token, and with it what it was allowing (CP35). */
 void ctap_end_token(struct ctap *c);
 /* The same, and the key agreements too: as after a start (CP9). */

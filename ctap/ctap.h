@@ -19,8 +19,8 @@ struct ctap;
 struct ctap_options {
         uint8_t aaguid[16];
         uint32_t firmware_version;
-        uint32_t max_message;     /* bytes, 1024 to HID_MESSAGE_MAX; getInfo maxMsgSize */
-        uint32_t max_large_blobs; /* bytes, getInfo maxSerializedLargeBlobArray */
+        uint32_t max_message;     /* bytes, 1024 to CTAP_REPLY_MAX: getInfo maxMsgSize */
+        uint32_t max_large_blobs; /* bytes, 1024 at least: maxSerializedLargeBlobArray; 0: none */
         bool always_uv; /* nothing without verification (CTAP 2.3 §7.2), and no client changes that */
         bool locked;    /* the administrator's: authenticatorConfig changes nothing */
         bool ctap_2_3; /* claims FIDO_2_3 */

@@ -113,6 +113,17 @@ void client_manage(struct client *c, uint8_t command, unsigned subcommand) {
         client_set(c, 1, "%u", subcommand);
 }
 
+void client_write_blobs(struct client *c, uint32_t offset, struct bytes fragment) {
+        struct buf set = BUF_ON(c->members[2].data);
+        struct cbor_writer w = { &set };
+
+        begin(c, 0x0c);
+        cbor_put_bytes(&w, fragment);
+        assert_int_equal(buf_error(&set), 0);
+        c->members[2].len = set.len;
+        client_set(c, 3, "%u", offset);
+}
+
 void client_set_list(struct client *c, unsigned key, const struct made *made, size_t n_made) {
         char notation[8192] = "[";
         size_t used = 1;
@@ -551,6 +562,7 @@ static const struct authorized {
         { 0x01, 8, 9, CTAP_PERMISSION_MC, CLIENT_RP },
         { 0x02, 6, 7, CTAP_PERMISSION_GA, CLIENT_RP },
         { 0x0a, 4, 3, CTAP_PERMISSION_CM, NULL },
+        { 0x0c, 5, 6, CTAP_PERMISSION_LBW, NULL },
         { 0x41, 4, 3, CTAP_PERMISSION_CM, NULL },
 };
 
@@ -566,12 +578,36 @@ static void put_member(const struct client *c, unsigned key, struct buf *out) {
         buf_put(out, BYTES(c->members[key].data, c->members[key].len));
 }
 
+static void put_ones(struct buf *out) {
+        for (unsigned i = 0; i < 32; i++)
+                buf_put_u8(out, 0xff);
+}
+
+/* 32 x ff, 0c 00, the offset with its least byte first, the hash of the fragment. */
+static void put_fragment(const struct client *c, struct buf *out) {
+        struct bytes set = BYTES(c->members[2].data, c->members[2].len);
+        struct bytes offset = BYTES(c->members[3].data, c->members[3].len);
+        const struct bytes fragment = cbor_next(&set).string;
+        const uint32_t at = (uint32_t)cbor_next(&offset).integer;
+        struct sha256 hash;
+
+        put_ones(out);
+        buf_put_u16(out, 0x0c00);
+        buf_put_u32(out, __builtin_bswap32(at));
+        assert_int_equal(EVP_Digest(fragment.data, fragment.len, hash.b, NULL, EVP_sha256(), NULL),
+                         1);
+        buf_put(out, BYTES_OF(hash));
+}
+
 /* What the pinUvAuthParam is over. */
 static void put_message(const struct client *c, struct buf *out) {
         switch (c->command) {
         case 0x01:
         case 0x02:
                 buf_put(out, BYTES_OF(c->client_data_hash));
+                break;
+        case 0x0c:
+                put_fragment(c, out);
                 break;
         default: /* the subcommand, which is one byte in CBOR too, and its parameters */
                 put_member(c, 1, out);

@@ -21,7 +21,7 @@
 #define CLIENT_MEMBERS    16
 #define CLIENT_CHANNEL    0x01020304u
 #define CLIENT_MESSAGE    1536
-#define CLIENT_BLOBS      2048 /* the largest large-blob array */
+#define CLIENT_BLOBS      4096 /* the largest large-blob array */
 #define CLIENT_RP         "example.com"
 #define CLIENT_PIN        "1234"
 #define CLIENT_PUBLIC_KEY "'type': 'public-key'"
@@ -91,6 +91,8 @@ void client_make_credential(struct client *c);
 void client_get_assertion(struct client *c);
 /* One of a command with subcommands, without their parameters (member 2). */
 void client_manage(struct client *c, uint8_t command, unsigned subcommand);
+/* A fragment of large blobs; the first one needs the whole length too (member 4). */
+void client_write_blobs(struct client *c, uint32_t offset, struct bytes fragment);
 /* Changes, adds or takes away one of its members. */
 _printf_(3, 4) void client_set(struct client *c, unsigned key, const char *format, ...);
 void client_unset(struct client *c, unsigned key);

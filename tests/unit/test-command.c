@@ -132,7 +132,9 @@ static void B11_no_parameters_at_all(void **state) {
 }
 
 static void B13_unknown_commands(void **state) {
-        static const uint8_t known[] = { 0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0a, 0x0b, 0x41 };
+        static const uint8_t known[] = {
+                0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0a, 0x0b, 0x0c, 0x41
+        };
         struct client *c = *state;
 
         for (unsigned code = 0; code <= UINT8_MAX; code++) {
@@ -223,7 +225,7 @@ static void a_reply_begins_at_the_front_of_its_buffer(void **state) {
 }
 
 static void an_announced_size_that_cannot_be_is_refused(void **state) {
-        static const uint32_t sizes[] = { 0, 1023, 7610, UINT32_MAX };
+        static const uint32_t sizes[] = { 0, 1023, CTAP_REPLY_MAX + 1, UINT32_MAX };
         struct client *c = *state;
         struct ctap *none = NULL;
 

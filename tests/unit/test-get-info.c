@@ -77,7 +77,7 @@ static void GI2_remaining_follows_the_store(void **state) {
 }
 
 static void GI2_the_list_fits_into_a_message(void **state) {
-        const uint32_t sizes[] = { 1024, 1200, 1536, 7609 };
+        const uint32_t sizes[] = { 1024, 1200, 1536, CTAP_REPLY_MAX };
         struct ctap_options options = { 0 };
         struct client *c = *state;
 
