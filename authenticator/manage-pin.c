@@ -13,9 +13,9 @@
 #include "authenticator/protocol.h"
 
 static json_t *describe(const struct ctap_pin_info *i) {
-        return json_pack("{s:b,s:b,s:b,s:i,s:i}", "set", i->is_set, "must_change", i->must_change,
-                         "latched", i->is_latched, "retries", (int)i->retries, "min_length",
-                         (int)i->min_length);
+        return json_pack("{s:b,s:b,s:b,s:i,s:i,s:b}", "set", i->is_set, "must_change",
+                         i->must_change, "latched", i->is_latched, "retries", (int)i->retries,
+                         "min_length", (int)i->min_length, "complex", i->complex);
 }
 
 static json_t *failed(const char *what, enum ctap_status s) {
@@ -60,8 +60,12 @@ static json_t *say(enum ctap_status s, const struct ctap_pin_info *info, const c
         case CTAP2_ERR_PIN_POLICY_VIOLATION:
                 return control_error(PROTOCOL_E_PIN,
                                      "A PIN has at least %u characters and at most 63 bytes, and "
-                                     "one that must be changed has to become another.",
-                                     info->min_length);
+                                     "one that must be changed has to become another.%s",
+                                     info->min_length,
+                                     info->complex
+                                             ? " Three of its characters differ, and it is no "
+                                               "row such as 1234 or 2468."
+                                             : "");
         case CTAP2_ERR_PIN_NOT_SET:
                 return control_error(PROTOCOL_E_PIN, "There is no PIN yet. Run: tpmauthn pin set.");
         case CTAP2_ERR_PIN_AUTH_INVALID:

@@ -27,6 +27,8 @@ static void print_pin(const json_t *pin) {
                 puts("Three wrong ones in a row: no more is tried until tpmauthn replug.");
         printf("A PIN has at least %d characters.\n",
                (int)json_integer_value(json_object_get(pin, "min_length")));
+        if (json_is_true(json_object_get(pin, "complex")))
+                puts("Three of them differ, and it is no row such as 1234 or 2468.");
 }
 
 static int pin_status(const struct options *o) {

@@ -33,6 +33,7 @@ static const struct ctap_command {
         [0x0a] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
         [0x0b] = { ctap_selection, 0 },
         [0x0c] = { ctap_large_blobs, TAKES_PARAMS | GOES_ON },
+        [0x0d] = { ctap_config, TAKES_PARAMS },
         /* What it was called before CTAP 2.1, and what libfido2 calls it still. */
         [0x41] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
 };

@@ -123,6 +123,7 @@ ctap_run_fn ctap_get_assertion;
 ctap_run_fn ctap_get_next_assertion;
 ctap_run_fn ctap_get_info;
 ctap_run_fn ctap_client_pin;
+ctap_run_fn ctap_config;
 ctap_run_fn ctap_credential_management;
 ctap_run_fn ctap_large_blobs;
 ctap_run_fn ctap_reset;
@@ -144,6 +145,8 @@ _must_check_ enum ctap_status ctap_status_from_keys(struct ctap *c, int r);
 uint64_t ctap_now_ms(const struct ctap *c);
 /* Nothing is done without verification (CTAP 2.3 §7.2). */
 bool ctap_always_uv(const struct ctap *c);
+/* authenticatorConfig knows this subcommand, now (getInfo authenticatorConfigCommands). */
+bool ctap_config_has(const struct ctap *c, unsigned subcommand);
 /* There is room for authenticatorLargeBlobs. */
 bool ctap_has_large_blobs(const struct ctap *c);
 /* Ends the token, and with it what it was allowing (CP35). */

@@ -65,6 +65,7 @@ struct ctap_pin_info {
         bool is_latched;  /* three wrong ones in a row: nothing is tried until the next power-up */
         uint8_t retries;  /* 0: blocked until a reset */
         uint8_t min_length; /* code points */
+        bool complex;       /* a new one obeys pin-complexity.h */
 };
 
 /* PINs are UTF-8 and 63 bytes at most. The answers are those of authenticatorClientPIN (§6.5.5). */

@@ -15,6 +15,7 @@
 #include "ctap/pin.h"
 #include "ctap/crypto.h"
 #include "ctap/persistent-token.h"
+#include "ctap/pin-complexity.h"
 
 #define MISMATCHES_MAX 3 /* in a row: CTAP 2.3 §6.5.5.6 */
 
@@ -228,7 +229,7 @@ static void new_pin_wipe(struct new_pin *p) {
         OPENSSL_cleanse(p, sizeof(*p));
 }
 
-/* CP21: the least in code points, the most in bytes. */
+/* CP21: the least in code points, the most in bytes. AC5f */
 static bool is_allowed(const struct ctap *c, struct bytes pin, uint8_t *ret_length) {
         uint8_t length = 0;
 
@@ -237,7 +238,8 @@ static bool is_allowed(const struct ctap *c, struct bytes pin, uint8_t *ret_leng
         for (size_t i = 0; i < pin.len; i++)
                 length = (uint8_t)(length + ((pin.data[i] & 0xc0) != 0x80));
         *ret_length = length;
-        return length >= settings(c)->min_pin_length;
+        return length >= settings(c)->min_pin_length &&
+               (!settings(c)->pin_complexity || ctap_pin_is_complex(pin));
 }
 
 /* `old` is NULL if none is set yet. */
@@ -399,6 +401,7 @@ enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret) {
                 return ctap_status_from_errno(r);
         info.must_change = settings(c)->force_pin_change;
         info.min_length = settings(c)->min_pin_length;
+        info.complex = settings(c)->pin_complexity;
         *ret = info;
         return CTAP_OK;
 }

@@ -353,8 +353,7 @@ static void read_ec2_key(struct cbor_value map, struct made *ret) {
         memcpy(ret->y, y.string.data, ret->field);
 }
 
-/* F7: exactly kty, alg, and what the type has. Returns what follows. */
-static struct bytes read_cose_key(struct bytes left, struct made *ret) {
+struct bytes client_read_key(struct bytes left, struct made *ret) {
         struct cbor_value map = cbor_next(&left);
         int64_t type;
 
@@ -412,7 +411,7 @@ void client_read_made(struct client *c, struct made *ret) {
         at = read_auth_data(ret->auth_data, &ret->flags, &ret->count);
         assert_bytes_equal(cursor_take(&at, 16), BYTES_OF(client_aaguid)); /* F4 */
         ret->id = cursor_string16(&at);
-        ret->extensions = read_extensions(read_cose_key(at.left, ret), ret->flags);
+        ret->extensions = read_extensions(client_read_key(at.left, ret), ret->flags);
 
         read_statement(c, &statement, ret);
 }
@@ -563,6 +562,7 @@ static const struct authorized {
         { 0x02, 6, 7, CTAP_PERMISSION_GA, CLIENT_RP },
         { 0x0a, 4, 3, CTAP_PERMISSION_CM, NULL },
         { 0x0c, 5, 6, CTAP_PERMISSION_LBW, NULL },
+        { 0x0d, 4, 3, CTAP_PERMISSION_ACFG, NULL },
         { 0x41, 4, 3, CTAP_PERMISSION_CM, NULL },
 };
 
@@ -608,6 +608,12 @@ static void put_message(const struct client *c, struct buf *out) {
                 break;
         case 0x0c:
                 put_fragment(c, out);
+                break;
+        case 0x0d:
+                put_ones(out);
+                buf_put_u8(out, 0x0d);
+                put_member(c, 1, out);
+                put_member(c, 2, out);
                 break;
         default: /* the subcommand, which is one byte in CBOR too, and its parameters */
                 put_member(c, 1, out);

@@ -104,6 +104,8 @@ uint8_t client_message(struct client *c, struct bytes message);
 
 /* Reads the last reply, which is one to makeCredential. Checks what is always so. */
 void client_read_made(struct client *c, struct made *ret);
+/* A COSE_Key of exactly kty, alg and what its type has (F7). Returns what follows it. */
+struct bytes client_read_key(struct bytes from, struct made *ret);
 /* Of getAssertion or getNextAssertion; verifies the signature with the key of `made`. */
 void client_read_given(struct client *c, const struct made *made, struct given *ret);
 /* The same of a silent assertion by a key that only the PIN would have made sign. */

@@ -132,9 +132,8 @@ static void B11_no_parameters_at_all(void **state) {
 }
 
 static void B13_unknown_commands(void **state) {
-        static const uint8_t known[] = {
-                0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0a, 0x0b, 0x0c, 0x41
-        };
+        static const uint8_t known[] = { 0x01, 0x02, 0x04, 0x06, 0x07, 0x08,
+                                         0x0a, 0x0b, 0x0c, 0x0d, 0x41 };
         struct client *c = *state;
 
         for (unsigned code = 0; code <= UINT8_MAX; code++) {
