@@ -72,14 +72,16 @@ static json_t *describe(const struct ctap_credential_keys *keys, const struct ct
         struct ctap_record record;
         json_t *entry;
 
-        entry = json_pack("{s:o,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:b,s:b}", "credential",
+        entry = json_pack("{s:o,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:b,s:b,s:b,s:b}", "credential",
                           hex(BYTES_OF(row->id)), "sequence", (json_int_t)row->sequence, "created",
                           (json_int_t)row->created, "last_used", (json_int_t)row->last_used,
                           "count", (json_int_t)row->count, "algorithm", (int)row->alg,
                           "cred_protect", (int)row->cred_protect, "class",
                           row->class == CTAP_CLASS_B ? "pin" : "presence", "discoverable",
                           (row->flags & CTAP_ROW_DISCOVERABLE) != 0, "u2f",
-                          (row->flags & CTAP_ROW_U2F) != 0);
+                          (row->flags & CTAP_ROW_U2F) != 0, "large_blob_key",
+                          (row->flags & CTAP_ROW_LARGE_BLOB_KEY) != 0, "third_party_payment",
+                          (row->flags & CTAP_ROW_THIRD_PARTY_PAYMENT) != 0);
         if (!entry)
                 return NULL;
 

@@ -121,6 +121,17 @@ static void print_id(const char *id) {
                 printf("%-13s%s\n", "", id + 48);
 }
 
+/* What a site asked for that stays with the passkey, by the names that CTAP has for it. */
+static void print_extensions(const json_t *c) {
+        const bool blob = json_is_true(json_object_get(c, "large_blob_key"));
+        const bool payment = json_is_true(json_object_get(c, "third_party_payment"));
+
+        print_field("extensions", blob && payment ? "largeBlobKey, thirdPartyPayment"
+                                  : blob          ? "largeBlobKey"
+                                  : payment       ? "thirdPartyPayment"
+                                                  : "-");
+}
+
 static void print_credential(const json_t *c) {
         print_id(member(c, "credential", "?"));
         print_field("site", site_of(c));
@@ -131,6 +142,7 @@ static void print_credential(const json_t *c) {
                             : json_is_true(json_object_get(c, "discoverable")) ? "discoverable"
                                                                                : "by id only");
         print_field("key needs", member(c, "class", "?"));
+        print_extensions(c);
         printf("%-13s%d\n", "algorithm", (int)json_integer_value(json_object_get(c, "algorithm")));
         printf("%-13s%d\n", "credProtect",
                (int)json_integer_value(json_object_get(c, "cred_protect")));

@@ -2,13 +2,16 @@
 
 /*
  * The plug is pulled after every single TPM command, and at every single write and sync of the
- * database, of provisioning, registration, assertion and reset. A child process plays one life of
+ * database, of provisioning, registration, assertion, management and reset. A child process plays one life of
  * the authenticator and writes down, in a journal that is synced before it goes on, what a client
  * was told; it dies by SIGKILL at the n-th step. After each death another child starts on the same
  * disk and the same TPM and holds the survivors against the journal:
  *
  *   - every credential that was reported still signs, unless a reset was under way or done;
  *   - no signature counter is ever shown twice;
+ *   - a name, the large blobs and the settings are what was reported last, or what was asked for
+ *     and not answered;
+ *   - a credential whose deletion was reported does not sign;
  *   - after a reset that was reported no credential of before signs;
  *   - the TPM holds the handles of the store's state and no others.
  */
@@ -24,11 +27,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ctap/credential.h"
+#include "ctap/crypto.h"
 #include "tests/fake/vfs.h"
 #include "tests/system/stack.h"
 #include "tests/system/tpm-fixture.h"
 
 #define CREDENTIALS_MAX 8
+
+/* What is changed as a whole: how often, as it was reported and as it was asked for. */
+struct changed {
+        uint32_t told, asked;
+};
 
 /* What clients were told, as it stands in the journal. */
 struct journal {
@@ -37,6 +47,9 @@ struct journal {
         uint32_t resetting; /* a reset was asked for and not answered */
         uint32_t n_erased;  /* of `erased`: what a reset that was reported took away */
         struct stack_credential erased[CREDENTIALS_MAX];
+        uint32_t deleting;   /* the last of `credentials` is */
+        struct changed name; /* of the first of `credentials` */
+        struct changed large_blobs, settings;
         uint32_t flaw; /* a line of this file: a promise that did not hold */
 };
 
@@ -102,13 +115,199 @@ static void make(struct life *l, uint8_t user, bool discoverable, bool none) {
         save(l);
 }
 
+/* ---- management, as CTAP's commands for it do it ---- */
+
+static struct ctap_store *store_of(struct life *l) {
+        return vault_store(l->stack.vault);
+}
+
+static struct bytes nth_name(char storage[static 32], uint32_t n) {
+        snprintf(storage, 32, "alice %u", (unsigned)n);
+        return BYTES_TEXT(storage);
+}
+
+/* A row and what is in it, which borrows from `storage`. */
+static int read_credential(struct life *l, const struct stack_credential *c,
+                           struct ctap_credential_keys *ret_keys, struct ctap_row *ret_row,
+                           struct buf *storage, struct ctap_record *ret) {
+        struct ctap_store *s = store_of(l);
+        struct ctap_credential_id id;
+        int r;
+
+        memcpy(id.b, c->id, sizeof(id.b));
+        r = s->ops->find(s, &id, ret_row);
+        if (r == 0)
+                r = ctap_credential_keys_derive(s->ops->key(s), ret_keys);
+        return r < 0 ? r : ctap_record_open(ret_keys, NULL, ret_row, storage, ret);
+}
+
+static int put_name(struct life *l, uint32_t n) {
+        _cleanup_(ctap_credential_keys_wipe) struct ctap_credential_keys keys = { 0 };
+        struct ctap_store *s = store_of(l);
+        struct ctap_record record;
+        struct sha256 rp_id_hash;
+        struct ctap_row row;
+        uint8_t opened[sizeof(row.sealed)];
+        struct buf storage = BUF_ON(opened);
+        char name[32];
+        int r;
+
+        r = read_credential(l, &l->journal.credentials[0], &keys, &row, &storage, &record);
+        if (r == 0)
+                r = ctap_sha256(&record.rp_id, 1, &rp_id_hash);
+        if (r < 0)
+                return r;
+        record.user_name = nth_name(name, n);
+        record.has_user_name = true;
+        r = ctap_record_seal(&keys, &l->stack.rng, &rp_id_hash, &record, &row);
+        return r < 0 ? r : s->ops->update(s, &row);
+}
+
+static bool has_name(struct life *l, uint32_t n) {
+        _cleanup_(ctap_credential_keys_wipe) struct ctap_credential_keys keys = { 0 };
+        struct ctap_record record;
+        struct ctap_row row;
+        uint8_t opened[sizeof(row.sealed)];
+        struct buf storage = BUF_ON(opened);
+        char name[32];
+
+        if (l->journal.n == 0)
+                return n == 0;
+        if (read_credential(l, &l->journal.credentials[0], &keys, &row, &storage, &record) < 0)
+                return false;
+        return n == 0 || bytes_equal(record.user_name, nth_name(name, n));
+}
+
+/* An array of some pages, each time another one. */
+static struct bytes nth_large_blobs(uint8_t storage[static 8192], uint32_t n) {
+        memset(storage, (int)n, 8192);
+        return BYTES(storage, 5000 + 100 * n);
+}
+
+static int put_large_blobs(struct life *l, uint32_t n) {
+        struct ctap_store *s = store_of(l);
+        uint8_t storage[8192];
+
+        return s->ops->large_blobs_write(s, nth_large_blobs(storage, n));
+}
+
+static bool has_large_blobs(struct life *l, uint32_t n) {
+        struct ctap_store *s = store_of(l);
+        uint8_t storage[8192], want[8192];
+        struct buf got = BUF_ON(storage);
+        uint32_t size = s->ops->large_blobs_size(s);
+
+        if (n == 0)
+                return size == CTAP_LARGE_BLOBS_EMPTY_SIZE;
+        return s->ops->large_blobs_read(s, 0, size, &got) == 0 &&
+               bytes_equal(buf_bytes(&got), nth_large_blobs(want, n));
+}
+
+static int put_settings(struct life *l, uint32_t n) {
+        struct ctap_store *s = store_of(l);
+        struct ctap_settings settings = *s->ops->settings(s);
+
+        settings.persistent_token_epoch = n;
+        settings.n_min_pin_length_rps = 1;
+        memset(settings.min_pin_length_rps[0].b, (int)n, sizeof(struct sha256));
+        return s->ops->set_settings(s, &settings);
+}
+
+static bool has_settings(struct life *l, uint32_t n) {
+        struct ctap_store *s = store_of(l);
+        const struct ctap_settings *settings = s->ops->settings(s);
+
+        return settings->persistent_token_epoch == n && settings->n_min_pin_length_rps == (n > 0) &&
+               settings->min_pin_length_rps[0].b[0] == n;
+}
+
+typedef int put_fn(struct life *l, uint32_t n);
+typedef bool has_fn(struct life *l, uint32_t n);
+
+static void change(struct life *l, struct changed *what, put_fn *put) {
+        what->asked = what->told + 1;
+        save(l);
+        PROMISE(l, put(l, what->asked) == 0);
+        what->told = what->asked;
+        save(l);
+}
+
+static void check(struct life *l, struct changed *what, has_fn *has) {
+        if (!has(l, what->told)) {
+                PROMISE(l, has(l, what->asked));
+                what->told = what->asked;
+        }
+        what->asked = what->told;
+}
+
+static void forget_last(struct life *l) {
+        struct journal *j = &l->journal;
+
+        j->n--;
+        j->deleting = 0;
+        PROMISE(l, j->n_erased < CREDENTIALS_MAX);
+        j->erased[j->n_erased++] = j->credentials[j->n];
+        save(l);
+}
+
+static void delete_last(struct life *l) {
+        struct ctap_store *s = store_of(l);
+        struct ctap_credential_id id;
+
+        l->journal.deleting = 1;
+        save(l);
+        memcpy(id.b, l->journal.credentials[l->journal.n - 1].id, sizeof(id.b));
+        PROMISE(l, s->ops->remove(s, &id) == 0);
+        forget_last(l);
+}
+
+static void manage(struct life *l) {
+        change(l, &l->journal.name, put_name);
+        change(l, &l->journal.large_blobs, put_large_blobs);
+        change(l, &l->journal.settings, put_settings);
+        delete_last(l);
+}
+
+/* A deletion that was cut short has happened or has not. */
+static void settle_deletion(struct life *l) {
+        struct stack_credential copy = l->journal.credentials[l->journal.n - 1];
+
+        if (stack_assert(&l->stack, "crash.test", &copy) == 0x2e) {
+                forget_last(l);
+                return;
+        }
+        PROMISE(l, copy.count > l->journal.credentials[l->journal.n - 1].count);
+        l->journal.credentials[l->journal.n - 1].count = copy.count;
+        l->journal.deleting = 0;
+        save(l);
+}
+
+static void check_managed(struct life *l) {
+        if (l->journal.deleting)
+                settle_deletion(l);
+        check(l, &l->journal.name, has_name);
+        check(l, &l->journal.large_blobs, has_large_blobs);
+        check(l, &l->journal.settings, has_settings);
+        save(l);
+}
+
+/* ---- reset ---- */
+
+static void forget_all(struct life *l) {
+        memcpy(l->journal.erased, l->journal.credentials, sizeof(l->journal.erased));
+        l->journal.n_erased = l->journal.n;
+        l->journal.n = 0;
+        l->journal.deleting = 0;
+        l->journal.name = (struct changed){ 0 };
+        l->journal.large_blobs = (struct changed){ 0 };
+        l->journal.settings = (struct changed){ 0 };
+}
+
 static void reset(struct life *l) {
         l->journal.resetting = 1;
         save(l);
         PROMISE(l, stack_reset(&l->stack) == 0);
-        memcpy(l->journal.erased, l->journal.credentials, sizeof(l->journal.erased));
-        l->journal.n_erased = l->journal.n;
-        l->journal.n = 0;
+        forget_all(l);
         l->journal.resetting = 0;
         save(l);
 }
@@ -119,9 +318,7 @@ static void settle_reset(struct life *l) {
         bool erased = l->journal.n > 0 && stack_assert(&l->stack, "crash.test", &copy) == 0x2e;
 
         if (erased) {
-                memcpy(l->journal.erased, l->journal.credentials, sizeof(l->journal.erased));
-                l->journal.n_erased = l->journal.n;
-                l->journal.n = 0;
+                forget_all(l);
         } else if (l->journal.n > 0) {
                 PROMISE(l, copy.count > l->journal.credentials[0].count);
                 l->journal.credentials[0].count = copy.count;
@@ -133,6 +330,7 @@ static void settle_reset(struct life *l) {
 static void check_survivors(struct life *l) {
         if (l->journal.resetting)
                 settle_reset(l);
+        check_managed(l);
         use_all(l);
         for (uint32_t i = 0; i < l->journal.n_erased; i++) {
                 struct stack_credential c = l->journal.erased[i];
@@ -145,15 +343,16 @@ static void open_stack(struct life *l, const char *tcti) {
         PROMISE(l, stack_open(&l->stack, l->folder, tcti) == 0);
 }
 
-/* One life: whatever is there is used, more is made, everything is erased, and more is made. */
+/* One life: whatever is there is used, more is made, changed, all is erased, and more is made. */
 static void live(struct life *l, const char *tcti) {
         open_stack(l, tcti);
         if (l->journal.resetting)
                 settle_reset(l);
         use_all(l);
         make(l, 1, false, true);
-        make(l, 2, false, false);
+        make(l, 2, true, false);
         use_all(l);
+        manage(l);
         reset(l);
         make(l, 3, false, true);
         use_all(l);

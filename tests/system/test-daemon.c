@@ -73,8 +73,8 @@ static void verify_attestation(const fido_cred_t *cred) {
                 assert_int_equal(fido_cred_verify_self(cred), FIDO_OK);
 }
 
-static struct passkey register_passkey(fido_dev_t *dev, bool discoverable) {
-        fido_cred_t *cred = new_request(discoverable);
+/* Frees the request. */
+static struct passkey register_by(fido_dev_t *dev, fido_cred_t *cred) {
         struct passkey p = { .public = es256_pk_new() };
 
         assert_int_equal(fido_dev_make_cred(dev, cred, NULL), FIDO_OK);
@@ -87,6 +87,10 @@ static struct passkey register_passkey(fido_dev_t *dev, bool discoverable) {
                          FIDO_OK);
         fido_cred_free(&cred);
         return p;
+}
+
+static struct passkey register_passkey(fido_dev_t *dev, bool discoverable) {
+        return register_by(dev, new_request(discoverable));
 }
 
 static fido_assert_t *new_assertion(const struct passkey *allow) {
@@ -200,6 +204,7 @@ static void the_command_line_lists_shows_and_deletes(void **state) {
         struct daemon_kit *k = *state;
         char out[65536], arguments[128];
         struct passkey p[2];
+        fido_cred_t *rq;
         fido_dev_t *dev;
         json_t *list, *c;
 
@@ -208,7 +213,9 @@ static void the_command_line_lists_shows_and_deletes(void **state) {
         assert_string_equal(out, "There are no passkeys on this device.\n");
 
         dev = kit_open_key(k);
-        p[0] = register_passkey(dev, true);
+        rq = new_request(true);
+        assert_int_equal(fido_cred_set_extensions(rq, FIDO_EXT_LARGEBLOB_KEY), FIDO_OK);
+        p[0] = register_by(dev, rq);
         p[1] = register_passkey(dev, false);
 
         assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
@@ -224,10 +231,13 @@ static void the_command_line_lists_shows_and_deletes(void **state) {
         assert_string_equal(json_string_value(json_object_get(c, "rp_id")), "example.com");
         assert_string_equal(json_string_value(json_object_get(c, "user_name")), "alice");
         assert_true(json_is_true(json_object_get(c, "discoverable")));
+        assert_true(json_is_true(json_object_get(c, "large_blob_key")));
+        assert_true(json_is_false(json_object_get(c, "third_party_payment")));
         snprintf(arguments, sizeof(arguments), "show %.8s",
                  json_string_value(json_object_get(c, "credential")));
         assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 0);
         assert_non_null(strstr(out, "discoverable"));
+        assert_non_null(strstr(out, "extensions   largeBlobKey\n"));
 
         snprintf(arguments, sizeof(arguments), "delete %.8s",
                  json_string_value(json_object_get(c, "credential")));
