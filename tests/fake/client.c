@@ -227,24 +227,49 @@ static EVP_PKEY *ec_key(const struct made *made) {
         return from_params("EC", bld);
 }
 
-/* MC20, GA14: over authData || clientDataHash. */
-static void verify_by(struct client *c, EVP_PKEY *pkey, const EVP_MD *hash, struct bytes auth_data,
-                      struct bytes signature) {
+static bool is_signed_by(EVP_PKEY *pkey, const EVP_MD *hash, struct bytes message,
+                         struct bytes signature) {
         EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        int good;
 
         assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, hash, NULL, pkey), 1);
-        assert_int_equal(EVP_DigestVerifyUpdate(ctx, auth_data.data, auth_data.len), 1);
-        assert_int_equal(EVP_DigestVerifyUpdate(ctx, c->client_data_hash, 32), 1);
-        assert_int_equal(EVP_DigestVerifyFinal(ctx, signature.data, signature.len), 1);
+        good = EVP_DigestVerify(ctx, signature.data, signature.len, message.data, message.len);
         EVP_MD_CTX_free(ctx);
+        return good == 1;
+}
+
+bool client_is_signed(const struct made *made, struct bytes message, struct bytes signature) {
+        EVP_PKEY *pkey = made->field == 0 ? rsa_key(made) : ec_key(made);
+        bool good;
+
+        good = is_signed_by(pkey, made->field == 48 ? EVP_sha384() : EVP_sha256(), message,
+                            signature);
+        EVP_PKEY_free(pkey);
+        return good;
+}
+
+/* MC20, GA14: over authData || clientDataHash. */
+static struct bytes signed_message(struct client *c, struct bytes auth_data, struct buf *out) {
+        buf_put(out, auth_data);
+        buf_put(out, BYTES_OF(c->client_data_hash));
+        assert_int_equal(buf_error(out), 0);
+        return buf_bytes(out);
+}
+
+static void verify_by(struct client *c, EVP_PKEY *pkey, const EVP_MD *hash, struct bytes auth_data,
+                      struct bytes signature) {
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf message = BUF_ON(storage);
+
+        assert_true(is_signed_by(pkey, hash, signed_message(c, auth_data, &message), signature));
 }
 
 static void verify(struct client *c, const struct made *made, struct bytes auth_data,
                    struct bytes signature) {
-        EVP_PKEY *pkey = made->field == 0 ? rsa_key(made) : ec_key(made);
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf message = BUF_ON(storage);
 
-        verify_by(c, pkey, made->field == 48 ? EVP_sha384() : EVP_sha256(), auth_data, signature);
-        EVP_PKEY_free(pkey);
+        assert_true(client_is_signed(made, signed_message(c, auth_data, &message), signature));
 }
 
 /* Two INTEGERs in a SEQUENCE and no more; or a number below the modulus and as long as that. */

@@ -111,6 +111,9 @@ void client_read_given(struct client *c, const struct made *made, struct given *
 /* The same of a silent assertion by a key that only the PIN would have made sign. */
 void client_read_probe(struct client *c, const struct made *made, struct given *ret);
 
+/* True if the signature is one by the key of `made`. */
+bool client_is_signed(const struct made *made, struct bytes message, struct bytes signature);
+
 /*
  * Makes a credential of CLIENT_RP for the user, with the PIN where that is demanded; the trace is
  * then empty, and the token, if there was one, as before.

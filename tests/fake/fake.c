@@ -109,13 +109,38 @@ static struct ctap_public_key public_of(EVP_PKEY *pkey, enum ctap_key_type type)
 }
 
 /* NULL: not what keys_create() made. */
-static EVP_PKEY *private_of(struct bytes blob) {
+static EVP_PKEY *decode(struct bytes blob) {
         const uint8_t *at;
 
         if (blob.len < 5 || memcmp(blob.data, "FK", 2) != 0 || blob.data[2] >= _CTAP_KEY_TYPES)
                 return NULL;
         at = blob.data + 4;
         return d2i_AutoPrivateKey(NULL, &at, (long)(blob.len - 4));
+}
+
+/* OpenSSL takes longer to find a decoder than to sign. */
+static void remember_key(struct fake *f, struct bytes blob, EVP_PKEY *pkey) {
+        struct fake_key *k = &f->known[f->n_known++ % ELEMENTSOF(f->known)];
+
+        EVP_PKEY_free(k->pkey);
+        assert_int_equal(EVP_PKEY_up_ref(pkey), 1);
+        k->pkey = pkey;
+        k->len = blob.len;
+        memcpy(k->blob, blob.data, blob.len);
+}
+
+static EVP_PKEY *private_of(struct fake *f, struct bytes blob) {
+        EVP_PKEY *pkey;
+
+        for (size_t i = 0; i < ELEMENTSOF(f->known); i++)
+                if (bytes_equal(blob, BYTES(f->known[i].blob, f->known[i].len))) {
+                        EVP_PKEY_up_ref(f->known[i].pkey);
+                        return f->known[i].pkey;
+                }
+        pkey = decode(blob);
+        if (pkey)
+                remember_key(f, blob, pkey);
+        return pkey;
 }
 
 static EVP_PKEY *new_key(struct fake *f, enum ctap_key_type type) {
@@ -145,6 +170,7 @@ static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_k
         blob.len = (uint16_t)(size + 4);
         *ret_blob = blob;
         *ret_public = public_of(pkey, type);
+        remember_key(f, BYTES(blob.data, blob.len), pkey);
         EVP_PKEY_free(pkey);
         return 0;
 }
@@ -156,7 +182,7 @@ static int keys_public_key(struct ctap_keys *k, struct bytes blob, struct ctap_p
         r = called(of_keys(k), "public_key");
         if (r < 0)
                 return r;
-        pkey = private_of(blob);
+        pkey = private_of(of_keys(k), blob);
         if (!pkey)
                 return -EKEYREJECTED;
         *ret = public_of(pkey, blob.data[2]);
@@ -189,7 +215,7 @@ static int keys_load(struct ctap_keys *k, struct bytes blob, const struct ctap_t
         r = called(f, "load");
         if (r < 0)
                 return r;
-        pkey = private_of(blob);
+        pkey = private_of(of_keys(k), blob);
         if (!pkey)
                 return -EKEYREJECTED;
         r = check_ticket(f, blob.data[3], ticket);
@@ -937,6 +963,8 @@ struct fake *fake_new(void) {
 }
 
 struct fake *fake_free(struct fake *f) {
+        for (size_t i = 0; i < ELEMENTSOF(f->known); i++)
+                EVP_PKEY_free(f->known[i].pkey);
         EVP_PKEY_free(f->attester_key);
         free(f);
         return NULL;

@@ -16,6 +16,13 @@
 #define FAKE_CERTIFICATES 4
 #define FAKE_LARGE_BLOBS  65536
 
+/* A key that was seen. */
+struct fake_key {
+        uint8_t blob[CTAP_KEY_BLOB_MAX];
+        size_t len;
+        struct evp_pkey_st *pkey; /* NULL: there is none */
+};
+
 struct fake {
         struct ctap_env env;
         struct ctap_keys keys;
@@ -31,6 +38,8 @@ struct fake {
         unsigned offered;  /* keys: bits of enum ctap_key_type */
         unsigned n_loaded; /* keys that were loaded and not given up */
         unsigned n_rsa;    /* RSA keys that were made */
+        struct fake_key known[2 * FAKE_ROWS];
+        unsigned n_known; /* that were ever put there */
 
         struct ctap_pin_hash pin; /* keys: meaningless without has_pin */
         bool has_pin;
