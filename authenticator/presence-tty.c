@@ -332,7 +332,6 @@ static bool line_is(const struct presence_tty *t, const char *word) {
         return t->n == strlen(word) && strncasecmp((const char *)t->line.data, word, t->n) == 0;
 }
 
-/* No PIN is as short as a "no" (CTAP 2.3 §6.5.1), which nobody means to spend a try on. */
 static enum ctap_answer answer_of(const struct presence_tty *t) {
         bool yes = t->takes_pin ? t->n > 0 && !line_is(t, "n") && !line_is(t, "no")
                                 : line_is(t, "y") || line_is(t, "yes");
@@ -340,19 +339,30 @@ static enum ctap_answer answer_of(const struct presence_tty *t) {
         return yes ? CTAP_ANSWER_YES : CTAP_ANSWER_NO;
 }
 
+/* Whatever the PIN is: nobody means to spend a try on this. */
+static bool can_be_a_pin(const struct presence_tty *t) {
+        unsigned code_points = 0;
+
+        for (size_t i = 0; i < t->n && i < sizeof(t->line.data); i++)
+                code_points += (t->line.data[i] & 0xc0) != 0x80;
+        return code_points >= CTAP_MIN_PIN_LENGTH && t->n <= sizeof(t->line.data);
+}
+
 static int end_line(struct presence_tty *t, enum ctap_answer *ret, struct ctap_typed_pin *ret_pin) {
-        if (t->takes_pin && t->n > sizeof(t->line.data)) {
+        enum ctap_answer answer = answer_of(t);
+
+        if (t->takes_pin && answer == CTAP_ANSWER_YES && !can_be_a_pin(t)) {
                 forget_line(t);
                 *ret = CTAP_ANSWER_PENDING;
-                return write_all(t->fd, BYTES_TEXT("No PIN is that long. Type the PIN, or only "
-                                                   "Enter to refuse: "));
+                return write_all(t->fd, BYTES_TEXT("A PIN has at least 4 characters and at most 63 "
+                                                   "bytes. Type it, or only Enter to refuse: "));
         }
 
-        *ret = answer_of(t);
-        if (t->takes_pin && *ret == CTAP_ANSWER_YES) {
+        if (t->takes_pin && answer == CTAP_ANSWER_YES) {
                 t->line.len = (uint8_t)t->n;
                 *ret_pin = t->line;
         }
+        *ret = answer;
         forget_line(t);
         presence_tty_echo(t);
         return 0;

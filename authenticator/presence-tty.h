@@ -47,8 +47,8 @@ _must_check_ int presence_tty_ask(struct presence_tty *t, const struct ctap_prom
                                   const char *device_name);
 /*
  * Reads what is there, never blocks. PENDING until there is a whole line; -EIO: it hung up. With a
- * YES to a prompt with `verify` comes what was typed. A line that is too long for any PIN is said to
- * be so, and another one awaited: it costs no try.
+ * YES to a prompt with `verify` comes what was typed. A line that is too short or too long for any PIN
+ * is said to be so, and another one awaited: it costs no try.
  */
 _must_check_ int presence_tty_read(struct presence_tty *t, enum ctap_answer *ret,
                                    struct ctap_typed_pin *ret_pin);

@@ -854,11 +854,10 @@ static void A44_waiting_is_told_while_a_pin_is_asked_for(void **state) {
 static void tty_takes_a_line_for_the_pin_as_it_is(void **state) {
         static const char *const pins[] = {
                 "1234",
-                "y",
-                "yes",
-                " n ",
-                "m\xc3\xbcller",
-                "\xff\xfe",
+                "yes!",
+                " no ",
+                "m\xc3\xbcll",
+                "\xff\xfe\xff\xfe",
                 "123456789012345678901234567890123456789012345678901234567890123"
         };
         struct fixture *f = *state;
@@ -888,29 +887,39 @@ static void type_the_pin(struct fixture *f) {
         type(f, "1234\n");
 }
 
-static void tty_asks_once_more_for_what_is_too_long_for_a_pin(void **state) {
+static void type_no(struct fixture *f) {
+        type(f, "no\n");
+}
+
+static void tty_asks_once_more_for_what_can_be_no_pin(void **state) {
+        static const char again[] =
+                "A PIN has at least 4 characters and at most 63 bytes. Type it, or "
+                "only Enter to refuse: ";
+        char line[5001] = { 0 }, just_too_long[65] = { 0 };
+        const char *const lines[] = { "123",         "y",  "yes",         "m\xc3\xbc\xc3\xbc",
+                                      just_too_long, line, "\xff\x80\x80" };
         struct fixture *f = *state;
         struct later later;
-        char line[5000];
 
+        memset(line, 'x', sizeof(line) - 1);
+        memset(just_too_long, 'x', sizeof(just_too_long) - 1);
         begin_with(f, PRESENCE_TTY, 5000);
-        ask_pin(f);
-        assert_shown(f, "Test key: Sign in to example.com as alice with this computer's passkey? "
-                        "Type the PIN, or only Enter to refuse: ");
-        memset(line, 'x', sizeof(line));
-        assert_int_equal(write(f->tty[1], line, sizeof(line)), sizeof(line));
-        type(f, "\n");
-        start_later(&later, f, type_the_pin);
-        assert_yes_with(f, "1234");
-        pthread_join(later.thread, NULL);
-        assert_shown(f, "No PIN is that long. Type the PIN, or only Enter to refuse: ");
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                ask_pin(f);
+                assert_shown(f, "Test key: Sign in to example.com as alice with this computer's "
+                                "passkey? Type the PIN, or only Enter to refuse: ");
+                type(f, lines[i]);
+                type(f, "\n");
+                start_later(&later, f, type_the_pin);
+                assert_yes_with(f, "1234");
+                pthread_join(later.thread, NULL);
+                assert_shown(f, again);
+        }
 
         ask_pin(f);
-        memset(line, 'x', 64);
-        line[64] = '\n';
-        assert_int_equal(write(f->tty[1], line, 65), 65);
-        start_later(&later, f, type_the_pin);
-        assert_yes_with(f, "1234");
+        type(f, "123\n");
+        start_later(&later, f, type_no);
+        assert_no_pin(f, CTAP_ANSWER_NO);
         pthread_join(later.thread, NULL);
 }
 
@@ -1308,7 +1317,7 @@ int main(void) {
                 TEST(A44_waiting_is_told_while_a_pin_is_asked_for),
                 TEST(tty_takes_a_line_for_the_pin_as_it_is),
                 TEST(tty_takes_nothing_and_no_for_a_refusal_that_costs_no_try),
-                TEST(tty_asks_once_more_for_what_is_too_long_for_a_pin),
+                TEST(tty_asks_once_more_for_what_can_be_no_pin),
                 TEST(tty_takes_no_pin_for_a_question_that_was_just_replaced),
                 TEST(a_pin_is_typed_without_echo_and_nothing_else_is),
                 TEST(while_a_pin_is_typed_no_key_stops_the_daemon),
