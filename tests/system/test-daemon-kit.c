@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -44,7 +46,7 @@ int kit_init(struct daemon_kit *k) {
         struct sockaddr_un a;
         char path[80];
 
-        *k = (struct daemon_kit){ .pid = -1, .notify = -1, .terminal = -1 };
+        *k = (struct daemon_kit){ .pid = -1, .notify = -1, .terminal = -1, .shell = -1 };
         strcpy(k->folder, "/tmp/tpmauthn-daemon-XXXXXX");
         if (!mkdtemp(k->folder))
                 return -1;
@@ -57,13 +59,19 @@ int kit_init(struct daemon_kit *k) {
         return k->notify < 0 ? -1 : bind(k->notify, (const struct sockaddr *)&a, sizeof(a));
 }
 
+static void end_process(pid_t *pid) {
+        if (*pid > 0) {
+                kill(*pid, SIGKILL);
+                waitpid(*pid, NULL, 0);
+        }
+        *pid = -1;
+}
+
 void kit_done(struct daemon_kit *k) {
         char command[80];
 
-        if (k->pid > 0) {
-                kill(k->pid, SIGKILL);
-                waitpid(k->pid, NULL, 0);
-        }
+        end_process(&k->pid);
+        end_process(&k->shell);
         if (k->notify >= 0)
                 close(k->notify);
         if (k->terminal >= 0)
@@ -71,7 +79,7 @@ void kit_done(struct daemon_kit *k) {
         snprintf(command, sizeof(command), "rm -rf %s", k->folder);
         if (system(command) != 0)
                 fprintf(stderr, "%s could not be removed\n", k->folder);
-        k->pid = k->notify = k->terminal = -1;
+        k->notify = k->terminal = -1;
 }
 
 static void run_daemon(const struct daemon_kit *k, char *const *argv) {
@@ -79,9 +87,6 @@ static void run_daemon(const struct daemon_kit *k, char *const *argv) {
         int log;
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        /* The first terminal that the leader of a session opens is the session's. */
-        if (k->terminal >= 0 && (setsid() < 0 || open(ptsname(k->terminal), O_RDWR) < 0))
-                _exit(126);
         snprintf(path, sizeof(path), "%s/log", k->folder);
         log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(log, STDOUT_FILENO);
@@ -90,6 +95,42 @@ static void run_daemon(const struct daemon_kit *k, char *const *argv) {
         setenv("NOTIFY_SOCKET", path, 1);
         execv(TPMAUTHND, argv);
         _exit(127);
+}
+
+/*
+ * Where the leader of a session ends, its terminal hangs up and is as new. The daemon is started by
+ * one that stays, as from a shell, and is the test's own child all the same.
+ */
+static void run_shell(const struct daemon_kit *k, char *const *argv, int tell) {
+        pid_t pid;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        /* The first terminal that the leader of a session opens is the session's. */
+        if (setsid() < 0 || open(ptsname(k->terminal), O_RDWR) < 0)
+                _exit(126);
+        pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0UL);
+        if (pid == 0)
+                run_daemon(k, argv);
+        signal(SIGINT, SIG_IGN);
+        if (write(tell, &pid, sizeof(pid)) != sizeof(pid))
+                _exit(126);
+        for (;;)
+                pause();
+}
+
+static void start_in_shell(struct daemon_kit *k, char *const *argv) {
+        int tell[2];
+
+        end_process(&k->shell);
+        assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
+        k->shell = fork();
+        assert_true(k->shell >= 0);
+        if (k->shell == 0)
+                run_shell(k, argv, tell[1]);
+        close(tell[1]);
+        assert_int_equal(read(tell[0], &k->pid, sizeof(k->pid)), sizeof(k->pid));
+        close(tell[0]);
+        assert_true(k->pid > 0);
 }
 
 static void print_log(const struct daemon_kit *k) {
@@ -142,7 +183,10 @@ void kit_start(struct daemon_kit *k, const char *const *settings) {
         for (; *settings && n < ARGS_MAX - 1; settings++)
                 argv[n++] = *settings;
 
-        k->pid = fork();
+        if (k->terminal >= 0)
+                start_in_shell(k, (char *const *)(uintptr_t)argv);
+        else
+                k->pid = fork();
         assert_true(k->pid >= 0);
         if (k->pid == 0)
                 run_daemon(k, (char *const *)(uintptr_t)argv);

@@ -18,6 +18,7 @@ struct daemon_kit {
         pid_t pid;
         int notify;
         int terminal; /* the master of the daemon's controlling terminal, or -1 */
+        pid_t shell;  /* the leader of its session, which outlives the daemon, or -1 */
 };
 
 /* Makes the folder. kit_done() ends what runs and removes it. 0 or -1. */
