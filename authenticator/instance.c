@@ -75,8 +75,8 @@ struct instance {
         bool provisioning; /* somebody waits for the outcome, under this tag */
         uint32_t provision_tag;
         enum presence_inject presence_now; /* ASK: as configured */
-        unsigned abilities;                /* CTAP_PRESENCE_*: as the worker said last */
-        unsigned plugged_abilities;        /* and as of the present plug cycle */
+        bool verifies;                     /* a person can be verified: as the worker said last */
+        bool plugged_verifies;             /* and as clients know it */
 
         struct simulator *simulator;
         sd_event_source *simulator_io;
@@ -387,7 +387,7 @@ static void plug(struct instance *i) {
         char text[REASON_MAX];
         int r;
 
-        i->plugged_abilities = i->abilities;
+        i->plugged_verifies = i->verifies;
         snprintf(i->full_name, sizeof(i->full_name), "%s%s", i->name,
                  i->facts.simulator ? SIMULATOR_NAME : "");
         r = new_hid(i);
@@ -403,13 +403,11 @@ static void plug(struct instance *i) {
         set_state(i, INSTANCE_READY, "");
 }
 
-static void follow_abilities(struct instance *i) {
-        unsigned changed = i->abilities ^ i->plugged_abilities;
-
-        if (i->state != INSTANCE_READY || !(changed & CTAP_PRESENCE_VERIFY) || client_job(i))
+static void follow_presence(struct instance *i) {
+        if (i->state != INSTANCE_READY || i->verifies == i->plugged_verifies || client_job(i))
                 return;
         log_write(i->options.log, LOG_INFO, i->id, "the PIN can %s be given here: plugged in anew",
-                  i->abilities & CTAP_PRESENCE_VERIFY ? "now" : "no longer");
+                  i->verifies ? "now" : "no longer");
         unplug(i);
         plug(i);
 }
@@ -497,10 +495,9 @@ static void on_status(struct instance *i, struct bytes status) {
         tick(i);
 }
 
-static void on_abilities(struct instance *i, struct bytes abilities) {
-        if (abilities.len == 1)
-                i->abilities = abilities.data[0];
-        follow_abilities(i);
+static void on_verifies(struct instance *i, struct bytes verifies) {
+        i->verifies = verifies.len == 1 && verifies.data[0] == 1;
+        follow_presence(i);
 }
 
 static void on_worker_message(struct instance *i, const struct message *m) {
@@ -514,8 +511,8 @@ static void on_worker_message(struct instance *i, const struct message *m) {
                 on_trouble(i, m->payload);
                 return;
         }
-        if (m->type == WORKER_ABILITIES) {
-                on_abilities(i, m->payload);
+        if (m->type == WORKER_VERIFIES) {
+                on_verifies(i, m->payload);
                 return;
         }
         if (!job)
@@ -531,7 +528,7 @@ static void on_worker_message(struct instance *i, const struct message *m) {
                 on_failed(i, job, m->payload, m->type == WORKER_DENIED);
         job_free(job);
         run_next(i);
-        follow_abilities(i);
+        follow_presence(i);
 }
 
 static int on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -762,7 +759,7 @@ static const char *presence_text(const struct instance *i) {
 
 /* Why nobody can be verified here; NULL if a person can. */
 static const char *why_unverified(const struct instance *i) {
-        if (i->abilities & CTAP_PRESENCE_VERIFY)
+        if (i->verifies)
                 return NULL;
         if (i->presence_now == PRESENCE_INJECT_DENY || i->config->presence == PRESENCE_DENY)
                 return "every question is answered no";

@@ -47,11 +47,12 @@ struct presence {
         uint64_t echo_at; /* when a PIN was being typed: by env_now_ms(); UINT64_MAX: never */
 
         /* The question, while `asking`. */
-        bool asking, passive, verify;
+        bool asking, verify;
         bool on_tty; /* it stands on the terminal */
         bool typed;  /* the answer came from there */
         bool waited; /* waiting(true) was called and waiting(false) was not */
         uint64_t begun;
+        uint64_t yes_ms;     /* since then, and AUTO says yes */
         uint64_t deaf_until; /* on the terminal; 0: it listens */
         uint64_t withdrawn;  /* when a question was last taken from the terminal */
         bool withdrew_pin;   /* which asked for the PIN */
@@ -107,8 +108,8 @@ static void hear(struct presence *p) {
 static uint64_t next_change(const struct presence *p) {
         uint64_t at = p->begun + p->timeout_ms;
 
-        if (p->mode == PRESENCE_AUTO && p->passive && p->begun + p->passive_ms < at)
-                at = p->begun + p->passive_ms;
+        if (p->mode == PRESENCE_AUTO && p->begun + p->yes_ms < at)
+                at = p->begun + p->yes_ms;
         if (p->deaf_until > 0 && p->deaf_until < at)
                 at = p->deaf_until;
         return at;
@@ -149,7 +150,7 @@ static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answ
                 ret->answer = CTAP_ANSWER_NO;
                 return 0;
         case PRESENCE_AUTO:
-                if (!p->passive || now >= p->begun + p->passive_ms)
+                if (now >= p->begun + p->yes_ms)
                         answer_yes(p, ret);
                 return 0;
         case PRESENCE_TTY:
@@ -224,6 +225,13 @@ static int begin_on_tty(struct presence *p, const struct ctap_prompt *prompt) {
         return 0;
 }
 
+/* A passive question is left to other keys first, and who holds on takes as long as it says. */
+static uint64_t yes_ms(const struct presence *p, const struct ctap_prompt *prompt) {
+        uint64_t passive = prompt->passive ? p->passive_ms : 0, hold = prompt->hold_s * 1000u;
+
+        return passive > hold ? passive : hold;
+}
+
 static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         struct presence *p = presence_of(port);
         int r = 0;
@@ -232,7 +240,7 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         hear(p);
         p->begun = env_awake_ms();
         p->typed = false;
-        p->passive = prompt->passive;
+        p->yes_ms = yes_ms(p, prompt);
         p->verify = prompt->verify;
         p->answer.answer = CTAP_ANSWER_PENDING;
         if (p->mode == PRESENCE_TTY)
@@ -320,6 +328,7 @@ static void look_at_tty(struct presence *p) {
         p->tty_is_gone = p->tty_is_gone || (p->tty.fd >= 0 && presence_tty_is_gone(&p->tty));
 }
 
+/* A yes of the simulator's is held on for: auto takes the time, a script has taken it. */
 static unsigned abilities(struct ctap_presence *port) {
         struct presence *p = presence_of(port);
         unsigned verify = p->may_verify ? CTAP_PRESENCE_VERIFY : 0;
@@ -331,7 +340,7 @@ static unsigned abilities(struct ctap_presence *port) {
                 return p->tty_is_gone ? 0 : CTAP_PRESENCE_DISPLAY | verify;
         case PRESENCE_AUTO:
         case PRESENCE_SCRIPT:
-                return p->script.pin.len > 0 ? verify : 0;
+                return CTAP_PRESENCE_HOLD | (p->script.pin.len > 0 ? verify : 0);
         case PRESENCE_DENY:
         case _PRESENCE_MODES:
                 break;

@@ -47,10 +47,10 @@ struct worker {
         /* From here on: the thread's alone. */
         int fd;
         struct buf in, out;
-        uint64_t idle_at;  /* UINT64_MAX: idle already */
-        uint64_t slept;    /* by slept_ms(), when it was looked at last */
-        bool troubled;     /* the loop was told that something ails the TPM */
-        uint8_t abilities; /* as the loop was told */
+        uint64_t idle_at; /* UINT64_MAX: idle already */
+        uint64_t slept;   /* by slept_ms(), when it was looked at last */
+        bool troubled;    /* the loop was told that something ails the TPM */
+        bool verifies;    /* as the loop was told */
 };
 
 /* ---- on the worker thread ---- */
@@ -69,14 +69,15 @@ static void tell_waiting(void *userdata, bool waiting) {
 }
 
 /* What getInfo says from now on: clients that asked before have to ask again. */
-static void tell_abilities(struct worker *w) {
+static void tell_verifies(struct worker *w) {
         struct ctap_presence *port = presence_port(w->presence);
-        uint8_t now = (uint8_t)port->ops->abilities(port);
+        bool verifies = port->ops->abilities(port) & CTAP_PRESENCE_VERIFY;
+        uint8_t payload = verifies;
 
-        if (now == w->abilities)
+        if (verifies == w->verifies)
                 return;
-        w->abilities = now;
-        reply(w, WORKER_ABILITIES, 0, BYTES(&now, 1));
+        w->verifies = verifies;
+        reply(w, WORKER_VERIFIES, 0, BYTES(&payload, 1));
 }
 
 static void run_ctap(struct worker *w, const struct message *job) {
@@ -231,7 +232,7 @@ static void *worker_main(void *userdata) {
                 struct pollfd fds[1 + PRESENCE_WATCHED] = { { .fd = w->fd, .events = POLLIN } };
                 int n;
 
-                tell_abilities(w);
+                tell_verifies(w);
                 presence_watch(w->presence, fds + 1);
                 n = poll(fds, ELEMENTSOF(fds), sleep_time(w));
                 presence_attend(w->presence);

@@ -736,7 +736,7 @@ static void the_pin_may_come_from_the_configuration(void **state) {
 
         f->pin = (struct ctap_typed_pin){ 4, "2468" };
         begin_mode(f, PRESENCE_AUTO);
-        assert_int_equal(abilities(f), CTAP_PRESENCE_VERIFY);
+        assert_true(abilities(f) & CTAP_PRESENCE_VERIFY);
         ask_pin(f);
         assert_yes_with(f, "2468");
 
@@ -758,7 +758,7 @@ static void a_pin_is_of_at_most_63_bytes(void **state) {
         begin_mode(f, PRESENCE_AUTO);
         assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_PIN, BYTES_TEXT(pin)),
                          -EMSGSIZE);
-        assert_int_equal(abilities(f), 0);
+        assert_false(abilities(f) & CTAP_PRESENCE_VERIFY);
         pin[CTAP_PIN_BYTES_MAX] = '\0';
         inject_pin(f, PRESENCE_INJECT_PIN, pin);
         ask_pin(f);
@@ -792,11 +792,11 @@ static void each_mode_can_verify_or_not(void **state) {
         inject(f, PRESENCE_INJECT_ASK);
         assert_int_equal(abilities(f), on_tty);
         inject(f, PRESENCE_INJECT_AUTO);
-        assert_int_equal(abilities(f), 0);
+        assert_int_equal(abilities(f), CTAP_PRESENCE_HOLD);
         inject_pin(f, PRESENCE_INJECT_PIN, "1234");
-        assert_int_equal(abilities(f), CTAP_PRESENCE_VERIFY);
+        assert_int_equal(abilities(f), CTAP_PRESENCE_HOLD | CTAP_PRESENCE_VERIFY);
         inject(f, PRESENCE_INJECT_NO_PIN);
-        assert_int_equal(abilities(f), 0);
+        assert_int_equal(abilities(f), CTAP_PRESENCE_HOLD);
         f->presence = presence_free(f->presence);
 
         f->verify_off = true;
@@ -806,7 +806,19 @@ static void each_mode_can_verify_or_not(void **state) {
 
         begin_mode(f, PRESENCE_SCRIPT);
         inject_pin(f, PRESENCE_INJECT_PIN, "1234");
-        assert_int_equal(abilities(f), 0);
+        assert_int_equal(abilities(f), CTAP_PRESENCE_HOLD);
+}
+
+/* The yes of the simulator, which needs nobody's finger for it. */
+static void RS3_auto_holds_on_for_as_long_as_it_takes(void **state) {
+        const struct ctap_prompt prompt = { .ask = CTAP_ASK_RESET, .hold_s = 1 };
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_with(f, PRESENCE_AUTO, 3000);
+        assert_int_equal(f->port->ops->begin(f->port, &prompt), 0);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+        assert_in_range(ms, 990, 2000);
 }
 
 static void a_question_is_waited_for_as_it_was_asked(void **state) {
@@ -1312,6 +1324,7 @@ int main(void) {
                 TEST(a_pin_is_of_at_most_63_bytes),
                 TEST(who_says_too_much_is_told),
                 TEST(each_mode_can_verify_or_not),
+                TEST(RS3_auto_holds_on_for_as_long_as_it_takes),
                 TEST(a_question_is_waited_for_as_it_was_asked),
                 TEST(A36_cancel_ends_the_wait_for_a_pin_within_100_ms),
                 TEST(A44_waiting_is_told_while_a_pin_is_asked_for),

@@ -674,11 +674,10 @@ static void a_worker_that_was_told_to_end_is_joined(void **state) {
         assert_int_equal(part.n_connected, 0);
 }
 
-static void await_abilities(struct fixture *f, unsigned want) {
+static void await_verifies(struct fixture *f, uint8_t want) {
         await(f);
-        assert_int_equal(f->m.type, WORKER_ABILITIES);
-        assert_int_equal(f->m.payload.len, 1);
-        assert_int_equal(f->m.payload.data[0], want);
+        assert_int_equal(f->m.type, WORKER_VERIFIES);
+        assert_bytes_equal(f->m.payload, BYTES(&want, 1));
 }
 
 static void say(struct fixture *f, enum presence_inject what) {
@@ -692,15 +691,15 @@ static void an_idle_worker_tells_when_a_person_can_be_verified_and_when_not(void
 
         open_worker(f, PRESENCE_SCRIPT);
         say(f, PRESENCE_INJECT_PIN);
-        await_abilities(f, CTAP_PRESENCE_VERIFY);
+        await_verifies(f, 1);
         say(f, PRESENCE_INJECT_PIN);
         say(f, PRESENCE_INJECT_AUTO);
         say(f, PRESENCE_INJECT_DENY);
-        await_abilities(f, 0);
+        await_verifies(f, 0);
         say(f, PRESENCE_INJECT_ASK);
-        await_abilities(f, CTAP_PRESENCE_VERIFY);
+        await_verifies(f, 1);
         say(f, PRESENCE_INJECT_NO_PIN);
-        await_abilities(f, 0);
+        await_verifies(f, 0);
 
         /* Nothing else was said in between, and nothing is said of what stays as it is. */
         say(f, PRESENCE_INJECT_NO);
@@ -722,7 +721,7 @@ static void what_a_person_can_do_is_told_after_the_question_that_is_up(void **st
         await(f);
         assert_int_equal(f->m.type, WORKER_ANSWER);
         assert_bytes_equal(f->m.payload, BYTES("\0", 1));
-        await_abilities(f, CTAP_PRESENCE_VERIFY);
+        await_verifies(f, 1);
 }
 
 static void a_terminal_that_hangs_up_is_noticed_by_an_idle_worker(void **state) {
@@ -731,11 +730,11 @@ static void a_terminal_that_hangs_up_is_noticed_by_an_idle_worker(void **state) 
 
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, tty), 0);
         start_on(f, PRESENCE_TTY, tty[0]);
-        await_abilities(f, CTAP_PRESENCE_DISPLAY | CTAP_PRESENCE_VERIFY);
+        await_verifies(f, 1);
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
         assert_int_equal(f->m.type, WORKER_OPENED);
         close(tty[1]);
-        await_abilities(f, 0);
+        await_verifies(f, 0);
         f->worker = worker_free(f->worker);
         close(tty[0]);
 }
