@@ -13,9 +13,10 @@
 #include "authenticator/protocol.h"
 
 static json_t *describe(const struct ctap_pin_info *i) {
-        return json_pack("{s:b,s:b,s:b,s:i,s:i,s:b}", "set", i->is_set, "must_change",
+        return json_pack("{s:b,s:b,s:b,s:i,s:i,s:i,s:b}", "set", i->is_set, "must_change",
                          i->must_change, "latched", i->is_latched, "retries", (int)i->retries,
-                         "min_length", (int)i->min_length, "complex", i->complex);
+                         "uv_retries", (int)i->uv_retries, "min_length", (int)i->min_length,
+                         "complex", i->complex);
 }
 
 static json_t *failed(const char *what, enum ctap_status s) {

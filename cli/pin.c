@@ -25,6 +25,9 @@ static void print_pin(const json_t *pin) {
                 puts("It must be changed before it can be used: tpmauthn pin change");
         if (json_is_true(json_object_get(pin, "latched")))
                 puts("Three wrong ones in a row: no more is tried until tpmauthn replug.");
+        else if (json_integer_value(json_object_get(pin, "uv_retries")) == 0)
+                puts("It was typed wrong too often where the daemon asks for it, which it does again\n"
+                     "once the right one was given to a browser or to tpmauthn pin change.");
         printf("A PIN has at least %d characters.\n",
                (int)json_integer_value(json_object_get(pin, "min_length")));
         if (json_is_true(json_object_get(pin, "complex")))

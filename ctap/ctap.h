@@ -64,6 +64,7 @@ struct ctap_pin_info {
         bool must_change; /* forcePINChange */
         bool is_latched;  /* three wrong ones in a row: nothing is tried until the next power-up */
         uint8_t retries;  /* 0: blocked until a reset */
+        uint8_t uv_retries; /* 0: it is not asked for here until it was given right elsewhere */
         uint8_t min_length; /* code points */
         bool complex;       /* a new one obeys pin-complexity.h */
 };

@@ -399,6 +399,7 @@ enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret) {
         r = retries(c, &info.retries);
         if (r < 0)
                 return ctap_status_from_errno(r);
+        info.uv_retries = settings(c)->uv_retries;
         info.must_change = settings(c)->force_pin_change;
         info.min_length = settings(c)->min_pin_length;
         info.complex = settings(c)->pin_complexity;

@@ -11,10 +11,22 @@
 #include "ctap/command.h"
 #include "ctap/confirm.h"
 
-/* A person who reads "erase everything?" needs no time window to be protected by (RS1). */
+#define LONG_TOUCH_SECONDS 5 /* RS3 */
+
+static bool takes_long_touch(const struct ctap *c) {
+        return c->env.store->ops->settings(c->env.store)->long_touch_for_reset;
+}
+
+/*
+ * A person who reads "erase everything?" needs no time window to be protected by (RS1). Where nobody
+ * can hold on for long, and that was asked for, no client resets anything; the owner's tool does.
+ */
 static bool reset_is_allowed(const struct ctap *c) {
-        return (c->env.presence->ops->abilities(c->env.presence) & CTAP_PRESENCE_DISPLAY) ||
-               ctap_now_ms(c) < c->reset_until_ms;
+        const unsigned abilities = c->env.presence->ops->abilities(c->env.presence);
+
+        if (takes_long_touch(c) && !(abilities & CTAP_PRESENCE_HOLD))
+                return false;
+        return (abilities & CTAP_PRESENCE_DISPLAY) || ctap_now_ms(c) < c->reset_until_ms;
 }
 
 static int erase(struct ctap *c) {
@@ -33,7 +45,10 @@ static int erase(struct ctap *c) {
 
 enum ctap_status ctap_reset(struct ctap *c, const struct ctap_call *call _unused_,
                             struct cbor_writer *out _unused_) {
-        const struct ctap_prompt prompt = { .ask = CTAP_ASK_RESET };
+        const struct ctap_prompt prompt = {
+                .ask = CTAP_ASK_RESET,
+                .hold_s = takes_long_touch(c) ? LONG_TOUCH_SECONDS : 0,
+        };
         enum ctap_status s;
 
         if (!reset_is_allowed(c))

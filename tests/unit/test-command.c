@@ -326,6 +326,23 @@ static void U4_a_yes_does_not_outlive_the_device_it_was_said_to(void **state) {
         assert_int_equal(c->fake->n_rows, 0);
 }
 
+/* As it is at each message: the settings may change between two of them. */
+static void U11_what_the_settings_say_of_always_uv_counts_at_once(void **state) {
+        uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40 };
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf reply = BUF_ON(storage);
+        struct client *c = *state;
+
+        apdu[7 + 32] = 1; /* a site, not a dummy */
+        c->fake->settings.always_uv = true;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        assert_bytes_equal(buf_bytes(&reply), BYTES("\x69\x85", 2));
+        assert_int_equal(c->fake->n_prompts, 0);
+        c->fake->settings.always_uv = false;
+        ctap_u2f(c->ctap, c->channel, BYTES_OF(apdu), &reply);
+        assert_int_equal(c->fake->n_rows, 1);
+}
+
 static void U4_a_u2f_question_expires(void **state) {
         uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40 };
         uint8_t storage[CTAP_REPLY_MAX];
@@ -363,6 +380,7 @@ int main(void) {
                 client_unit_test(an_announced_size_that_cannot_be_is_refused),
                 client_unit_test(U4_a_ctap2_command_that_asks_nobody_leaves_a_u2f_question_alone),
                 client_unit_test(U4_a_ctap2_question_withdraws_a_u2f_question),
+                client_unit_test(U11_what_the_settings_say_of_always_uv_counts_at_once),
                 client_unit_test(U4_a_u2f_question_expires),
                 client_unit_test(U4_a_yes_does_not_outlive_the_device_it_was_said_to),
                 client_unit_test(U4_unplugging_takes_a_u2f_question_away),

@@ -74,6 +74,7 @@ static void CP1_the_pin_and_its_tries_outlive_the_program(void **state) {
         assert_true(describe(c).is_set);
         assert_true(describe(c).must_change);
         assert_int_equal(describe(c).retries, 7);
+        assert_int_equal(describe(c).uv_retries, 3);
         assert_int_equal(c->fake->settings.pin_length, 4);
 
         c->fake->settings.force_pin_change = false;
@@ -544,6 +545,24 @@ static void CP21_the_least_can_be_raised(void **state) {
         assert_true(is_pin(c, "123456"));
 }
 
+/* What is still there is not looked at: setMinPINLength sees to that (AC5f). */
+static void CP20_a_new_pin_obeys_the_complexity_policy(void **state) {
+        struct client *c = *state;
+        struct platform p;
+
+        c->fake->settings.pin_complexity = true;
+        assert_true(describe(c).complex);
+        assert_status(pin_set(c, &p, 2, PIN), CTAP2_ERR_PIN_POLICY_VIOLATION);
+        assert_status(set(c, PIN), CTAP2_ERR_PIN_POLICY_VIOLATION);
+        assert_status(pin_set(c, &p, 1, "1243"), CTAP_OK);
+        assert_status(pin_change(c, &p, 1, "1243", PIN), CTAP2_ERR_PIN_POLICY_VIOLATION);
+        assert_status(change(c, "1243", PIN), CTAP2_ERR_PIN_POLICY_VIOLATION);
+        assert_status(pin_change(c, &p, 1, WRONG, PIN), CTAP2_ERR_PIN_INVALID);
+        assert_true(is_pin(c, "1243"));
+        c->fake->settings.pin_complexity = false;
+        assert_status(change(c, "1243", PIN), CTAP_OK);
+}
+
 /* ---- the owner's own tool ---- */
 
 static void the_owner_sets_and_changes_by_the_same_rules(void **state) {
@@ -865,6 +884,7 @@ int main(void) {
                 client_unit_test(CP21_the_most_is_63_bytes),
                 client_unit_test(CP21_what_is_no_text_is_no_pin),
                 test_with_pin(CP21_the_least_can_be_raised),
+                client_unit_test(CP20_a_new_pin_obeys_the_complexity_policy),
                 client_unit_test(the_owner_sets_and_changes_by_the_same_rules),
                 client_unit_test(a_failed_description_says_nothing),
                 test_with_pin(a_change_costs_one_command_of_the_device),

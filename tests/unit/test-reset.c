@@ -73,6 +73,28 @@ static void RS2_nothing_is_erased_without_a_yes(void **state) {
         }
 }
 
+static void RS3_a_long_touch_is_asked_for_where_it_was_turned_on(void **state) {
+        struct client *c = *state;
+
+        c->fake->abilities = CTAP_PRESENCE_DISPLAY | CTAP_PRESENCE_HOLD;
+        assert_int_equal(reset(c), CTAP_OK);
+        assert_int_equal(c->fake->prompt.hold_s, 0);
+        c->fake->settings.long_touch_for_reset = true;
+        assert_int_equal(reset(c), CTAP_OK);
+        assert_int_equal(c->fake->prompt.hold_s, 5);
+        assert_int_equal(reset(c), CTAP_OK); /* which turned it off */
+        assert_int_equal(c->fake->prompt.hold_s, 0);
+}
+
+static void RS3_where_nobody_can_hold_on_that_long_there_is_no_reset(void **state) {
+        struct client *c = *state;
+
+        c->fake->abilities = CTAP_PRESENCE_DISPLAY;
+        c->fake->settings.long_touch_for_reset = true;
+        assert_int_equal(reset(c), CTAP2_ERR_NOT_ALLOWED);
+        assert_string_equal(c->fake->trace, "");
+}
+
 static void RS4_erases_after_the_question(void **state) {
         struct client *c = *state;
         struct made made;
@@ -176,6 +198,8 @@ int main(void) {
                 client_unit_test(RS1_never_plugged_in_is_no_window),
                 client_unit_test(RS1_with_a_display_at_any_time),
                 client_unit_test(RS2_nothing_is_erased_without_a_yes),
+                client_unit_test(RS3_a_long_touch_is_asked_for_where_it_was_turned_on),
+                client_unit_test(RS3_where_nobody_can_hold_on_that_long_there_is_no_reset),
                 client_unit_test(RS4_erases_after_the_question),
                 client_unit_test(RS4_what_was_said_to_u2f_is_forgotten),
                 client_unit_test(RS4_a_failure_is_said_and_keeps_what_there_was),
