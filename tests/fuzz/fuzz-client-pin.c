@@ -197,7 +197,7 @@ static void check_token(struct model *m, const struct before *b, uint8_t status,
         require(status == CTAP_OK && knew);
         require(b->count < CTAP_PIN_TRIES_MAX && b->mismatches < 3);
         require(!world(m)->settings.force_pin_change);
-        require(t->permissions != 0 && (t->permissions & ~3) == 0);
+        require(t->permissions != 0 && (t->permissions & ~0x37) == 0);
         require(t->ticket.len > 0 && t->user_verified && !t->was_used);
 }
 
