@@ -294,10 +294,14 @@ static enum ctap_status get_pin_token(struct ctap *c, const struct request *rq,
 }
 
 /* What is there to be given (CP29): be is not, for there is no bioEnrollment. */
-#define AVAILABLE (FOR_A_SITE | CTAP_PERMISSION_CM | CTAP_PERMISSION_PCMR)
+static uint8_t available(const struct ctap *c) {
+        return FOR_A_SITE | CTAP_PERMISSION_CM | CTAP_PERMISSION_ACFG | CTAP_PERMISSION_PCMR |
+               (ctap_has_large_blobs(c) ? CTAP_PERMISSION_LBW : 0);
+}
 
 /* CP24, CP28, CP29, in this order. */
-static enum ctap_status read_permissions(const struct request *rq, uint8_t *ret) {
+static enum ctap_status read_permissions(const struct ctap *c, const struct request *rq,
+                                         uint8_t *ret) {
         const uint8_t asked = (uint8_t)(rq->permissions.integer & DEFINED);
 
         if (rq->permissions.integer < 0 || asked == 0)
@@ -306,7 +310,7 @@ static enum ctap_status read_permissions(const struct request *rq, uint8_t *ret)
                 return CTAP2_ERR_MISSING_PARAMETER;
         if (rq->rp_id.string.len > CTAP_RP_ID_MAX)
                 return CTAP1_ERR_INVALID_PARAMETER; /* makeCredential takes no longer one */
-        if (asked & ~AVAILABLE)
+        if (asked & ~available(c))
                 return CTAP2_ERR_UNAUTHORIZED_PERMISSION;
         if ((asked & CTAP_PERMISSION_PCMR) && asked != CTAP_PERMISSION_PCMR)
                 return CTAP2_ERR_UNAUTHORIZED_PERMISSION;
@@ -319,7 +323,7 @@ static enum ctap_status get_token_by_pin(struct ctap *c, const struct request *r
         enum ctap_status s;
         uint8_t permissions;
 
-        s = read_permissions(rq, &permissions);
+        s = read_permissions(c, rq, &permissions);
         if (s != CTAP_OK)
                 return s;
         return exchange_pin_for_token(c, rq, permissions, CTAP2_ERR_PIN_POLICY_VIOLATION, out);
@@ -368,7 +372,7 @@ static enum ctap_status get_token_by_uv(struct ctap *c, const struct request *rq
         _cleanup_(gift_wipe) struct gift g = { 0 };
         enum ctap_status s;
 
-        s = read_permissions(rq, &g.permissions);
+        s = read_permissions(c, rq, &g.permissions);
         if (s == CTAP_OK)
                 s = check_uv(c);
         if (s == CTAP_OK)

@@ -750,7 +750,8 @@ static void CP28_undefined_bits_are_ignored(void **state) {
 }
 
 static void CP29_what_cannot_be_granted_is_refused_whatever_else_is_asked(void **state) {
-        const unsigned there = CTAP_PERMISSION_MC | CTAP_PERMISSION_GA | CTAP_PERMISSION_CM;
+        const unsigned there = CTAP_PERMISSION_MC | CTAP_PERMISSION_GA | CTAP_PERMISSION_CM |
+                               CTAP_PERMISSION_LBW | CTAP_PERMISSION_ACFG;
         struct client *c = *state;
         unsigned n_granted = 0;
         char text[8];
@@ -763,6 +764,9 @@ static void CP29_what_cannot_be_granted_is_refused_whatever_else_is_asked(void *
                               good ? CTAP_OK : CTAP2_ERR_UNAUTHORIZED_PERMISSION);
                 n_granted += good;
         }
+        c->ctap->options.max_large_blobs = 0;
+        assert_status(permit(c, "16", NULL), CTAP2_ERR_UNAUTHORIZED_PERMISSION);
+        assert_status(permit(c, "20", NULL), CTAP2_ERR_UNAUTHORIZED_PERMISSION);
         assert_int_equal(fake_calls(c->fake, "pin_verify"), n_granted);
 }
 
