@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "authenticator/log.h"
+#include "authenticator/store.h"
 #include "authenticator/util.h"
 #include "build-config.h"
 
@@ -111,7 +112,7 @@ static void print_uint32(const void *field, FILE *to) {
 static int parse_large_blobs(const char *text, void *field) {
         uint64_t v;
 
-        if (parse_number(text, 0, 1048576, &v) < 0 || (v > 0 && v < 1024))
+        if (parse_number(text, 0, STORE_LARGE_BLOBS_MAX, &v) < 0 || (v > 0 && v < 1024))
                 return -EINVAL;
         *(uint32_t *)field = (uint32_t)v;
         return 0;

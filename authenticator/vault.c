@@ -119,8 +119,8 @@ static int check_ready(const struct vault *v) {
 
 /*
  * A client hears that the key store is full only where it wanted to add to it, or to what a credential
- * says: elsewhere a full disk is a failure like any other (CTAP 2.3 §8.2). So it is for large blobs,
- * whose own status for it is about the capacity that was announced (LB4).
+ * says, and of large blobs where it wrote some: elsewhere a full disk is a failure like any other (CTAP
+ * 2.3 §8.2).
  */
 static int not_full(int r) {
         return r == -ENOSPC ? -EIO : r;
@@ -262,7 +262,7 @@ static int port_large_blobs_write(struct ctap_store *port, struct bytes array) {
         struct vault *v = vault_of(port);
         int r = check_ready(v);
 
-        return r < 0 ? r : not_full(store_large_blobs_write(v->store, array));
+        return r < 0 ? r : store_large_blobs_write(v->store, array);
 }
 
 static uint32_t port_remaining(struct ctap_store *port) {

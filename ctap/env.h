@@ -308,7 +308,10 @@ struct ctap_store_ops {
         /* Appends `n` bytes of it from `offset` on, which are there. -EINVAL: they are not. */
         _must_check_ int (*large_blobs_read)(struct ctap_store *s, uint32_t offset, uint32_t n,
                                              struct buf *out);
-        /* Puts a whole array in its place, or, if anything fails, leaves the old one (LB9). */
+        /*
+         * Puts a whole array in its place, or, if anything fails, leaves the old one (LB9).
+         * -ENOSPC: the disk is full.
+         */
         _must_check_ int (*large_blobs_write)(struct ctap_store *s, struct bytes array);
         /* How many more discoverable credentials fit. Never asks the device. */
         uint32_t (*remaining)(struct ctap_store *s);

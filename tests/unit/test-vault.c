@@ -614,7 +614,7 @@ static void an_unlocked_state_is_completed(void **state) {
         assert_int_equal(w->part.n_completed, 1);
 }
 
-/* 0x28 is for a credential that has no room. */
+/* 0x28 is for a credential that has no room, 0x18 for large blobs. */
 static void CM10_a_full_disk_is_told_as_such_where_a_credential_is_made_or_changed(void **state) {
         const struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
         const struct ctap_secret_blob secret = { .len = 300 };
@@ -634,7 +634,7 @@ static void CM10_a_full_disk_is_told_as_such_where_a_credential_is_made_or_chang
         assert_int_equal(p->ops->set_settings(p, &settings), -EIO);
         assert_int_equal(p->ops->set_cred_random(p, &row.id, &secret, &secret), -EIO);
         assert_int_equal(p->ops->remove(p, &row.id), -EIO);
-        assert_int_equal(p->ops->large_blobs_write(p, BYTES_OF(blobs)), -EIO);
+        assert_int_equal(p->ops->large_blobs_write(p, BYTES_OF(blobs)), -ENOSPC);
         row.sealed_len = 1;
         assert_int_equal(p->ops->update(p, &row), -ENOSPC);
         row = make_row(1, 0);
