@@ -93,7 +93,7 @@ static bool must_change(const struct request *rq, const struct ctap_settings *be
 static enum ctap_status set_min_pin_length(struct ctap *c, const struct request *rq,
                                            struct ctap_settings *s) {
         const struct ctap_settings before = *s;
-        const bool is_set = before.pin_length > 0; /* in no doubt: a token was asked for */
+        const bool is_set = before.pin_length > 0; /* in no doubt: authorize() looked */
         const int64_t length =
                 has(&rq->min_pin_length) ? rq->min_pin_length.integer : before.min_pin_length;
         enum ctap_status status;

@@ -409,10 +409,10 @@ static const struct subcommand {
         [0x01] = { .run = get_metadata, .only_reads = true },
         [0x02] = { .run = list_rps, .only_reads = true },
         [0x03] = { .next = CTAP_WALK_RPS },
-        [0x04] = { list_credentials, rp_params, ELEMENTSOF(rp_params), .only_reads = true },
+        [0x04] = { list_credentials, rp_params, ELEMENTSOF(rp_params), true, 0 },
         [0x05] = { .next = CTAP_WALK_CREDENTIALS },
-        [0x06] = { delete_credential, credential_params, ELEMENTSOF(credential_params) },
-        [0x07] = { update_user, user_params, ELEMENTSOF(user_params) },
+        [0x06] = { delete_credential, credential_params, ELEMENTSOF(credential_params), false, 0 },
+        [0x07] = { update_user, user_params, ELEMENTSOF(user_params), false, 0 },
 };
 
 static const struct subcommand *find_subcommand(int64_t number) {

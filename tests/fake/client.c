@@ -580,8 +580,8 @@ void client_get_token(struct client *c, unsigned protocol, uint8_t permissions, 
 static const struct authorized {
         uint8_t command;
         uint8_t param, protocol;
-        enum ctap_permission permission;
-        const char *rp_id; /* of a token for it; NULL: of none */
+        uint8_t permission; /* enum ctap_permission */
+        const char *rp_id;  /* of a token for it; NULL: of none */
 } authorized[] = {
         { 0x01, 8, 9, CTAP_PERMISSION_MC, CLIENT_RP },
         { 0x02, 6, 7, CTAP_PERMISSION_GA, CLIENT_RP },
@@ -678,8 +678,8 @@ static void get_bad_token(struct client *c, const struct authorized *a, enum cli
         const uint8_t all = 0x37; /* that may come together */
 
         client_get_token(c, 2,
-                         flaw == CLIENT_FLAW_NO_PERMISSION ? (uint8_t)(all & ~a->permission)
-                                                           : (uint8_t)a->permission,
+                         flaw == CLIENT_FLAW_NO_PERMISSION ? all & (uint8_t)~a->permission
+                                                           : a->permission,
                          flaw == CLIENT_FLAW_OTHER_SITE ? "other.example" : a->rp_id);
         if (flaw == CLIENT_FLAW_OTHER_VALUE)
                 c->platform.token[31] ^= 1;
@@ -709,7 +709,7 @@ void client_verify_badly(struct client *c, enum client_flaw flaw) {
                 ctap_end_token(c->ctap);
         if (flaw == CLIENT_FLAW_REPLACED) {
                 old = c->platform;
-                client_get_token(c, 2, (uint8_t)a->permission, a->rp_id);
+                client_get_token(c, 2, a->permission, a->rp_id);
                 c->platform = old;
         }
         if (flaw == CLIENT_FLAW_LATE)

@@ -860,7 +860,7 @@ static void step_token(struct model *m, struct cursor *c) {
         m->has_platform = true;
 }
 
-/* No walk lives through what can change it: today a restart, one day a command. */
+/* No walk lives through what can change it: a restart, or authenticatorConfig. */
 static void step_always_uv(struct model *m) {
         m->ctap->options.always_uv = !m->ctap->options.always_uv;
         ctap_forget_walk(m->ctap);
