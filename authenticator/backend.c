@@ -32,8 +32,9 @@ enum step {
         STEP_STORE = 1 << 0,
         STEP_TPM = 1 << 1, /* the first contact */
         STEP_VAULT = 1 << 2,
-        STEP_CTAP = 1 << 3,
-        STEP_ANY = 15,
+        STEP_ATTESTER = 1 << 3, /* which tells its reason by itself */
+        STEP_CTAP = 1 << 4,
+        STEP_ANY = 31,
 };
 
 struct backend {
@@ -46,6 +47,7 @@ struct backend {
         int simulator_fd;
         struct tpm *tpm;
         struct vault *vault;
+        struct attester *attester;
         struct ctap *ctap;
         struct backend_facts facts;
 };
@@ -74,6 +76,7 @@ struct backend *backend_free(struct backend *b) {
 
 void backend_close(struct backend *b) {
         b->ctap = ctap_free(b->ctap);
+        b->attester = attester_close(b->attester);
         b->vault = vault_close(b->vault);
         if (b->tpm && b->options.private_simulator)
                 tpm_shutdown(b->tpm);
@@ -230,6 +233,16 @@ static bool answers_by_itself(enum presence_mode mode) {
         return mode == PRESENCE_AUTO || mode == PRESENCE_SCRIPT;
 }
 
+static const uint8_t *aaguid_of(const struct backend *b) {
+        return b->facts.simulator ? aaguid_simulator : aaguid_tpm;
+}
+
+static int open_attester(struct backend *b, struct buf *reason) {
+        const struct attester_options *o = &b->options.attester;
+
+        return o->key && *o->key ? attester_open(o, aaguid_of(b), reason, &b->attester) : 0;
+}
+
 static int open_ctap(struct backend *b) {
         const struct ctap_env env = {
                 .keys = vault_keys(b->vault),
@@ -237,6 +250,7 @@ static int open_ctap(struct backend *b) {
                 .presence = b->options.presence,
                 .clock = &b->clock,
                 .rng = &b->rng,
+                .attester = attester_port(b->attester),
         };
         struct ctap_options options = {
                 .firmware_version = TPMAUTHN_FIRMWARE_VERSION,
@@ -247,8 +261,7 @@ static int open_ctap(struct backend *b) {
                 .ctap_2_3 = b->options.ctap_2_3,
         };
 
-        memcpy(options.aaguid, b->facts.simulator ? aaguid_simulator : aaguid_tpm,
-               sizeof(options.aaguid));
+        memcpy(options.aaguid, aaguid_of(b), sizeof(options.aaguid));
         return ctap_new(&env, &options, &b->ctap);
 }
 
@@ -322,7 +335,8 @@ static int open_vault(struct backend *b, struct bytes owner_auth, enum step *ret
         return vault_open(b->store, b->tpm, owner_auth, &b->vault);
 }
 
-static int open_steps(struct backend *b, struct bytes owner_auth, enum step *ret_step) {
+static int open_steps(struct backend *b, struct bytes owner_auth, enum step *ret_step,
+                      struct buf *reason) {
         int r;
 
         *ret_step = STEP_STORE;
@@ -338,6 +352,11 @@ static int open_steps(struct backend *b, struct bytes owner_auth, enum step *ret
                 return -EPERM;
 
         r = open_vault(b, owner_auth, ret_step);
+        if (r < 0)
+                return r;
+
+        *ret_step = STEP_ATTESTER;
+        r = open_attester(b, reason);
         if (r < 0)
                 return r;
 
@@ -375,11 +394,11 @@ int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, s
         b->simulator_fd = simulator_fd;
         b->facts = (struct backend_facts){ 0 };
 
-        r = open_steps(b, owner_auth, &step);
+        r = open_steps(b, owner_auth, &step, out);
         if (r < 0) {
                 if (is_wrong_password(step, r, owner_auth))
                         r = refuse_password(b, out);
-                else
+                else if (step != STEP_ATTESTER)
                         explain(b, step, r, out);
                 backend_close(b);
                 /* The device that may not be opened is no question of a password. */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "authenticator/attester.h"
 #include "authenticator/log.h"
 #include "authenticator/presence.h"
 #include "authenticator/store.h"
@@ -29,6 +30,7 @@ struct backend_options {
         bool always_uv;
         bool locked;
         bool ctap_2_3;
+        struct attester_options attester; /* its key is NULL or empty: there is none */
         struct tpm_options tpm; /* its log callback and its fd are set when it is opened */
         bool private_simulator; /* the TPM is a simulator that ends with this process */
         enum presence_mode presence_mode;

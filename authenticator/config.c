@@ -57,6 +57,13 @@ static int parse_optional_path(const char *text, void *field) {
         return *text && text[0] != '/' ? -EINVAL : parse_optional(text, field);
 }
 
+/* Names of hosts as they stand in a certificate or in a browser's request: lower case, ASCII. */
+static int parse_rp_ids(const char *text, void *field) {
+        if (text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-. \t")])
+                return -EINVAL;
+        return parse_optional(text, field);
+}
+
 static int parse_device(const char *text, void *field) {
         if (strcmp(text, "uhid") != 0 && strncmp(text, "uhid:/", 6) != 0 &&
             strncmp(text, "socket:/", 8) != 0)
@@ -289,6 +296,16 @@ static const struct config_key {
         { "policy", "large-blobs", parse_large_blobs, print_uint32,
           offsetof(struct config, large_blobs), "65536", "0 or a number from 1024 to 1048576",
           "bytes that a device keeps for sites beside its passkeys; 0: none" },
+        { "attestation", "key", parse_optional_path, print_string,
+          offsetof(struct config, attestation_key), "", "an absolute path, or nothing",
+          "an organisation's key (PEM, P-256) to attest to passkeys with; nothing: they do it themselves" },
+        { "attestation", "certificates", parse_optional_path, print_string,
+          offsetof(struct config, attestation_certificates), "", "an absolute path, or nothing",
+          "the certificates of that key (PEM), its own first; without the root" },
+        { "attestation", "rp-ids", parse_rp_ids, print_string,
+          offsetof(struct config, attestation_rp_ids), "",
+          "names such as example.com with blanks between them, or nothing",
+          "sites that get this attestation where they ask for it; a browser's policy can name others" },
         { "presence", "presence", parse_presence, print_presence, offsetof(struct config, presence),
           "deny", "tty, auto, script or deny",
           "who answers: the terminal, or on a simulator auto or script; deny refuses all" },
@@ -330,6 +347,9 @@ void config_done(struct config *c) {
         free(c->device);
         free(c->name);
         free(c->tpm);
+        free(c->attestation_key);
+        free(c->attestation_certificates);
+        free(c->attestation_rp_ids);
         free(c->presence_pin_file);
         *c = (struct config){ 0 };
 }
@@ -581,6 +601,13 @@ int config_set(struct config *c, const char *assignment, FILE *errors) {
 }
 
 int config_check(const struct config *c, FILE *errors) {
+        if (!*c->attestation_key != !*c->attestation_certificates ||
+            (*c->attestation_rp_ids && !*c->attestation_key)) {
+                fprintf(errors,
+                        "[attestation] key, certificates: one is of no use without the other, "
+                        "nor rp-ids without both\n");
+                return -EINVAL;
+        }
         if (c->presence == PRESENCE_TTY && c->count > 1) {
                 fprintf(errors, "[presence] presence = tty asks on one terminal, for one device: "
                                 "set [device] count = 1\n");

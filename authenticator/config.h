@@ -41,6 +41,10 @@ struct config {
         bool ctap_2_3;
         uint32_t large_blobs; /* bytes; 0: none are kept */
 
+        char *attestation_key; /* or empty, like the next two */
+        char *attestation_certificates;
+        char *attestation_rp_ids; /* separated by blanks */
+
         enum presence_mode presence;
         uint64_t presence_timeout_ms;
         bool presence_verify;

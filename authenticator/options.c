@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authenticator/attester.h"
 #include "authenticator/util.h"
 #include "build-config.h"
 
@@ -148,6 +149,27 @@ static bool second_walk(int argc, char **argv, struct config *config) {
         return good;
 }
 
+/* The files that the configuration names, as far as they are not made by the daemon. */
+static bool check_files(const struct config *config) {
+        const struct attester_options options = {
+                .key = config->attestation_key,
+                .certificates = config->attestation_certificates,
+                .rp_ids = config->attestation_rp_ids,
+        };
+        char text[1024];
+        struct buf reason = { (uint8_t *)text, 0, sizeof(text), false };
+        struct attester *attester;
+
+        if (!*options.key)
+                return true;
+        if (attester_open(&options, NULL, &reason, &attester) < 0) {
+                fprintf(stderr, "%.*s\n", (int)reason.len, text);
+                return false;
+        }
+        attester_close(attester);
+        return true;
+}
+
 enum options_verdict options_read(int argc, char **argv, struct config *config) {
         struct wish wish = { 0 };
         struct config_places only = { .file_required = true };
@@ -165,6 +187,7 @@ enum options_verdict options_read(int argc, char **argv, struct config *config) 
         good = config_read(config, places, stderr) == 0;
         good = second_walk(argc, argv, config) && good;
         good = good && config_check(config, stderr) == 0;
+        good = good && (!wish.check || check_files(config));
         if (!good) {
                 fputs("tpmauthnd: the configuration is wrong; nothing was started\n", stderr);
                 return OPTIONS_BAD_CONFIG;

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/fake/certificate.h"
 #include "tests/system/fido-kit.h"
 #include "tests/system/test-daemon-kit.h"
 #include "tests/unit/test.h"
@@ -891,6 +892,29 @@ static void a_wrong_configuration_starts_nothing(void **state) {
         assert_int_equal(system(command), 0);
 }
 
+/* What an administrator wants to hear before the daemon is started again. */
+static void a_check_of_the_configuration_reads_the_certificates(void **state) {
+        struct daemon_kit *k = *state;
+        char key[64], chain[64], command[512];
+
+        snprintf(key, sizeof(key), "%s/key.pem", k->folder);
+        snprintf(chain, sizeof(chain), "%s/chain.pem", k->folder);
+        snprintf(command, sizeof(command),
+                 TPMAUTHND " --config=/dev/null --set=attestation.key=%s"
+                           " --set=attestation.certificates=%s --check-config 2>%s/errors",
+                 key, chain, k->folder);
+        assert_int_equal(WEXITSTATUS(system(command)), 78);
+        certificate_write_good(key, chain);
+        assert_int_equal(WEXITSTATUS(system(command)), 0);
+
+        assert_int_equal(rename(chain, key), 0);
+        assert_int_equal(chmod(key, 0600), 0);
+        assert_int_equal(WEXITSTATUS(system(command)), 78);
+        snprintf(command, sizeof(command), "grep -q 'it holds no private key' %s/errors",
+                 k->folder);
+        assert_int_equal(system(command), 0);
+}
+
 /* ---- nothing a client sends ends the daemon ---- */
 
 static void B5_garbage_of_any_size_and_order_changes_nothing(void **state) {
@@ -1285,6 +1309,7 @@ int main(void) {
                 TEST(ctrl_c_is_an_orderly_stop),
                 TEST(the_daemon_stops_while_a_person_is_asked),
                 TEST(a_wrong_configuration_starts_nothing),
+                TEST(a_check_of_the_configuration_reads_the_certificates),
                 TEST(B5_garbage_of_any_size_and_order_changes_nothing),
                 TEST(a_client_that_never_reads_is_dropped_alone),
                 TEST(more_connections_than_allowed_are_closed),

@@ -103,6 +103,9 @@ static void every_key_has_a_default(void **state) {
         assert_false(f->config.lock);
         assert_true(f->config.ctap_2_3);
         assert_int_equal(f->config.large_blobs, 65536);
+        assert_string_equal(f->config.attestation_key, "");
+        assert_string_equal(f->config.attestation_certificates, "");
+        assert_string_equal(f->config.attestation_rp_ids, "");
 }
 
 static void values_are_read(void **state) {
@@ -116,7 +119,9 @@ static void values_are_read(void **state) {
                         "nv-range = 0x01800300-0x0180030f\nsessions = salted\n"
                         "[policy]\nalways-uv = yes\nlock = yes\nctap-2.3 = no\nlarge-blobs = 1024\n"
                         "[presence]\npresence = script\ntimeout = 1500ms\n"
-                        "verify = no\npin-file = /etc/pin\n"),
+                        "verify = no\npin-file = /etc/pin\n"
+                        "[attestation]\nkey = /etc/key.pem\ncertificates = /etc/chain.pem\n"
+                        "rp-ids = a.example  b-2.example\n"),
                 0);
         assert_string_equal(f->config.device, "socket:/tmp/x");
         assert_int_equal(f->config.count, 2);
@@ -132,6 +137,9 @@ static void values_are_read(void **state) {
         assert_int_equal(f->config.presence_timeout_ms, 1500);
         assert_false(f->config.presence_verify);
         assert_string_equal(f->config.presence_pin_file, "/etc/pin");
+        assert_string_equal(f->config.attestation_key, "/etc/key.pem");
+        assert_string_equal(f->config.attestation_certificates, "/etc/chain.pem");
+        assert_string_equal(f->config.attestation_rp_ids, "a.example  b-2.example");
         assert_int_equal(read_one(f, "[presence]\npin-file =\n"), 0);
         assert_string_equal(f->config.presence_pin_file, "");
 }
@@ -309,6 +317,50 @@ static void a_pin_in_a_file_is_for_what_answers_in_place_of_a_person(void **stat
         assert_complaint(f, "[presence] pin-file is for presence = auto and presence = script");
 }
 
+static void a_key_attests_only_with_certificates(void **state) {
+        static const struct {
+                const char *key, *certificates, *rp_ids;
+                int result;
+        } cases[] = {
+                { "", "", "", 0 },
+                { "/k", "/c", "", 0 },
+                { "/k", "/c", "a.example", 0 },
+                { "/k", "", "", -EINVAL },
+                { "", "/c", "", -EINVAL },
+                { "", "", "a.example", -EINVAL },
+        };
+        struct fixture *f = *state;
+        char line[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                snprintf(line, sizeof(line), "attestation.key=%s", cases[i].key);
+                assert_int_equal(config_set(&f->config, line, f->errors), 0);
+                snprintf(line, sizeof(line), "attestation.certificates=%s", cases[i].certificates);
+                assert_int_equal(config_set(&f->config, line, f->errors), 0);
+                snprintf(line, sizeof(line), "attestation.rp-ids=%s", cases[i].rp_ids);
+                assert_int_equal(config_set(&f->config, line, f->errors), 0);
+                assert_int_equal(config_check(&f->config, f->errors), cases[i].result);
+        }
+        fflush(f->errors);
+        assert_complaint(f, "[attestation] key, certificates: one is of no use without the other");
+}
+
+static void a_site_is_named_as_browsers_name_it(void **state) {
+        static const char *const wrong[] = { "https://a.example", "A.example",
+                                             "a.example,b.example", "a.example:443",
+                                             "b\xc3\xbc"
+                                             "cher.example" };
+        struct fixture *f = *state;
+        char line[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                snprintf(line, sizeof(line), "attestation.rp-ids=%s", wrong[i]);
+                assert_int_equal(config_set(&f->config, line, f->errors), -EINVAL);
+        }
+        fflush(f->errors);
+        assert_complaint(f, "names such as example.com with blanks between them");
+}
+
 static void what_is_printed_can_be_read(void **state) {
         _cleanup_(free_pointer) char *first = NULL, *second = NULL;
         struct fixture *f = *state;
@@ -370,6 +422,8 @@ int main(void) {
                 TEST(command_line_overrides),
                 TEST(one_terminal_serves_one_device),
                 TEST(a_pin_in_a_file_is_for_what_answers_in_place_of_a_person),
+                TEST(a_key_attests_only_with_certificates),
+                TEST(a_site_is_named_as_browsers_name_it),
                 TEST(what_is_printed_can_be_read),
                 TEST(what_nearly_fills_a_line_or_begins_like_a_comment_is_printed_so),
         };

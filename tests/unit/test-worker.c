@@ -23,6 +23,7 @@
 #include "authenticator/env.h"
 #include "authenticator/worker.h"
 #include "ctap/hid.h"
+#include "tests/fake/certificate.h"
 #include "tests/fake/scratch.h"
 #include "tests/fake/tpm.h"
 #include "tests/fake/vfs.h"
@@ -82,7 +83,8 @@ const struct tpm_budget *tpm_budgets(size_t *ret_n) {
 
 struct fixture {
         struct scratch folder;
-        char path[300];
+        char path[300], key_path[300], chain_path[300];
+        bool attests; /* by these two */
         struct log log;
         struct worker *worker;
         struct message m;
@@ -94,6 +96,8 @@ static int setup(void **state) {
         *state = f;
         scratch_make(&f->folder);
         snprintf(f->path, sizeof(f->path), "%s/store.db", f->folder.path);
+        snprintf(f->key_path, sizeof(f->key_path), "%s/key.pem", f->folder.path);
+        snprintf(f->chain_path, sizeof(f->chain_path), "%s/chain.pem", f->folder.path);
         f->log.level = LOG_EMERG;
         fault = (struct fault){ .sqlite_code = SQLITE_IOERR_WRITE };
         part = (struct fake_tpm){ .fault = &fault, .counter = 3 };
@@ -118,6 +122,9 @@ static void start_on(struct fixture *f, enum presence_mode mode, int tty) {
                 .backend = { .id = "7",
                              .store_path = f->path,
                              .max_credentials = 100,
+                             .attester = { .key = f->attests ? f->key_path : "",
+                                           .certificates = f->chain_path,
+                                           .rp_ids = "" },
                              .tpm = { .tcti = "test:part", .fd = -1 },
                              .presence_mode = mode,
                              .log = &f->log },
@@ -230,6 +237,28 @@ static void a_store_that_is_none_says_what_to_do(void **state) {
         assert_true(says(f, "store.db is damaged, or not a store"));
 }
 
+/* Its files are read at every opening. */
+static void an_attester_that_is_none_says_what_to_do(void **state) {
+        struct fixture *f = *state;
+
+        f->attests = true;
+        start(f, PRESENCE_DENY);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_FAILED);
+        assert_true(says(f, "[attestation] key = "));
+        assert_true(says(f, "key.pem: it cannot be read: No such file or directory."));
+        assert_false(says(f, "TPM"));
+
+        certificate_write_good(f->key_path, f->chain_path);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_OPENED);
+
+        assert_int_equal(unlink(f->chain_path), 0);
+        run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
+        assert_int_equal(f->m.type, WORKER_FAILED);
+        assert_true(says(f, "[attestation] certificates = "));
+}
+
 static void before_it_is_open_every_job_is_answered(void **state) {
         static const uint8_t other[] = { 0x7f }, sw[] = { 0x6f, 0x00 };
         struct fixture *f = *state;
@@ -339,15 +368,26 @@ static size_t aside(const struct fixture *f, glob_t *ret) {
         return ret->gl_pathc;
 }
 
-/* A store is told by its settings; the worker is not running. */
-static void mark_store(const struct fixture *f, uint8_t mark) {
-        const struct ctap_settings settings = { .pin_length = mark, .min_pin_length = 4 };
+/* While the worker is not running. */
+static void set_settings(const struct fixture *f, struct ctap_settings settings) {
         const struct store_options options = { .path = f->path, .max_credentials = 10 };
         struct store *s;
 
         assert_int_equal(store_open(&options, &s), 0);
         assert_int_equal(store_set_settings(s, &settings), 0);
         store_close(s);
+}
+
+/* A store is told by its settings. */
+static void mark_store(const struct fixture *f, uint8_t mark) {
+        set_settings(f, (struct ctap_settings){ .pin_length = mark, .min_pin_length = 4 });
+}
+
+static void turn_attestation_on(const struct fixture *f) {
+        struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
+
+        settings.enterprise_attestation = true;
+        set_settings(f, settings);
 }
 
 static uint8_t mark_of(const char *path) {
@@ -359,6 +399,34 @@ static uint8_t mark_of(const char *path) {
         mark = store_settings(s)->pin_length;
         store_close(s);
         return mark;
+}
+
+/* MC9: with an attester, and turned on, a wrong value is an option, not a parameter. */
+static uint8_t status_of_wrong_attestation(struct fixture *f) {
+        static const char request[] = "\x01\xa5\x01\x58\x20................................"
+                                      "\x02\xa1\x62id\x61r\x03\xa1\x62id\x41u"
+                                      "\x04\x81\xa2\x63"
+                                      "alg\x26\x64type\x6apublic-key\x0a\x03";
+
+        run(f, WORKER_CBOR, 5, BYTES(request, sizeof(request) - 1));
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        return f->m.payload.data[0];
+}
+
+static void the_attester_of_the_options_is_that_of_the_authenticator(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_DENY);
+        f->worker = worker_free(f->worker);
+        turn_attestation_on(f);
+        open_worker(f, PRESENCE_DENY);
+        assert_int_equal(status_of_wrong_attestation(f), CTAP1_ERR_INVALID_PARAMETER);
+        f->worker = worker_free(f->worker);
+
+        f->attests = true;
+        certificate_write_good(f->key_path, f->chain_path);
+        open_worker(f, PRESENCE_DENY);
+        assert_int_equal(status_of_wrong_attestation(f), CTAP2_ERR_INVALID_OPTION);
 }
 
 static void clear_part(void) {
@@ -747,6 +815,8 @@ int main(void) {
                 TEST(nobody_but_a_person_answers_for_a_real_tpm),
                 TEST(each_failure_of_the_tpm_says_what_to_do),
                 TEST(a_store_that_is_none_says_what_to_do),
+                TEST(an_attester_that_is_none_says_what_to_do),
+                TEST(the_attester_of_the_options_is_that_of_the_authenticator),
                 TEST(before_it_is_open_every_job_is_answered),
                 TEST(control_jobs_that_are_none_are_answered),
                 TEST(A44_a_question_is_told_and_its_end_too),
