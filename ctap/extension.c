@@ -144,7 +144,7 @@ static void put_payment(const struct ctap_extensions *x _unused_,
 enum {
         /* There is an array to keep large blobs in. */
         NEEDS_LARGE_BLOBS = 1 << 0,
-        /* Clients may change the settings; the output is for those whom they named (D9). */
+        /* The output is for those whom authenticatorConfig named (D9). */
         FOR_LISTED_RPS = 1 << 1,
 };
 
@@ -175,9 +175,7 @@ static const struct extension {
 };
 
 static bool is_offered(const struct extension *e, const struct ctap_options *options) {
-        if ((e->flags & NEEDS_LARGE_BLOBS) && options->max_large_blobs == 0)
-                return false;
-        return !(e->flags & FOR_LISTED_RPS) || !options->locked;
+        return !(e->flags & NEEDS_LARGE_BLOBS) || options->max_large_blobs > 0;
 }
 
 const char *ctap_extension_name(const struct ctap_options *options, size_t nth) {

@@ -149,16 +149,6 @@ static void D7_without_a_large_blob_array_there_is_no_key_for_it(void **state) {
                       " 'thirdPartyPayment', 'pinComplexityPolicy']");
 }
 
-/* GI6: it stays with setMinPINLength. */
-static void D9_what_no_client_can_set_is_told_to_nobody(void **state) {
-        struct client *c = *state;
-
-        c->ctap->options.locked = true;
-        assert_member(c, 0x02,
-                      "['credBlob', 'credProtect', 'hmac-secret', 'largeBlobKey',"
-                      " 'hmac-secret-mc', 'thirdPartyPayment']");
-}
-
 static void GI3_only_versions_and_algorithms_that_old_clients_know(void **state) {
         struct client *c = *state;
 
@@ -257,7 +247,6 @@ int main(void) {
                 client_unit_test(GI2_remaining_follows_the_store),
                 client_unit_test(D11_every_extension_but_large_blob_is_offered),
                 client_unit_test(D7_without_a_large_blob_array_there_is_no_key_for_it),
-                client_unit_test(D9_what_no_client_can_set_is_told_to_nobody),
                 client_unit_test(GI2_the_list_fits_into_a_message),
                 client_unit_test(GI2_a_full_list_fits_beside_what_browsers_send),
                 client_unit_test(GI2_algorithms_are_those_of_the_key_device),
