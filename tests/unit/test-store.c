@@ -512,6 +512,28 @@ static void settings_come_back(void **state) {
         assert_settings(store_settings(f->store), &all);
 }
 
+static void no_setting_is_kept_in_the_place_of_another(void **state) {
+        static const struct ctap_settings each[] = {
+                { .min_pin_length = 4, .force_pin_change = true },
+                { .min_pin_length = 4, .pin_in_doubt = true },
+                { .min_pin_length = 4, .always_uv = true },
+                { .min_pin_length = 4, .enterprise_attestation = true },
+                { .min_pin_length = 4, .long_touch_for_reset = true },
+                { .min_pin_length = 4, .pin_complexity = true },
+                { .min_pin_length = 4, .persistent_token_epoch = 300 },
+                { .min_pin_length = 4, .uv_retries = 2 },
+                { .min_pin_length = 4, .n_min_pin_length_rps = 1 },
+        };
+        struct fixture *f = *state;
+
+        assert_int_equal(try_open(f), 0);
+        for (size_t i = 0; i < ELEMENTSOF(each); i++) {
+                assert_int_equal(store_set_settings(f->store, &each[i]), 0);
+                reopen(f);
+                assert_settings(store_settings(f->store), &each[i]);
+        }
+}
+
 static void a_setting_out_of_its_range_is_refused(void **state) {
         const struct ctap_settings all = make_settings();
         struct fixture *f = *state;
@@ -1859,6 +1881,7 @@ int main(void) {
                 TEST(a_count_ends_at_32_bits),
                 TEST(lease_and_tpm_state_come_back),
                 TEST(settings_come_back),
+                TEST(no_setting_is_kept_in_the_place_of_another),
                 TEST(a_setting_out_of_its_range_is_refused),
                 TEST(a_credential_gets_its_secrets_once),
                 TEST(CM5_each_site_with_discoverable_credentials_is_given_once),
