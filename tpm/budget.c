@@ -10,6 +10,7 @@
 static const struct tpm_budget budgets[] = {
         { "start-up", 12 },
         { "register", 1 },
+        { "register RS256, with a key made ahead", 0 },
         { "assert", 3 },
         { "assert with a PIN in the TPM's policy", 5 },
         { "PIN, password session", 3 },

@@ -78,6 +78,9 @@ struct tpm {
         ESYS_TR unloaded;
 
         struct ctap_loaded_key *loaded; /* in any connection */
+
+        tpm_spare_fn *take_spare; /* NULL: there is none ever */
+        void *spare_userdata;
 };
 
 /* ---- the connection: context.c ------------------------------------------------------------ */

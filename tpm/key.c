@@ -156,18 +156,13 @@ static int give(const struct creation *c, enum ctap_key_type type, struct ctap_k
         return 0;
 }
 
-static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
-                  struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
-        struct tpm *t = tpm_of(k);
-        struct creation c;
+static int make(struct tpm *t, enum ctap_key_type type, enum ctap_key_class class,
+                struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
+        struct creation c = { .template = *tpm_key_types[type].template };
         int r = 0;
 
-        if ((unsigned)type >= _CTAP_KEY_TYPES || (class != CTAP_CLASS_A && class != CTAP_CLASS_B))
-                return -EINVAL;
-        if (!(offered(k) & (1u << type)))
+        if (!(offered(&t->keys) & (1u << type)))
                 return -ENOTSUP;
-
-        c.template = *tpm_key_types[type].template;
         if (class == CTAP_CLASS_B)
                 r = tpm_pin_index_template(t, tpm_key_types[type].template, &c.template);
         if (r < 0)
@@ -181,6 +176,51 @@ static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_cl
         }
         tpm_log(t, LOG_ERR, "TPM: TPM2_Create: the public key never has its full size");
         return -EIO;
+}
+
+/* -ENOENT: there is none. */
+static int take_spare(struct tpm *t, struct ctap_key_blob *ret_blob,
+                      struct ctap_public_key *ret_public) {
+        struct ctap_key_blob blob;
+        struct found found;
+        int r = t->take_spare ? t->take_spare(t->spare_userdata, &blob) : -ENOENT;
+
+        if (r < 0)
+                return r;
+        r = find(t, BYTES(blob.data, blob.len), &found);
+        if (r >= 0 && (found.type != CTAP_KEY_RSA2048 || found.wants_ticket))
+                r = -EKEYREJECTED;
+        if (r >= 0)
+                r = read_public(found.type, &found.blob.public.publicArea, ret_public);
+        if (r < 0) {
+                tpm_log(t, LOG_WARNING, "TPM: the key that was made ahead is none of this TPM");
+                return -ENOENT;
+        }
+        *ret_blob = blob;
+        return 0;
+}
+
+static int create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
+                  struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
+        struct tpm *t = tpm_of(k);
+        int r = -ENOENT;
+
+        if ((unsigned)type >= _CTAP_KEY_TYPES || (class != CTAP_CLASS_A && class != CTAP_CLASS_B))
+                return -EINVAL;
+        if (type == CTAP_KEY_RSA2048 && class == CTAP_CLASS_A)
+                r = take_spare(t, ret_blob, ret_public);
+        return r == -ENOENT ? make(t, type, class, ret_blob, ret_public) : r;
+}
+
+void tpm_take_spares_from(struct tpm *t, tpm_spare_fn *take, void *userdata) {
+        t->take_spare = take;
+        t->spare_userdata = userdata;
+}
+
+int tpm_make_spare(struct tpm *t, struct ctap_key_blob *ret) {
+        struct ctap_public_key public;
+
+        return make(t, CTAP_KEY_RSA2048, CTAP_CLASS_A, ret, &public);
 }
 
 /* ---- load, sign, unload ------------------------------------------------------------------- */

@@ -134,6 +134,16 @@ _must_check_ int tpm_remove(struct tpm *t, struct tpm_state *state, tpm_save_fn 
 
 /* The keys port; lives as long as t. */
 struct ctap_keys *tpm_keys(struct tpm *t);
+/*
+ * An RSA key takes a TPM from one second to nine. So one of class A can be made ahead, and kept by
+ * somebody who gives it to one credential only: create() asks for it first. -ENOENT: there is none,
+ * and the TPM makes one.
+ */
+typedef int tpm_spare_fn(void *userdata, struct ctap_key_blob *ret);
+/* NULL: nobody keeps any. */
+void tpm_take_spares_from(struct tpm *t, tpm_spare_fn *take, void *userdata);
+/* -ENOTSUP: this TPM makes none. */
+_must_check_ int tpm_make_spare(struct tpm *t, struct ctap_key_blob *ret);
 /* The unsealed store key; NULL before tpm_unlock(). */
 const struct secret32 *tpm_store_key(const struct tpm *t);
 /* The monotonic counter that signature counters are leased against: one command each. */

@@ -2,13 +2,14 @@
 
 /*
  * Behaves as tpm.h says, with a state of its own making: three handles and the anchor's name. A key
- * blob and the store key are the name of the anchor they were made under, so that a test sees at once
- * when something outlives a reset.
+ * blob and the store key have in them the name of the anchor they were made under, so that a test sees
+ * at once when something outlives a reset; a key has a number too.
  */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/fake/tpm.h"
 
@@ -26,6 +27,8 @@ struct tpm {
         bool unlocked;
         struct secret32 key;
         char owner_auth[65];
+        tpm_spare_fn *take_spare;
+        void *spare_userdata;
 };
 
 static void encode(struct tpm_state *s, enum tpm_phase phase, const struct names *n) {
@@ -104,23 +107,29 @@ static uint32_t free_handle(const struct fake_tpm *p, uint32_t first) {
 
 /* ---- tpm.h ------------------------------------------------------------------------------ */
 
-static unsigned keys_offered(_unused_ struct ctap_keys *k) {
-        return 1U << CTAP_KEY_P256;
+static unsigned keys_offered(struct ctap_keys *k) {
+        const struct tpm *t = container_of(k, struct tpm, keys);
+
+        return 1U << CTAP_KEY_P256 | (t->part->lacks_rsa ? 0 : 1U << CTAP_KEY_RSA2048);
 }
 
-static int keys_create(struct ctap_keys *k, enum ctap_key_type type,
-                       _unused_ enum ctap_key_class class, struct ctap_key_blob *ret_blob,
-                       struct ctap_public_key *ret_public) {
-        struct tpm *t = container_of(k, struct tpm, keys);
-        struct buf b = { ret_blob->data, 0, sizeof(ret_blob->data), false };
+static int make_key(struct tpm *t, enum ctap_key_type type, struct ctap_key_blob *ret) {
+        const struct timespec slow = { .tv_sec = t->part->slow_rsa_ms / 1000,
+                                       .tv_nsec = t->part->slow_rsa_ms % 1000 * 1000000L };
+        struct ctap_key_blob blob;
+        struct buf b = BUF_ON(blob.data);
 
         if (!t->unlocked)
                 return -EINVAL;
         if (command(t->part) != FAULT_GO_ON)
                 return -EIO;
+        if (type == CTAP_KEY_RSA2048)
+                nanosleep(&slow, NULL);
         buf_put_u64(&b, t->names.anchor);
-        ret_blob->len = (uint16_t)b.len;
-        *ret_public = (struct ctap_public_key){ .type = type };
+        buf_put_u8(&b, (uint8_t)type);
+        buf_put_u32(&b, ++t->part->n_keys);
+        blob.len = (uint16_t)b.len;
+        *ret = blob;
         return 0;
 }
 
@@ -128,25 +137,48 @@ static int keys_public_key(struct ctap_keys *k, struct bytes blob, struct ctap_p
         struct tpm *t = container_of(k, struct tpm, keys);
         struct cursor c = { blob, false };
         uint64_t name = cursor_u64(&c);
+        uint8_t type = cursor_u8(&c);
+        uint32_t number = cursor_u32(&c);
 
-        if (cursor_end(&c) < 0 || name != t->names.anchor)
+        if (cursor_end(&c) < 0 || name != t->names.anchor || type >= _CTAP_KEY_TYPES)
                 return -EKEYREJECTED;
-        *ret = (struct ctap_public_key){ .type = CTAP_KEY_P256 };
+        *ret = (struct ctap_public_key){ .type = type };
+        memcpy(ret->x, &number, sizeof(number));
         return 0;
+}
+
+static int keys_create(struct ctap_keys *k, enum ctap_key_type type, enum ctap_key_class class,
+                       struct ctap_key_blob *ret_blob, struct ctap_public_key *ret_public) {
+        struct tpm *t = container_of(k, struct tpm, keys);
+        int r = -ENOENT;
+
+        if (type == CTAP_KEY_RSA2048 && class == CTAP_CLASS_A && t->take_spare)
+                r = t->take_spare(t->spare_userdata, ret_blob);
+        if (r == -ENOENT)
+                r = make_key(t, type, ret_blob);
+        return r < 0 ? r : keys_public_key(k, BYTES(ret_blob->data, ret_blob->len), ret_public);
+}
+
+void tpm_take_spares_from(struct tpm *t, tpm_spare_fn *take, void *userdata) {
+        t->take_spare = take;
+        t->spare_userdata = userdata;
+}
+
+int tpm_make_spare(struct tpm *t, struct ctap_key_blob *ret) {
+        return t->part->lacks_rsa ? -ENOTSUP : make_key(t, CTAP_KEY_RSA2048, ret);
 }
 
 /* The loaded key is the connection itself: there is nothing more to it. */
 static int keys_load(struct ctap_keys *k, struct bytes blob,
                      _unused_ const struct ctap_ticket *ticket, struct ctap_loaded_key **ret) {
         struct tpm *t = container_of(k, struct tpm, keys);
-        struct cursor c = { blob, false };
-        uint64_t name = cursor_u64(&c);
+        struct ctap_public_key public;
 
         if (!t->unlocked)
                 return -EINVAL;
         if (command(t->part) != FAULT_GO_ON)
                 return -EIO;
-        if (cursor_end(&c) < 0 || name != t->names.anchor)
+        if (keys_public_key(k, blob, &public) < 0)
                 return -EKEYREJECTED;
         *ret = (struct ctap_loaded_key *)(void *)t;
         return 0;

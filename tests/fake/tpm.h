@@ -19,6 +19,9 @@ struct fake_tpm {
         struct fault *fault;
         uint32_t n_commands;
         uint64_t n_names; /* each thing that is made has a name of its own */
+        uint32_t n_keys;  /* and so has each key */
+        bool lacks_rsa;
+        unsigned slow_rsa_ms; /* what making one takes */
         struct {
                 uint32_t handle; /* 0: free */
                 uint64_t name;

@@ -20,6 +20,7 @@
  *     answer NAME N RC         the same for the N-th command of that name; N = 0: for every one
  *     lose NAME N              the N-th command of that name is carried out, its answer an I/O error
  *     break N                  the N-th command and all later ones fail with an I/O error
+ *     slow NAME MS             wait for so long before each command of that name
  *     no-pin-fail              this TPM knows no indexes of type PIN_FAIL
  *     uncounted-pin-fail       it does, but read, the newest of them says that no try was used
  * N counts from 1, RC is hexadecimal. Counting begins when a new plan is first seen: write it to
@@ -34,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <tss2/tss2_tctildr.h>
 #include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
@@ -48,6 +50,7 @@ struct watch {
         char dir[256];
         uint32_t answer; /* to give instead of asking; 0: none */
         bool kill_after, lose;
+        unsigned slow_ms;
         bool hide_count;  /* in what is read from the index of PIN_FAIL */
         uint32_t defines; /* an index of type PIN_FAIL; 0: it is another command */
         uint32_t reads;   /* from this index; 0: likewise */
@@ -195,6 +198,9 @@ static bool follow(struct watch *w, const char *line, const char *name, unsigned
         } else if (sscanf(line, "answer %23s %u %x", who, &n, &rc) == 3) {
                 if (strcmp(who, name) == 0 && (n == 0 || n == of_name))
                         w->answer = rc;
+        } else if (sscanf(line, "slow %23s %u", who, &n) == 2) {
+                if (strcmp(who, name) == 0)
+                        w->slow_ms = n;
         } else if (strcmp(line, "no-pin-fail\n") == 0) {
                 follow_on_pin_fail(w, false);
         } else if (strcmp(line, "uncounted-pin-fail\n") == 0) {
@@ -213,7 +219,7 @@ static bool consult(struct watch *w, uint32_t code, const char *name) {
         bool ok = true;
         FILE *f;
 
-        w->answer = 0;
+        w->answer = w->slow_ms = 0;
         w->kill_after = w->lose = w->hide_count = false;
         (void)snprintf(path, sizeof(path), "%s/plan", w->dir);
         f = fopen(path, "re");
@@ -233,6 +239,13 @@ static bool consult(struct watch *w, uint32_t code, const char *name) {
         return ok;
 }
 
+static void wait_ms(unsigned ms) {
+        struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+        while (nanosleep(&left, &left) != 0)
+                ;
+}
+
 static TSS2_RC watch_transmit(TSS2_TCTI_CONTEXT *c, size_t len, const uint8_t *command) {
         struct watch *w = watch(c);
         struct cursor header = { BYTES(command, len), false };
@@ -247,6 +260,7 @@ static TSS2_RC watch_transmit(TSS2_TCTI_CONTEXT *c, size_t len, const uint8_t *c
         if (!consult(w, code, name))
                 return TSS2_TCTI_RC_IO_ERROR;
         overhear(w, command, len);
+        wait_ms(w->slow_ms);
         return w->answer != 0 ? TSS2_RC_SUCCESS : Tss2_Tcti_Transmit(w->inner, len, command);
 }
 

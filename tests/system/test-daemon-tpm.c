@@ -3,9 +3,12 @@
 /* The daemon on a TPM that is not its own: it sleeps, it is gone for a while, it is cleared. */
 
 #include <fido.h>
+#include <fido/rs256.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -137,6 +140,132 @@ static void a_tpm_that_was_cleared_begins_anew(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* ---- a TPM that takes seconds for an RSA key ---------------------------------------------- */
+
+/* The same TPM, in whose way something stands that is told what to do. */
+static void start_watched(struct world *w, const char *plan) {
+        char setting[400], path[80];
+        const char *settings[] = { "--presence=auto", "--log-level=debug", setting, NULL };
+        FILE *f;
+
+        assert_int_equal(kit_stop(&w->kit), 0);
+        snprintf(setting, sizeof(setting), "--tpm=%s:dir=%s,%s", WATCH_TCTI, w->kit.folder,
+                 w->tpm.tcti);
+        kit_start(&w->kit, settings);
+        snprintf(path, sizeof(path), "%s/plan", w->kit.folder);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        assert_true(fputs(plan, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
+enum { INIT = 0x86, CBOR = 0x90, KEEPALIVE = 0xbb, PROCESSING = 1, UPNEEDED = 2 };
+
+static void receive(int fd, uint8_t report[64]) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        assert_int_equal(poll(&p, 1, 2000), 1); /* a client would give up after three */
+        assert_int_equal(recv(fd, report, 64, 0), 64);
+}
+
+static int open_channel(const struct world *w, uint8_t channel[4]) {
+        static const uint8_t init[64] = {
+                0xff, 0xff, 0xff, 0xff, INIT, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8
+        };
+        int fd = kit_connect(w->kit.device, SOCK_SEQPACKET);
+        uint8_t report[64];
+
+        assert_int_equal(send(fd, init, sizeof(init), 0), sizeof(init));
+        receive(fd, report);
+        memcpy(channel, report + 15, 4);
+        return fd;
+}
+
+/* makeCredential of a.test for RS256. */
+static void ask_for_rsa(int fd, const uint8_t channel[4]) {
+        static const uint8_t head[] = { 0x01, 0xa4, 0x01, 0x58, 0x20 };
+        static const uint8_t tail[] = "\x02\xa1\x62id\x66"
+                                      "a.test"
+                                      "\x03\xa1\x62id\x41\x01"
+                                      "\x04\x81\xa2\x63"
+                                      "alg\x39\x01\x00"
+                                      "\x64type\x6apublic-key";
+        const size_t n_tail = sizeof(tail) - 1;
+        uint8_t message[sizeof(head) + 32 + sizeof(tail)] = { 0 }, report[64] = { 0 };
+        const size_t n = sizeof(head) + 32 + n_tail;
+
+        memcpy(message, head, sizeof(head));
+        memcpy(message + sizeof(head) + 32, tail, n_tail);
+        assert_in_range(n, 58, 57 + 59);
+        memcpy(report, channel, 4);
+        report[4] = CBOR;
+        report[6] = (uint8_t)n;
+        memcpy(report + 7, message, 57);
+        assert_int_equal(send(fd, report, sizeof(report), 0), sizeof(report));
+        memset(report + 4, 0, sizeof(report) - 4);
+        memcpy(report + 5, message + 57, n - 57);
+        assert_int_equal(send(fd, report, sizeof(report), 0), sizeof(report));
+}
+
+static void A41_keepalives_go_on_while_an_rsa_key_is_made(void **state) {
+        struct world *w = *state;
+        unsigned n_keepalives = 0;
+        uint8_t channel[4], report[64];
+        uint64_t before;
+        int fd;
+
+        start_watched(w, "slow Create 3000\n");
+        fd = open_channel(w, channel);
+        before = kit_now();
+        ask_for_rsa(fd, channel);
+        for (receive(fd, report); report[4] == KEEPALIVE; receive(fd, report)) {
+                assert_true(report[7] == PROCESSING || report[7] == UPNEEDED);
+                n_keepalives++;
+        }
+        assert_int_equal(report[4], CBOR);
+        assert_int_equal(report[7], 0);
+        assert_true(kit_now() - before >= 3000);
+        assert_true(n_keepalives >= 15);
+        close(fd);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* And libfido2 is content with key and signature, of a registration and of a sign-in. */
+static void a_client_registers_and_signs_in_with_rsa(void **state) {
+        static const unsigned char hash[32] = "thirty-two bytes of client data";
+        struct world *w = *state;
+        fido_dev_t *dev = kit_open_key(&w->kit);
+        fido_cred_t *c = fido_cred_new();
+        fido_assert_t *a = fido_assert_new();
+        rs256_pk_t *pk = rs256_pk_new();
+        char show[16];
+
+        fido_cred_set_type(c, COSE_RS256);
+        fido_cred_set_rp(c, "rsa.test", NULL);
+        fido_cred_set_user(c, (const unsigned char *)"u", 1, "u", NULL, NULL);
+        fido_cred_set_clientdata_hash(c, hash, sizeof(hash));
+        assert_int_equal(fido_dev_make_cred(dev, c, NULL), FIDO_OK);
+        assert_int_equal(fido_cred_type(c), COSE_RS256);
+        assert_int_equal(fido_cred_verify_self(c), FIDO_OK);
+
+        fido_assert_set_rp(a, "rsa.test");
+        fido_assert_set_clientdata_hash(a, hash, sizeof(hash));
+        fido_assert_allow_cred(a, fido_cred_id_ptr(c), fido_cred_id_len(c));
+        assert_int_equal(fido_dev_get_assert(dev, a, NULL), FIDO_OK);
+        assert_int_equal(rs256_pk_from_ptr(pk, fido_cred_pubkey_ptr(c), fido_cred_pubkey_len(c)),
+                         FIDO_OK);
+        assert_int_equal(fido_assert_verify(a, 0, COSE_RS256, pk), FIDO_OK);
+        snprintf(show, sizeof(show), "show %02x%02x", fido_cred_id_ptr(c)[0],
+                 fido_cred_id_ptr(c)[1]);
+        rs256_pk_free(&pk);
+        fido_assert_free(&a);
+        fido_cred_free(&c);
+        kit_close_key(dev);
+        assert_cli(w, "tpm", "", 0, "RSA-2048               yes");
+        assert_cli(w, show, "", 0, "algorithm    -257");
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -144,6 +273,8 @@ int main(void) {
                 TEST(a_tpm_that_slept_works_on),
                 TEST(a_tpm_that_is_gone_is_told_by_status_and_comes_back),
                 TEST(a_tpm_that_was_cleared_begins_anew),
+                TEST(A41_keepalives_go_on_while_an_rsa_key_is_made),
+                TEST(a_client_registers_and_signs_in_with_rsa),
         };
 
         return cmocka_run_group_tests_name("daemon-tpm", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* RSA keys on a swtpm: whether there are any. */
+/* RSA keys on a swtpm: whether there are any, and one that is made ahead. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -129,6 +129,113 @@ static void an_older_state_whose_question_fails_stays_as_it_was(void **state) {
         assert_true(offers(f) & 1u << CTAP_KEY_RSA2048);
 }
 
+/* ---- a key that was made ahead ------------------------------------------------------------ */
+
+struct shelf {
+        struct ctap_key_blob key; /* len 0: it is empty */
+        unsigned n_asked;
+        int error;
+};
+
+static int take(void *userdata, struct ctap_key_blob *ret) {
+        struct shelf *s = userdata;
+
+        s->n_asked++;
+        if (s->error < 0)
+                return s->error;
+        if (s->key.len == 0)
+                return -ENOENT;
+        *ret = s->key;
+        s->key.len = 0;
+        return 0;
+}
+
+static unsigned published(const char *ceremony) {
+        size_t n;
+        const struct tpm_budget *b = tpm_budgets(&n);
+
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(b[i].ceremony, ceremony) == 0)
+                        return b[i].commands;
+        fail_msg("there is no budget for: %s", ceremony);
+        return 0;
+}
+
+static void a_key_made_ahead_costs_no_command_to_register(void **state) {
+        struct fixture *f = *state;
+        struct shelf shelf = { .n_asked = 0 };
+        struct credential c, first;
+        char log[256];
+
+        tpm_take_spares_from(f->tpm, take, &shelf);
+        (void)watch_count(f);
+        assert_int_equal(credential_make(f, CTAP_KEY_RSA2048, &first), 0);
+        watch_log(f, log, sizeof(log));
+        assert_string_equal(log, "Create"); /* the shelf was empty */
+        assert_int_equal(tpm_make_spare(f->tpm, &shelf.key), 0);
+        watch_log(f, log, sizeof(log));
+        assert_string_equal(log, "Create");
+        assert_int_equal(shelf.n_asked, 1);
+
+        assert_int_equal(credential_make(f, CTAP_KEY_RSA2048, &c), 0);
+        assert_int_equal(watch_count(f), published("register RS256, with a key made ahead"));
+        assert_memory_not_equal(c.public.modulus, first.public.modulus, 256);
+        assert_int_equal(credential_use(f, &c), 0); /* verifies */
+        watch_log(f, log, sizeof(log));
+        assert_string_equal(log, "Load Sign FlushContext");
+        assert_int_equal(shelf.n_asked, 2);
+        tpm_take_spares_from(f->tpm, NULL, NULL);
+        assert_int_equal(credential_make(f, CTAP_KEY_RSA2048, &c), 0);
+        assert_int_equal(shelf.n_asked, 2);
+}
+
+static void nothing_else_is_taken_from_what_was_made_ahead(void **state) {
+        struct fixture *f = *state;
+        struct shelf shelf = { .n_asked = 0 };
+        struct credential c;
+
+        tpm_take_spares_from(f->tpm, take, &shelf);
+        assert_int_equal(tpm_make_spare(f->tpm, &shelf.key), 0);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_RSA2048, CTAP_CLASS_B, &c), 0);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_A, &c), 0);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P384, CTAP_CLASS_A, &c), 0);
+        assert_int_equal(shelf.n_asked, 0);
+}
+
+/* Of another kind or class, of nobody: what is no key for this gives way to a new one. */
+static void what_was_kept_is_looked_at_before_it_is_used(void **state) {
+        struct fixture *f = *state;
+        struct shelf shelf = { .n_asked = 0 };
+        struct credential c, others[3];
+
+        assert_int_equal(credential_make_of(f, CTAP_KEY_RSA2048, CTAP_CLASS_B, &others[0]), 0);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_A, &others[1]), 0);
+        assert_int_equal(credential_make_of(f, CTAP_KEY_RSA2048, CTAP_CLASS_A, &others[2]), 0);
+        others[2].blob.len--;
+        tpm_take_spares_from(f->tpm, take, &shelf);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+                shelf.key = others[i].blob;
+                assert_int_equal(credential_make(f, CTAP_KEY_RSA2048, &c), 0);
+                assert_int_equal(shelf.n_asked, i + 1);
+                assert_int_equal(credential_use(f, &c), 0);
+                assert_memory_not_equal(c.public.modulus, others[2].public.modulus, 256);
+                assert_non_null(strstr(f->last_message, "made ahead"));
+        }
+        shelf.error = -EIO;
+        assert_int_equal(credential_make(f, CTAP_KEY_RSA2048, &c), -EIO);
+}
+
+static void a_tpm_without_rsa_makes_nothing_ahead(void **state) {
+        struct fixture *f = *state;
+        struct ctap_key_blob blob;
+
+        watch_plan(f, "answer TestParms 0 2c4\n");
+        assert_int_equal(fixture_provision(f), 0);
+        (void)watch_count(f);
+        assert_int_equal(tpm_make_spare(f->tpm, &blob), -ENOTSUP);
+        assert_int_equal(watch_count(f), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 #define TEST_READY(name) \
         cmocka_unit_test_setup_teardown(name, fixture_setup_ready, fixture_teardown)
@@ -139,6 +246,10 @@ int main(void) {
                 TEST(a_tpm_without_rsa_offers_none),
                 TEST_READY(an_older_state_is_asked_about_rsa_once),
                 TEST_READY(an_older_state_whose_question_fails_stays_as_it_was),
+                TEST_READY(a_key_made_ahead_costs_no_command_to_register),
+                TEST_READY(nothing_else_is_taken_from_what_was_made_ahead),
+                TEST_READY(what_was_kept_is_looked_at_before_it_is_used),
+                TEST(a_tpm_without_rsa_makes_nothing_ahead),
         };
 
         return cmocka_run_group_tests_name("tpm-rsa", tests, NULL, NULL);
