@@ -57,6 +57,8 @@ static const char *const queries[_QUERIES] = {
                     " SET counter = ?1, used = ?2, clean = ?3, raised = max(raised, ?4)",
         [Q_GET_TPM] = "SELECT phase, state FROM tpm",
         [Q_SET_TPM] = "INSERT OR REPLACE INTO tpm (one, phase, state) VALUES (1, ?1, ?2)",
+        [Q_GET_SPARE] = "SELECT key, tag FROM spare_key",
+        [Q_SET_SPARE] = "INSERT OR REPLACE INTO spare_key (one, key, tag) VALUES (1, ?1, ?2)",
         [Q_SET_CRED_RANDOM] = "UPDATE credential SET cred_random = ?2, cred_random_uv = ?3"
                               " WHERE id = ?1 AND cred_random IS NULL AND cred_random_uv IS NULL",
         [Q_GET_SETTINGS] = "SELECT pin_length, min_pin_length, force_pin_change, pin_in_doubt,"

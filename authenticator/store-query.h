@@ -41,6 +41,8 @@ enum store_query {
         Q_RAISE,
         Q_GET_TPM,
         Q_SET_TPM,
+        Q_GET_SPARE,
+        Q_SET_SPARE,
         Q_GET_SETTINGS,
         Q_SET_SETTINGS,
         Q_GET_LARGE_BLOBS_SIZE,

@@ -26,6 +26,8 @@
  *
  * large_blobs (from version 3): the array as clients see it. One row is replaced as a whole, by
  * SQLite's atomic commit; a fragment of it is read without the rest.
+ *
+ * spare_key (from version 4): no row until a site first asks for what a spare key is good for.
  */
 
 #include <stdio.h>
@@ -125,10 +127,22 @@ static int from_2(sqlite3 *db) {
                 NULL, NULL, NULL);
 }
 
+static int from_3(sqlite3 *db) {
+        return sqlite3_exec(db,
+                            "CREATE TABLE spare_key ("
+                            "  one INTEGER PRIMARY KEY CHECK (one = 1),"
+                            "  key BLOB CHECK (length(key) BETWEEN 1 AND 2048),"
+                            "  tag BLOB CHECK (length(tag) = 32),"
+                            "  CHECK ((key IS NULL) = (tag IS NULL))"
+                            ") STRICT;",
+                            NULL, NULL, NULL);
+}
+
 static store_step_fn *const steps[] = {
         from_0,
         from_1,
         from_2,
+        from_3,
 };
 
 const struct store_schema store_schema = { steps, ELEMENTSOF(steps) };

@@ -380,6 +380,42 @@ int store_set_tpm_state(struct store *s, const struct tpm_state *state) {
         return 0;
 }
 
+/* ---- the spare key ----------------------------------------------------------------------- */
+
+int store_get_spare(struct store *s, struct store_spare *ret) {
+        static const char doing[] = "read the spare key";
+        _cleanup_(store_query_return) sqlite3_stmt *q = s->stmt[Q_GET_SPARE];
+        int r = store_query_step(s, q, doing), len;
+
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return -ENOENT;
+
+        ret->key.len = 0;
+        len = sqlite3_column_bytes(q, 0);
+        if (len == 0)
+                return 0;
+        if ((size_t)len > sizeof(ret->key.data) ||
+            store_column_exactly(q, 1, ret->tag.b, sizeof(ret->tag.b)) < 0)
+                return store_file_fail(&s->file, -EUCLEAN, doing, "a field has a wrong length");
+        memcpy(ret->key.data, sqlite3_column_blob(q, 0), (size_t)len);
+        ret->key.len = (uint16_t)len;
+        return 0;
+}
+
+int store_set_spare(struct store *s, const struct store_spare *spare) {
+        _cleanup_(store_query_return) sqlite3_stmt *q = s->stmt[Q_SET_SPARE];
+
+        if (spare->key.len > sizeof(spare->key.data))
+                return -EINVAL;
+        if (spare->key.len > 0) { /* else both are NULL, as cleared */
+                store_bind_bytes(q, 1, BYTES(spare->key.data, spare->key.len));
+                store_bind_bytes(q, 2, BYTES_OF(spare->tag));
+        }
+        return store_query_commit(s, q, "write the spare key");
+}
+
 /* ---- erasing ----------------------------------------------------------------------------- */
 
 /* In the transaction of its caller; what is in memory is then not yet so. */
@@ -388,7 +424,7 @@ static int erase_tables(struct store *s, const struct tpm_state *state, const ch
         const struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
         int r = store_file_exec(&s->file,
                                 "DELETE FROM credential; DELETE FROM sqlite_sequence;"
-                                "DELETE FROM lease;"
+                                "DELETE FROM lease; DELETE FROM spare_key;"
                                 "UPDATE discoverable SET n_rps = 0, n_credentials = 0;",
                                 doing);
 

@@ -62,6 +62,16 @@ _must_check_ int store_set_lease(struct store *s, const struct store_lease *leas
 _must_check_ int store_raise_counts(struct store *s, int64_t bound,
                                     const struct store_lease *lease);
 
+/* A key that was made ahead (spare.h). */
+struct store_spare {
+        struct ctap_key_blob key; /* len 0: there is none now, but one is wanted */
+        struct sha256 tag;        /* meaningless then */
+};
+
+/* -ENOENT: none was ever wanted since the store was made or erased. */
+_must_check_ int store_get_spare(struct store *s, struct store_spare *ret);
+_must_check_ int store_set_spare(struct store *s, const struct store_spare *spare);
+
 /* -EEXIST: the id is taken. `base` is not above 0. */
 _must_check_ int store_insert(struct store *s, const struct ctap_row *row, int64_t base);
 _must_check_ int store_find(struct store *s, const struct ctap_credential_id *id,
@@ -114,7 +124,7 @@ _must_check_ int store_large_blobs_read(struct store *s, uint32_t offset, uint32
 _must_check_ int store_large_blobs_write(struct store *s, struct bytes array);
 
 /*
- * Erases every credential, puts settings and large blobs back to their defaults and forgets the
- * lease, in one transaction; the file keeps no trace. Can be repeated after a failure.
+ * Erases every credential and the spare key, puts settings and large blobs back to their defaults and
+ * forgets the lease, in one transaction; the file keeps no trace. Can be repeated after a failure.
  */
 _must_check_ int store_erase(struct store *s, const struct tpm_state *state);

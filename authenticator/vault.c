@@ -17,11 +17,13 @@
 #include <stdlib.h>
 #include <syslog.h>
 
+#include "authenticator/spare.h"
 #include "authenticator/vault.h"
 
 struct vault {
         struct ctap_store port;
         struct lease_counter counter;
+        struct spare spare;
         struct store *store;
         struct tpm *tpm;
         bool ready; /* provisioned, unlocked, the lease begun */
@@ -104,6 +106,23 @@ static int resume(struct vault *v, struct bytes owner_auth) {
         if (r < 0)
                 return r;
         return not_stale(lease_begin(v->store, &v->counter), -ENOTRECOVERABLE);
+}
+
+/* A store that was not left in order has an open lease now. */
+static int begin_spare(struct vault *v) {
+        struct store_lease lease;
+        int r = store_get_lease(v->store, &lease);
+
+        return r < 0 ? r : spare_begin(&v->spare, v->store, v->tpm, lease.clean);
+}
+
+/* Without a lease a copy of the store would not be known for one. */
+static int take_spare(void *userdata, struct ctap_key_blob *ret) {
+        struct vault *v = userdata;
+
+        if (!v->ready || (v->spare.state == SPARE_READY && lease_renew(v->store, &v->counter) < 0))
+                return -ENOENT;
+        return spare_take(&v->spare, ret);
 }
 
 /* ---- the store port --------------------------------------------------------------------- */
@@ -286,6 +305,8 @@ int vault_reset(struct vault *v, struct bytes owner_auth) {
                 return r;
         r = begin_anew(v, owner_auth);
         v->ready = r == 0 || is_untouched(v);
+        if (r == 0)
+                v->spare.state = SPARE_UNWANTED;
         return r;
 }
 
@@ -328,6 +349,7 @@ static const struct ctap_store_ops port_ops = {
 static struct vault *vault_free(struct vault *v) {
         if (!v)
                 return NULL;
+        tpm_take_spares_from(v->tpm, NULL, NULL);
         secret32_wipe(&v->no_key);
         free(v);
         return NULL;
@@ -351,8 +373,11 @@ int vault_open(struct store *store, struct tpm *tpm, struct bytes owner_auth, st
                 return -EIO;
 
         r = resume(v, owner_auth);
+        if (r == 0)
+                r = begin_spare(v);
         if (r < 0)
                 return r;
+        tpm_take_spares_from(tpm, take_spare, v);
         v->ready = true;
 
         *ret = TAKE_PTR(v);
@@ -384,4 +409,13 @@ void vault_settle(struct vault *v) {
                 store_log(v->store, LOG_WARNING,
                           "the next signature waits for a new counter lease");
         store_settle(v->store);
+}
+
+bool vault_wants_spare(const struct vault *v) {
+        return v->ready && v->spare.state == SPARE_MISSING;
+}
+
+void vault_make_spare(struct vault *v) {
+        if (v->ready)
+                spare_make(&v->spare);
 }

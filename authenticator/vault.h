@@ -34,3 +34,6 @@ _must_check_ int vault_reset(struct vault *v, struct bytes owner_auth);
 
 /* After an answer went out: flushes TPM objects and renews a lease that is used up. */
 void vault_settle(struct vault *v);
+/* Whether the spare key is missing (spare.h); to make it takes the TPM seconds. */
+bool vault_wants_spare(const struct vault *v);
+void vault_make_spare(struct vault *v);

@@ -157,11 +157,11 @@ static void put_user(struct cbor_writer *w, uint8_t user) {
         cbor_put_string(w, "alice");
 }
 
-static void put_algorithms(struct cbor_writer *w) {
+static void put_algorithms(struct cbor_writer *w, int32_t alg) {
         cbor_put_array(w, 1);
         cbor_put_map(w, 2);
         cbor_put_string(w, "alg");
-        cbor_put_int(w, -7);
+        cbor_put_int(w, alg);
         cbor_put_string(w, "type");
         cbor_put_string(w, "public-key");
 }
@@ -211,11 +211,26 @@ static const struct cbor_field mc_reply_fields[] = {
         { NULL, 3, CBOR_KIND_MAP, true, offsetof(struct mc_reply, statement) },
 };
 
-/* rpIdHash | flags | count | AAGUID | 48 as a length | id | COSE_Key with 32-byte coordinates */
+/* A COSE_Key with 32-byte coordinates, or with a modulus of 256 bytes. */
+static bool take_key(struct bytes key, struct ctap_public_key *ret) {
+        if (key.len == 77) {
+                ret->type = CTAP_KEY_P256;
+                memcpy(ret->x, key.data + 10, 32);
+                memcpy(ret->y, key.data + 45, 32);
+                return true;
+        }
+        if (key.len == 272) {
+                ret->type = CTAP_KEY_RSA2048;
+                memcpy(ret->modulus, key.data + 11, 256);
+                return true;
+        }
+        return false;
+}
+
+/* rpIdHash | flags | count | AAGUID | 48 as a length | id | COSE_Key */
 static uint8_t take_attested(struct bytes auth_data, struct stack_credential *ret) {
         struct cursor c = { auth_data, false };
         struct stack_credential made = { 0 };
-        struct bytes key;
 
         (void)cursor_take(&c, 32);
         if (cursor_u8(&c) != 0x41)
@@ -225,17 +240,33 @@ static uint8_t take_attested(struct bytes auth_data, struct stack_credential *re
         if (cursor_u16(&c) != sizeof(made.id))
                 return FLAW;
         cursor_copy(&c, made.id, sizeof(made.id));
-        key = cursor_take(&c, 77);
-        if (cursor_end(&c) < 0)
+        if (c.failed || !take_key(c.left, &made.key))
                 return FLAW;
-        made.key.type = CTAP_KEY_P256;
-        memcpy(made.key.x, key.data + 10, 32);
-        memcpy(made.key.y, key.data + 45, 32);
         *ret = made;
         return CTAP_OK;
 }
 
-static EVP_PKEY *public_key(const struct ctap_public_key *key) {
+static EVP_PKEY *rsa_key(const struct ctap_public_key *key) {
+        OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+        BIGNUM *n = BN_bin2bn(key->modulus, sizeof(key->modulus), NULL);
+        OSSL_PARAM *params = NULL;
+        EVP_PKEY *pkey = NULL;
+
+        if (OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
+            OSSL_PARAM_BLD_push_uint(bld, OSSL_PKEY_PARAM_RSA_E, 65537) == 1)
+                params = OSSL_PARAM_BLD_to_param(bld);
+        if (!params || EVP_PKEY_fromdata_init(ctx) != 1 ||
+            EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+                pkey = NULL;
+        OSSL_PARAM_free(params);
+        OSSL_PARAM_BLD_free(bld);
+        EVP_PKEY_CTX_free(ctx);
+        BN_free(n);
+        return pkey;
+}
+
+static EVP_PKEY *ec_key(const struct ctap_public_key *key) {
         uint8_t point[65] = { 4 };
         OSSL_PARAM params[3];
         EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
@@ -256,7 +287,7 @@ static EVP_PKEY *public_key(const struct ctap_public_key *key) {
 }
 
 static bool verify(const struct ctap_public_key *key, struct bytes auth_data, struct bytes sig) {
-        EVP_PKEY *pkey = public_key(key);
+        EVP_PKEY *pkey = key->type == CTAP_KEY_RSA2048 ? rsa_key(key) : ec_key(key);
         EVP_MD_CTX *md = EVP_MD_CTX_new();
         bool good = pkey && EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, pkey) == 1 &&
                     EVP_DigestVerifyUpdate(md, auth_data.data, auth_data.len) == 1 &&
@@ -287,7 +318,7 @@ uint8_t stack_register(struct stack *s, const char *rp_id, uint8_t user, bool di
         cbor_put_int(&w, 3);
         put_user(&w, user);
         cbor_put_int(&w, 4);
-        put_algorithms(&w);
+        put_algorithms(&w, s->alg != 0 ? s->alg : -7);
         cbor_put_int(&w, 7);
         put_option(&w, "rk", discoverable);
         if (attestation_none) {

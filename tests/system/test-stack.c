@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctap/cose.h"
 #include "tests/system/stack.h"
 #include "tests/system/tpm-fixture.h"
 
@@ -77,6 +78,7 @@ static int world_teardown(void **state) {
 enum {
         BUDGET_REGISTER_NONE = 1,
         BUDGET_REGISTER_PACKED = 4,
+        BUDGET_REGISTER_PACKED_SPARE = 3,
         BUDGET_ASSERT = 3,
         BUDGET_GET_INFO = 0,
         BUDGET_FOREIGN_IDS = 0,
@@ -105,6 +107,64 @@ static void GA17_ceremonies_keep_their_tpm_budgets(void **state) {
         assert_int_equal(watch_count(w->tpm), BUDGET_GET_INFO);
         assert_int_equal(stack_probe_foreign(&w->stack, "budget.test", 64), 0x2e);
         assert_int_equal(watch_count(w->tpm), BUDGET_FOREIGN_IDS);
+}
+
+/* The key was made ahead: Load, Sign and FlushContext are left. */
+static void GA17_rsa_with_a_spare_key_keeps_its_tpm_budgets(void **state) {
+        struct world *w = *state;
+        struct stack_credential c[4];
+        char log[256];
+
+        w->stack.alg = CTAP_COSE_RS256;
+        assert_int_equal(stack_register(&w->stack, "rsa.test", 1, false, false, &c[0]), 0);
+        assert_int_equal(w->at_yes + watch_count(w->tpm), BUDGET_REGISTER_PACKED);
+        assert_int_equal(stack_assert(&w->stack, "rsa.test", &c[0]), 0); /* with a lease */
+        (void)watch_count(w->tpm);
+        assert_true(vault_wants_spare(w->stack.vault));
+        vault_make_spare(w->stack.vault);
+        watch_log(w->tpm, log, sizeof(log));
+        assert_string_equal(log, "Create");
+
+        assert_int_equal(stack_register(&w->stack, "rsa.test", 2, true, false, &c[1]), 0);
+        assert_int_equal(w->at_yes + watch_count(w->tpm), BUDGET_REGISTER_PACKED_SPARE);
+        assert_int_equal(stack_assert(&w->stack, "rsa.test", &c[1]), 0);
+        assert_int_equal(w->at_yes + watch_count(w->tpm), BUDGET_ASSERT);
+
+        /* A restart makes no other, and has no command for it. */
+        vault_make_spare(w->stack.vault);
+        stack_close(&w->stack, true);
+        (void)watch_count(w->tpm);
+        open_again(w);
+        assert_in_range(watch_count(w->tpm), 1, BUDGET_START);
+        assert_false(vault_wants_spare(w->stack.vault));
+        vault_settle(w->stack.vault); /* reads the tries of the PIN */
+        (void)watch_count(w->tpm);
+        w->stack.alg = CTAP_COSE_RS256;
+        assert_int_equal(stack_register(&w->stack, "rsa.test", 3, false, true, &c[2]), 0);
+        assert_int_equal(w->at_yes, 1); /* the lease, which the next assertion finds */
+        assert_int_equal(watch_count(w->tpm), 0);
+        assert_int_equal(stack_assert(&w->stack, "rsa.test", &c[2]), 0);
+        assert_int_equal(w->at_yes + watch_count(w->tpm), BUDGET_ASSERT);
+        assert_int_equal(stack_assert(&w->stack, "rsa.test", &c[0]), 0);
+
+        for (int i = 0; i < 3; i++)
+                for (int j = 0; j < i; j++)
+                        assert_memory_not_equal(c[i].key.modulus, c[j].key.modulus, 256);
+}
+
+static void RS5_after_reset_a_spare_key_is_unknown(void **state) {
+        struct world *w = *state;
+        struct stack_credential before, after;
+
+        w->stack.alg = CTAP_COSE_RS256;
+        assert_int_equal(stack_register(&w->stack, "reset.test", 1, false, true, &before), 0);
+        vault_make_spare(w->stack.vault);
+        assert_int_equal(stack_reset(&w->stack), 0);
+        assert_false(vault_wants_spare(w->stack.vault));
+        (void)watch_count(w->tpm);
+        assert_int_equal(stack_register(&w->stack, "reset.test", 1, false, true, &after), 0);
+        assert_int_equal(w->at_yes, 1); /* Create */
+        assert_int_equal(stack_assert(&w->stack, "reset.test", &after), 0);
 }
 
 static void GA10_after_presence_an_assertion_sends_one_command_before_its_answer(void **state) {
@@ -224,6 +284,10 @@ static void F5_a_restored_copy_of_the_store_repeats_no_counter(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(GA17_ceremonies_keep_their_tpm_budgets, world_setup,
+                                                world_teardown),
+                cmocka_unit_test_setup_teardown(GA17_rsa_with_a_spare_key_keeps_its_tpm_budgets,
+                                                world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(RS5_after_reset_a_spare_key_is_unknown, world_setup,
                                                 world_teardown),
                 cmocka_unit_test_setup_teardown(
                         GA10_after_presence_an_assertion_sends_one_command_before_its_answer,

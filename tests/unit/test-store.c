@@ -849,9 +849,50 @@ static void LB2_large_blobs_are_read_in_fragments(void **state) {
         assert_int_equal(buf_error(&out), -EMSGSIZE);
 }
 
+static struct store_spare make_spare(uint8_t fill, uint16_t len) {
+        struct store_spare spare = { .key.len = len };
+
+        memset(spare.key.data, fill, len);
+        memset(spare.tag.b, fill + 1, sizeof(spare.tag.b));
+        return spare;
+}
+
+static void assert_spare(struct fixture *f, const struct store_spare *want) {
+        struct store_spare got;
+
+        assert_int_equal(store_get_spare(f->store, &got), 0);
+        assert_bytes_equal(BYTES(got.key.data, got.key.len), BYTES(want->key.data, want->key.len));
+        if (want->key.len > 0)
+                assert_memory_equal(&got.tag, &want->tag, sizeof(got.tag));
+}
+
+static void the_spare_key_is_kept_or_wanted_or_neither(void **state) {
+        static const struct tpm_state tpm = { .phase = TPM_PHASE_ERASING };
+        static const uint16_t lens[] = { 506, 0, CTAP_KEY_BLOB_MAX, 1 };
+        struct fixture *f = *state;
+        struct store_spare spare;
+
+        assert_int_equal(try_open(f), 0);
+        assert_int_equal(store_get_spare(f->store, &spare), -ENOENT);
+        for (size_t i = 0; i < ELEMENTSOF(lens); i++) {
+                spare = make_spare((uint8_t)('a' + i), lens[i]);
+                assert_int_equal(store_set_spare(f->store, &spare), 0);
+                assert_spare(f, &spare);
+                reopen(f);
+                assert_spare(f, &spare);
+        }
+        spare.key.len = CTAP_KEY_BLOB_MAX + 1;
+        assert_int_equal(store_set_spare(f->store, &spare), -EINVAL);
+        assert_int_equal(store_erase(f->store, &tpm), 0);
+        assert_int_equal(store_get_spare(f->store, &spare), -ENOENT);
+        reopen(f);
+        assert_int_equal(store_get_spare(f->store, &spare), -ENOENT);
+}
+
 static void what_is_erased_leaves_no_trace(void **state) {
         struct fixture *f = *state;
         static struct tpm_state tpm = { .phase = TPM_PHASE_ERASING };
+        const struct store_spare spare = make_spare('s', 506);
         struct store_lease lease = { .counter = 5 };
         static uint8_t blobs[30000];
         struct stat st;
@@ -886,7 +927,11 @@ static void what_is_erased_leaves_no_trace(void **state) {
         store_settle(f->store);
         assert_false(has_text(f->wal, "bbbbbbbbbbbbbbbb") || has_text(f->path, "bbbbbbbbbbbbbbbb"));
 
+        assert_int_equal(store_set_spare(f->store, &spare), 0);
+        assert_true(has_text(f->wal, "ssssssssssssssss"));
+
         assert_int_equal(store_erase(f->store, &tpm), 0);
+        assert_false(has_text(f->wal, "ssssssssssssssss") || has_text(f->path, "ssssssssssssssss"));
         for (uint32_t i = 1; i <= 100; i++)
                 assert_false(traces_of(f->wal, i) || traces_of(f->path, i));
         assert_false(has_text(f->wal, "cccccccccccccccc") || has_text(f->path, "cccccccccccccccc"));
@@ -1125,6 +1170,50 @@ static void a_file_of_version_2_keeps_its_settings_and_is_counted(void **state) 
         assert_false(state_changed(f));
         f->store = store_close(f->store);
         assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
+}
+
+static void a_file_of_version_3_wants_no_spare_key(void **state) {
+        const struct store_schema of_3 = { store_schema.steps, 3 };
+        struct fixture *f = *state;
+        struct store_spare spare = make_spare('a', 506);
+        sqlite3 *db;
+
+        assert_int_equal(open_by_hand(f, &db), SQLITE_OK);
+        assert_int_equal(store_migrate(db, &of_3, 0), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+
+        assert_int_equal(try_open(f), 0);
+        assert_int_equal(store_get_spare(f->store, &spare), -ENOENT);
+        assert_int_equal(store_set_spare(f->store, &spare), 0);
+        reopen(f);
+        assert_spare(f, &spare);
+        f->store = store_close(f->store);
+        assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
+}
+
+static void a_damaged_spare_key_is_damage(void **state) {
+        static const char *const changes[] = {
+                "UPDATE spare_key SET key = zeroblob(2049)",
+                "UPDATE spare_key SET tag = zeroblob(31)",
+                "UPDATE spare_key SET tag = NULL",
+        };
+        const struct store_spare good = make_spare('a', 506);
+        struct fixture *f = *state;
+        struct store_spare spare;
+
+        for (size_t i = 0; i < ELEMENTSOF(changes); i++) {
+                char sql[128];
+
+                assert_int_equal(try_open(f), 0);
+                assert_int_equal(store_set_spare(f->store, &good), 0);
+                f->store = store_close(f->store);
+                (void)snprintf(sql, sizeof(sql), "PRAGMA ignore_check_constraints = 1; %s",
+                               changes[i]);
+                by_hand(f, sql);
+                assert_int_equal(try_open(f), 0);
+                assert_int_equal(store_get_spare(f->store, &spare), -EUCLEAN);
+                f->store = store_close(f->store);
+        }
 }
 
 static void single_rows_that_are_missing_or_wrong_are_damage(void **state) {
@@ -1586,6 +1675,34 @@ static bool did_secrets(struct fixture *f) {
         return row.cred_random.len == 400;
 }
 
+static int op_spare(struct fixture *f) {
+        const struct store_spare spare = make_spare('n', 700);
+
+        return store_set_spare(f->store, &spare);
+}
+
+static bool did_spare(struct fixture *f) {
+        struct store_spare spare;
+
+        assert_int_equal(store_get_spare(f->store, &spare), 0);
+        assert_true((spare.key.len == 700) == (spare.key.data[0] == 'n'));
+        assert_true((spare.key.len == 700) == (spare.tag.b[0] == 'n' + 1));
+        return spare.key.len == 700;
+}
+
+static int op_take_spare(struct fixture *f) {
+        const struct store_spare none = { .key.len = 0 };
+
+        return store_set_spare(f->store, &none);
+}
+
+static bool did_take_spare(struct fixture *f) {
+        struct store_spare spare;
+
+        assert_int_equal(store_get_spare(f->store, &spare), 0);
+        return spare.key.len == 0;
+}
+
 static int op_erase(struct fixture *f) {
         static const struct tpm_state tpm = { .phase = TPM_PHASE_ERASING };
 
@@ -1595,9 +1712,11 @@ static int op_erase(struct fixture *f) {
 static bool did_erase(struct fixture *f) {
         static struct tpm_state tpm;
         struct store_lease lease;
+        struct store_spare spare;
         struct ctap_row row;
         bool erased = find(f, 1, &row) == -ENOENT;
 
+        assert_int_equal(store_get_spare(f->store, &spare), erased ? -ENOENT : 0);
         assert_int_equal(store_get_tpm_state(f->store, &tpm), 0);
         assert_true(erased == (tpm.phase == TPM_PHASE_ERASING));
         assert_int_equal(store_get_lease(f->store, &lease), erased ? -ENOENT : 0);
@@ -1617,6 +1736,8 @@ static const struct operation operations[] = {
         { .name = "settings", .run = op_settings, .happened = did_settings },
         { .name = "large blobs", .run = op_large_blobs, .happened = did_large_blobs },
         { .name = "secrets", .run = op_secrets, .happened = did_secrets },
+        { .name = "spare key", .run = op_spare, .happened = did_spare },
+        { .name = "take the spare key", .run = op_take_spare, .happened = did_take_spare },
         { .name = "erase",
           .run = op_erase,
           .happened = did_erase,
@@ -1627,9 +1748,11 @@ static const struct operation operations[] = {
 static void fill(struct fixture *f) {
         const struct ctap_settings settings = { .pin_length = 5, .min_pin_length = 4 };
         const struct store_lease lease = { .counter = 5 };
+        const struct store_spare spare = make_spare('o', 300);
         static uint8_t blobs[9000];
         uint32_t count;
 
+        assert_int_equal(store_set_spare(f->store, &spare), 0);
         memset(blobs, 'o', sizeof(blobs));
         assert_int_equal(store_large_blobs_write(f->store, BYTES_OF(blobs)), 0);
         assert_int_equal(store_set_settings(f->store, &settings), 0);
@@ -1890,6 +2013,7 @@ int main(void) {
                 TEST(GI9_the_state_changes_with_discoverable_credentials_and_nothing_else),
                 TEST(LB9_large_blobs_begin_empty_and_are_replaced_whole),
                 TEST(LB2_large_blobs_are_read_in_fragments),
+                TEST(the_spare_key_is_kept_or_wanted_or_neither),
                 TEST(what_is_erased_leaves_no_trace),
                 TEST(what_managing_reads_does_not_grow_with_the_store),
                 TEST(what_a_use_reads_does_not_grow_with_the_store),
@@ -1898,6 +2022,8 @@ int main(void) {
                 TEST(a_file_of_version_0_becomes_a_present_one),
                 TEST(a_file_of_version_1_keeps_its_credentials),
                 TEST(a_file_of_version_2_keeps_its_settings_and_is_counted),
+                TEST(a_file_of_version_3_wants_no_spare_key),
+                TEST(a_damaged_spare_key_is_damage),
                 TEST(single_rows_that_are_missing_or_wrong_are_damage),
                 TEST(a_migration_step_happens_whole_or_not_at_all),
                 TEST(a_file_from_the_future_is_left_alone),

@@ -20,7 +20,7 @@
 #include "tests/fake/vfs.h"
 #include "tests/unit/test.h"
 
-#define N_CREDS 8
+#define N_CREDS 10
 
 /* What the outside knows of a credential. */
 struct known {
@@ -138,14 +138,14 @@ static int step_off(struct world *w, _unused_ unsigned n) {
         return w->fault.hit && w->fault.mode == FAULT_CRASH ? -ECANCELED : 0;
 }
 
-static int step_create(struct world *w, unsigned n) {
+static int create(struct world *w, unsigned n, enum ctap_key_type type) {
         struct ctap_keys *keys = vault_keys(w->vault);
         struct ctap_row row = make_row(n, (uint8_t)(n % 2));
         struct ctap_public_key public;
         int r;
 
         row.account_tag.b[0] = n % 2 ? (uint8_t)n : 0;
-        r = keys->ops->create(keys, CTAP_KEY_P256, CTAP_CLASS_A, &row.key, &public);
+        r = keys->ops->create(keys, type, CTAP_CLASS_A, &row.key, &public);
         if (r == 0)
                 r = port(w)->ops->insert(port(w), &row);
         if (r < 0)
@@ -153,6 +153,19 @@ static int step_create(struct world *w, unsigned n) {
         w->creds[n].exists = true;
         w->creds[n].second = w->reset_done;
         w->creds[n].key = row.key;
+        return 0;
+}
+
+static int step_create(struct world *w, unsigned n) {
+        return create(w, n, CTAP_KEY_P256);
+}
+
+static int step_create_rsa(struct world *w, unsigned n) {
+        return create(w, n, CTAP_KEY_RSA2048);
+}
+
+static int step_spare(struct world *w, _unused_ unsigned n) {
+        vault_make_spare(w->vault);
         return 0;
 }
 
@@ -201,12 +214,13 @@ static const struct {
         step_fn *run;
         unsigned n;
 } life[] = {
-        { step_on, 0 },     { step_create, 0 }, { step_create, 1 }, { step_use, 0 },
-        { step_create, 2 }, { step_use, 0 },    { step_use, 2 },    { step_settle, 0 },
-        { step_off, 0 },    { step_on, 0 },     { step_use, 1 },    { step_wear, 0 },
-        { step_use, 0 },    { step_settle, 0 }, { step_create, 3 }, { step_use, 3 },
-        { step_reset, 0 },  { step_create, 4 }, { step_create, 5 }, { step_use, 5 },
-        { step_settle, 0 }, { step_off, 0 },
+        { step_on, 0 },         { step_create, 0 }, { step_create, 1 }, { step_use, 0 },
+        { step_create, 2 },     { step_use, 0 },    { step_use, 2 },    { step_create_rsa, 7 },
+        { step_settle, 0 },     { step_spare, 0 },  { step_off, 0 },    { step_on, 0 },
+        { step_create_rsa, 8 }, { step_use, 1 },    { step_wear, 0 },   { step_use, 0 },
+        { step_settle, 0 },     { step_create, 3 }, { step_use, 3 },    { step_spare, 0 },
+        { step_reset, 0 },      { step_create, 4 }, { step_create, 5 }, { step_create_rsa, 9 },
+        { step_use, 5 },        { step_settle, 0 }, { step_off, 0 },
 };
 
 /* ---- what must hold --------------------------------------------------------------------- */
@@ -235,9 +249,49 @@ static bool works(struct world *w, unsigned n) {
         return true;
 }
 
+static bool same_key(const struct ctap_key_blob *a, const struct ctap_key_blob *b) {
+        return bytes_equal(BYTES(a->data, a->len), BYTES(b->data, b->len));
+}
+
+struct others {
+        struct ctap_key_blob keys[2 * N_CREDS];
+        size_t n;
+};
+
+static int is_another(void *userdata, const struct ctap_row *row) {
+        struct others *o = userdata;
+
+        for (size_t i = 0; i < o->n; i++)
+                assert_false(same_key(&o->keys[i], &row->key));
+        assert_true(o->n < ELEMENTSOF(o->keys));
+        o->keys[o->n++] = row->key;
+        return 0;
+}
+
+/* Each credential has a key of its own, and what lies ready is a key of nobody, and of this era. */
+static void check_keys(struct world *w) {
+        struct ctap_keys *keys = vault_keys(w->vault);
+        struct ctap_public_key public;
+        static struct others others;
+        struct store_spare spare;
+
+        others.n = 0;
+        assert_int_equal(store_each(w->store, is_another, &others), 0);
+        if (store_get_spare(w->store, &spare) < 0 || spare.key.len == 0)
+                return;
+        for (size_t i = 0; i < others.n; i++)
+                assert_false(same_key(&others.keys[i], &spare.key));
+        for (size_t i = 0; i < N_CREDS; i++) /* also of those that the reset took */
+                assert_false(same_key(&w->creds[i].key, &spare.key));
+        assert_int_equal(keys->ops->public_key(keys, BYTES(spare.key.data, spare.key.len), &public),
+                         0);
+}
+
 static void check_promises(struct world *w) {
         static struct tpm_state state;
         unsigned n_first = 0, n_first_works = 0;
+
+        check_keys(w);
 
         for (unsigned i = 0; i < N_CREDS; i++) {
                 bool ok = works(w, i);
@@ -265,6 +319,7 @@ static void check_promises(struct world *w) {
         assert_int_equal(w->part.n_connected, 1);
         assert_int_equal(step_create(w, 6), 0);
         assert_int_equal(step_use(w, 6), 0);
+        check_keys(w);
 }
 
 static bool live(struct world *w) {
@@ -643,6 +698,235 @@ static void CM10_a_full_disk_is_told_as_such_where_a_credential_is_made_or_chang
         w->fault = (struct fault){ .sqlite_code = SQLITE_FULL };
 }
 
+/* ---- the spare key ---------------------------------------------------------------------- */
+
+static const struct ctap_key_blob *key_of(struct world *w, unsigned n) {
+        return &w->creds[n].key;
+}
+
+static bool is_ready(struct world *w) {
+        struct store_spare spare;
+        int r = store_get_spare(w->store, &spare);
+
+        assert_true(r == 0 || r == -ENOENT);
+        return r == 0 && spare.key.len > 0;
+}
+
+/* An RSA credential, and a spare key after it. */
+static void make_ready(struct world *w) {
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create_rsa(w, 0), 0);
+        assert_true(vault_wants_spare(w->vault));
+        vault_make_spare(w->vault);
+        assert_false(vault_wants_spare(w->vault));
+        assert_true(is_ready(w));
+}
+
+static void nobody_makes_a_spare_key_before_a_site_wants_rsa(void **state) {
+        struct world *w = *state;
+        uint32_t n;
+
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(power_on(w), 0);
+                assert_int_equal(step_create(w, 1), 0);
+                assert_int_equal(step_use(w, 1), 0);
+                vault_settle(w->vault);
+                assert_false(vault_wants_spare(w->vault));
+                n = w->part.n_commands;
+                vault_make_spare(w->vault);
+                assert_int_equal(w->part.n_commands, n);
+                assert_int_equal(step_reset(w, 0), 0);
+                w->creds[1].shown = 0;
+                power_off(w);
+        }
+}
+
+static void a_spare_key_is_used_once_and_made_again(void **state) {
+        struct world *w = *state;
+        struct store_spare spare;
+        uint32_t n;
+
+        make_ready(w);
+        power_off(w);
+        assert_int_equal(power_on(w), 0);
+        assert_false(vault_wants_spare(w->vault));
+        assert_int_equal(store_get_spare(w->store, &spare), 0);
+
+        n = w->part.n_commands;
+        assert_int_equal(step_create_rsa(w, 1), 0);
+        assert_int_equal(w->part.n_commands,
+                         n + 1); /* a lease, which a signature would have taken */
+        assert_true(same_key(key_of(w, 1), &spare.key));
+        assert_true(vault_wants_spare(w->vault));
+        assert_false(is_ready(w));
+
+        n = w->part.n_commands;
+        assert_int_equal(step_create_rsa(w, 2), 0);
+        assert_int_equal(w->part.n_commands, n + 1); /* without one the key itself */
+        assert_true(vault_wants_spare(w->vault));
+        vault_make_spare(w->vault);
+        n = w->part.n_commands;
+        vault_make_spare(w->vault);
+        assert_int_equal(step_create_rsa(w, 3), 0);
+        assert_int_equal(w->part.n_commands, n); /* the lease is still open */
+        check_keys(w);
+}
+
+static void only_rsa_of_class_a_takes_the_spare_key(void **state) {
+        struct world *w = *state;
+        struct ctap_public_key public;
+        struct ctap_key_blob blob;
+        struct ctap_keys *k;
+
+        make_ready(w);
+        k = vault_keys(w->vault);
+        assert_int_equal(k->ops->create(k, CTAP_KEY_RSA2048, CTAP_CLASS_B, &blob, &public), 0);
+        assert_int_equal(k->ops->create(k, CTAP_KEY_P256, CTAP_CLASS_A, &blob, &public), 0);
+        assert_true(is_ready(w));
+}
+
+static void a_reset_erases_the_spare_key_and_the_wish_for_one(void **state) {
+        struct world *w = *state;
+
+        make_ready(w);
+        assert_int_equal(step_reset(w, 0), 0);
+        assert_false(is_ready(w));
+        assert_false(vault_wants_spare(w->vault));
+        assert_int_equal(step_create_rsa(w, 1), 0);
+        assert_true(vault_wants_spare(w->vault));
+}
+
+/* Whatever copy of the store comes back, hot or cold, of before the key was used. */
+static void a_copy_of_the_store_does_not_use_the_spare_key_again(void **state) {
+        struct world *w = *state;
+
+        for (int hot = 0; hot < 2; hot++)
+                for (int used = 0; used < 2; used++) {
+                        struct scratch_file copy, wal = { .exists = false };
+                        struct ctap_key_blob first;
+
+                        new_world(w);
+                        make_ready(w);
+                        if (hot) {
+                                assert_int_equal(step_use(w, 0), 0);
+                                scratch_read(w->wal, &wal);
+                                scratch_read(w->path, &copy);
+                        } else {
+                                power_off(w);
+                                scratch_read(w->path, &copy);
+                                assert_int_equal(power_on(w), 0);
+                                assert_true(is_ready(w));
+                        }
+                        assert_int_equal(step_create_rsa(w, 1), 0);
+                        first = *key_of(w, 1);
+                        if (used)
+                                assert_int_equal(step_use(w, 1), 0);
+                        power_off(w);
+
+                        scratch_write(w->path, &copy);
+                        if (hot)
+                                scratch_write(w->wal, &wal);
+                        w->creds[1] = (struct known){ 0 };
+                        assert_int_equal(power_on(w), 0);
+                        assert_false(is_ready(w));
+                        assert_true(vault_wants_spare(w->vault));
+                        assert_int_equal(step_create_rsa(w, 1), 0);
+                        assert_false(same_key(key_of(w, 1), &first));
+                        scratch_file_done(&copy);
+                        scratch_file_done(&wal);
+                }
+}
+
+static void a_copy_of_a_store_whose_spare_key_was_not_used_keeps_it(void **state) {
+        struct scratch_file copy;
+        struct world *w = *state;
+
+        make_ready(w);
+        power_off(w);
+        scratch_read(w->path, &copy);
+        assert_int_equal(power_on(w), 0);
+        power_off(w);
+        scratch_write(w->path, &copy);
+        assert_int_equal(power_on(w), 0);
+        assert_true(is_ready(w));
+        scratch_file_done(&copy);
+}
+
+/* Somebody who writes to the disk has a key of his own in mind. */
+static void a_spare_key_that_was_changed_on_the_disk_is_not_used(void **state) {
+        struct world *w = *state;
+
+        for (int i = 0; i < 3; i++) {
+                struct store_spare spare;
+                unsigned n_logged;
+
+                new_world(w);
+                make_ready(w);
+                assert_int_equal(store_get_spare(w->store, &spare), 0);
+                if (i == 0)
+                        spare.key.data[spare.key.len - 1] ^= 0x40;
+                else if (i == 1)
+                        spare.tag.b[31] ^= 1;
+                else
+                        spare.key = *key_of(w, 0); /* of a credential, under the tag of another */
+                assert_int_equal(store_set_spare(w->store, &spare), 0);
+                power_off(w);
+                assert_int_equal(power_on(w), 0);
+                n_logged = w->n_logged;
+                assert_int_equal(step_create_rsa(w, 1), 0);
+                assert_int_equal(w->n_logged, n_logged + 1);
+                assert_false(same_key(key_of(w, 1), &spare.key));
+                assert_true(vault_wants_spare(w->vault));
+        }
+}
+
+/* It would fail at every occasion, and each takes seconds. */
+static void a_spare_key_that_cannot_be_made_is_not_tried_again(void **state) {
+        struct world *w = *state;
+        uint32_t n;
+
+        assert_int_equal(power_on(w), 0);
+        assert_int_equal(step_create_rsa(w, 0), 0);
+        w->part.lacks_rsa = true;
+        vault_make_spare(w->vault);
+        assert_false(vault_wants_spare(w->vault));
+        w->part.lacks_rsa = false;
+        n = w->part.n_commands;
+        vault_make_spare(w->vault);
+        assert_int_equal(w->part.n_commands, n);
+        assert_int_equal(step_create_rsa(w, 1), 0);
+        assert_false(vault_wants_spare(w->vault));
+
+        power_off(w);
+        assert_int_equal(power_on(w), 0);
+        assert_true(vault_wants_spare(w->vault));
+        w->fault = (struct fault){ .at = 2, .mode = FAULT_CRASH, .sqlite_code = SQLITE_FULL };
+        vault_make_spare(w->vault);
+        assert_true(w->fault.hit);
+        w->fault = (struct fault){ .sqlite_code = SQLITE_FULL };
+        assert_false(vault_wants_spare(w->vault));
+}
+
+/* A disk that is full tells the registration at its end, not at the key. */
+static void a_spare_key_that_cannot_be_taken_out_is_not_used(void **state) {
+        struct world *w = *state;
+        struct ctap_keys *k;
+        struct ctap_public_key public;
+        struct ctap_key_blob blob;
+        struct store_spare spare;
+
+        make_ready(w);
+        assert_int_equal(step_use(w, 0), 0);
+        assert_int_equal(store_get_spare(w->store, &spare), 0);
+        k = vault_keys(w->vault);
+        w->fault = (struct fault){ .at = 1, .mode = FAULT_ONCE, .sqlite_code = SQLITE_FULL };
+        assert_int_equal(k->ops->create(k, CTAP_KEY_RSA2048, CTAP_CLASS_A, &blob, &public), 0);
+        assert_true(w->fault.hit);
+        assert_false(same_key(&blob, &spare.key));
+        assert_int_equal(step_create_rsa(w, 1), 0);
+        assert_true(same_key(key_of(w, 1), &spare.key));
+}
+
 /* ---- what it costs ---------------------------------------------------------------------- */
 
 static void after_prepare_a_use_is_one_commit_and_no_command(void **state) {
@@ -716,6 +1000,15 @@ int main(void) {
                 TEST(GI9_the_port_s_state_is_another_after_each_change),
                 TEST(RS4_a_reset_ends_large_blobs_and_every_setting),
                 TEST(CM10_a_full_disk_is_told_as_such_where_a_credential_is_made_or_changed),
+                TEST(nobody_makes_a_spare_key_before_a_site_wants_rsa),
+                TEST(a_spare_key_is_used_once_and_made_again),
+                TEST(only_rsa_of_class_a_takes_the_spare_key),
+                TEST(a_reset_erases_the_spare_key_and_the_wish_for_one),
+                TEST(a_copy_of_the_store_does_not_use_the_spare_key_again),
+                TEST(a_copy_of_a_store_whose_spare_key_was_not_used_keeps_it),
+                TEST(a_spare_key_that_was_changed_on_the_disk_is_not_used),
+                TEST(a_spare_key_that_cannot_be_made_is_not_tried_again),
+                TEST(a_spare_key_that_cannot_be_taken_out_is_not_used),
                 TEST(after_prepare_a_use_is_one_commit_and_no_command),
                 TEST(a_lease_is_renewed_when_idle_and_only_if_used_up),
                 TEST(use_without_prepare_takes_its_own_lease),
