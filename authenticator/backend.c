@@ -460,6 +460,15 @@ void backend_idle(struct backend *b) {
                 tpm_idle(b->tpm);
 }
 
+bool backend_wants_spare(const struct backend *b) {
+        return b->vault && vault_wants_spare(b->vault);
+}
+
+void backend_make_spare(struct backend *b) {
+        if (b->vault)
+                vault_make_spare(b->vault);
+}
+
 struct ctap *backend_ctap(const struct backend *b) {
         return b->ctap;
 }

@@ -82,6 +82,9 @@ void backend_suspend(struct backend *b);
 /* After an answer went out; and when nothing happened for a while. */
 void backend_settle(struct backend *b);
 void backend_idle(struct backend *b);
+/* Whether something is to be made ahead that takes seconds; when nothing happened for long. */
+bool backend_wants_spare(const struct backend *b);
+void backend_make_spare(struct backend *b);
 
 /* NULL while it is not open. */
 struct ctap *backend_ctap(const struct backend *b);

@@ -6,6 +6,11 @@
  * TPM was just used: one timeout closes the TPM connection, and after it an idle worker wakes for a
  * job, or for what is said to the presence, and never by itself.
  *
+ * Where a spare key is missing (spare.h) there is one timeout more, which makes it. A command that
+ * comes meanwhile waits for it, with keepalives, for up to nine seconds. So it is not made before
+ * nobody has asked for anything for half a minute: what a client sends at the end of a registration
+ * comes at once, and the sign-in that a person tries after it within seconds.
+ *
  * Whether the machine slept is seen by the clock that goes on during sleep having run ahead of the one
  * that does not. It is looked at before each job, so that it needs nobody to tell it.
  */
@@ -32,6 +37,7 @@
 #include "ctap/status.h"
 
 #define IDLE_MS  1000
+#define SPARE_MS 30000
 #define SLEPT_MS 100 /* the two clocks are not read at one instant */
 
 struct worker {
@@ -40,6 +46,7 @@ struct worker {
         pthread_t thread;
         bool started, joined;
         uint64_t (*slept_ms)(void);
+        uint64_t spare_ms;
 
         int loop_fd; /* the loop's end */
         struct buf loop_in;
@@ -47,10 +54,11 @@ struct worker {
         /* From here on: the thread's alone. */
         int fd;
         struct buf in, out;
-        uint64_t idle_at; /* UINT64_MAX: idle already */
-        uint64_t slept;   /* by slept_ms(), when it was looked at last */
-        bool troubled;    /* the loop was told that something ails the TPM */
-        bool verifies;    /* as the loop was told */
+        uint64_t idle_at;  /* UINT64_MAX: idle already */
+        uint64_t spare_at; /* UINT64_MAX: there is nothing to make */
+        uint64_t slept;    /* by slept_ms(), when it was looked at last */
+        bool troubled;     /* the loop was told that something ails the TPM */
+        bool verifies;     /* as the loop was told */
 };
 
 /* ---- on the worker thread ---- */
@@ -174,7 +182,7 @@ static bool run_job(struct worker *w, const struct message *job) {
 
         /* The TPM was let go, and stays so. */
         if (job->type == WORKER_SUSPEND) {
-                w->idle_at = UINT64_MAX;
+                w->idle_at = w->spare_at = UINT64_MAX;
                 return true;
         }
         check_tpm(w, job);
@@ -182,6 +190,7 @@ static bool run_job(struct worker *w, const struct message *job) {
         OPENSSL_cleanse(w->in.data, w->in.len);
         backend_settle(w->backend);
         w->idle_at = env_now_ms() + IDLE_MS;
+        w->spare_at = backend_wants_spare(w->backend) ? env_now_ms() + w->spare_ms : UINT64_MAX;
         return true;
 }
 
@@ -196,6 +205,12 @@ static void run_timers(struct worker *w) {
 
         if (now >= expiry(w))
                 ctap_expire(backend_ctap(w->backend));
+        if (now >= w->spare_at) {
+                notice_sleep(w);
+                backend_make_spare(w->backend);
+                w->spare_at = UINT64_MAX;
+                w->idle_at = now;
+        }
         if (now >= w->idle_at) {
                 backend_idle(w->backend);
                 w->idle_at = UINT64_MAX;
@@ -210,6 +225,7 @@ static int sleep_time(const struct worker *w) {
         uint64_t now = env_now_ms();
         uint64_t at = earlier(earlier(expiry(w), w->idle_at), presence_deadline(w->presence));
 
+        at = earlier(at, w->spare_at);
         if (at == UINT64_MAX)
                 return -1;
         if (at <= now)
@@ -303,7 +319,8 @@ int worker_new(const struct worker_options *options, struct worker **ret) {
         if (!w)
                 return -ENOMEM;
         w->fd = w->loop_fd = -1;
-        w->idle_at = UINT64_MAX;
+        w->idle_at = w->spare_at = UINT64_MAX;
+        w->spare_ms = options->spare_ms > 0 ? options->spare_ms : SPARE_MS;
         w->slept_ms = options->slept_ms ? options->slept_ms : env_slept_ms;
         w->slept = w->slept_ms();
 

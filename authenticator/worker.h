@@ -47,6 +47,7 @@ struct worker_options {
         struct backend_options backend;   /* its presence port is set by the worker */
         struct presence_options presence; /* its waiting callback is set by the worker */
         uint64_t (*slept_ms)(void);       /* NULL: env_slept_ms() */
+        uint64_t spare_ms; /* when idle for so long, make a spare key; 0: the default */
 };
 
 /* Starts the thread, which waits for WORKER_OPEN. The strings are borrowed while it lives. */

@@ -29,6 +29,8 @@
 #include "tests/fake/vfs.h"
 #include "tests/unit/test.h"
 
+#define SPARE_MS 800
+
 static struct fake_tpm part;
 static struct fault fault;
 static bool simulator;
@@ -134,6 +136,7 @@ static void start_on(struct fixture *f, enum presence_mode mode, int tty) {
                               .device_name = "Key",
                               .tty_fd = tty },
                 .slept_ms = read_slept,
+                .spare_ms = SPARE_MS,
         };
 
         assert_int_equal(worker_new(&options, &f->worker), 0);
@@ -807,6 +810,151 @@ static void a_terminal_that_hangs_up_is_noticed_by_an_idle_worker(void **state) 
         close(tty[0]);
 }
 
+/* ---- the spare key ---------------------------------------------------------------------- */
+
+static void pause_ms(unsigned ms) {
+        const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+        nanosleep(&t, NULL);
+}
+
+/* The same request, but for RS256. */
+static void register_rsa(struct fixture *f) {
+        static const uint8_t rs256[] = { 0x39, 0x01, 0x00 };
+        const size_t at = 63; /* of -7 */
+        uint8_t storage[sizeof(make_credential_request) + 2];
+        struct buf b = BUF_ON(storage);
+
+        assert_int_equal(make_credential_request[at], 0x26);
+        buf_put(&b, BYTES(make_credential_request, at));
+        buf_put(&b, BYTES_OF(rs256));
+        buf_put(&b,
+                BYTES(make_credential_request + at + 1, sizeof(make_credential_request) - at - 1));
+        run(f, WORKER_CBOR, 5, buf_bytes(&b));
+        while (f->m.type == WORKER_STATUS)
+                await(f);
+        assert_int_equal(f->m.payload.data[0], 0);
+}
+
+/* What is made when idle ends with the TPM let go. */
+static void await_idle(unsigned n) {
+        for (int i = 0; i < 100 && n_idle == n; i++)
+                pause_ms(50);
+        assert_int_equal(n_idle, n + 1);
+}
+
+static void a_spare_key_is_made_when_nobody_asked_for_long(void **state) {
+        struct fixture *f = *state;
+        uint32_t n_commands;
+        unsigned n;
+
+        open_worker(f, PRESENCE_AUTO);
+        register_rsa(f);
+        assert_int_equal(part.n_keys, 1);
+        for (int i = 0; i < 10; i++) {
+                pause_ms(SPARE_MS / 8);
+                n = n_idle;
+                run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
+        }
+        assert_int_equal(part.n_keys, 1);
+        await_idle(n);
+        assert_int_equal(part.n_keys, 2);
+
+        /* Once, and then it sleeps. */
+        n = n_idle;
+        n_commands = part.n_commands;
+        pause_ms(1000 + SPARE_MS);
+        assert_int_equal(n_idle, n);
+        assert_int_equal(part.n_commands, n_commands);
+
+        register_rsa(f);
+        assert_int_equal(part.n_keys, 2); /* it was that one */
+        await_idle(n);
+        assert_int_equal(part.n_keys, 3);
+}
+
+static void no_spare_key_is_made_for_who_wants_no_rsa(void **state) {
+        struct fixture *f = *state;
+        unsigned n;
+
+        open_worker(f, PRESENCE_AUTO);
+        run(f, WORKER_CBOR, 5, BYTES_OF(make_credential_request));
+        while (f->m.type == WORKER_STATUS)
+                await(f);
+        assert_int_equal(part.n_keys, 1);
+        n = n_idle;
+        await_idle(n); /* after a second, as ever */
+        assert_int_equal(part.n_keys, 1);
+}
+
+static void no_spare_key_is_made_before_a_sleep(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_AUTO);
+        register_rsa(f);
+        run(f, WORKER_SUSPEND, 6, BYTES_NULL);
+        pause_ms(2 * SPARE_MS);
+        run(f, WORKER_SUSPEND, 6, BYTES_NULL); /* the thread has seen all of it */
+        assert_int_equal(part.n_keys, 1);
+}
+
+static void a_missing_spare_key_is_made_after_a_restart_too(void **state) {
+        struct fixture *f = *state;
+        unsigned n;
+
+        open_worker(f, PRESENCE_AUTO);
+        register_rsa(f);
+        f->worker = worker_free(f->worker);
+        assert_int_equal(part.n_keys, 1);
+        n = n_idle;
+        open_worker(f, PRESENCE_AUTO);
+        assert_int_equal(part.n_keys, 1);
+        await_idle(n);
+        assert_int_equal(part.n_keys, 2);
+
+        /* And one that is there is not made again. */
+        f->worker = worker_free(f->worker);
+        open_worker(f, PRESENCE_AUTO);
+        n = n_idle;
+        await_idle(n);
+        assert_int_equal(part.n_keys, 2);
+}
+
+/* The TPM cannot be stopped; what came meanwhile is done afterwards, or not if it was cancelled. */
+static void A35_a_command_that_waits_for_a_spare_key_can_be_cancelled(void **state) {
+        struct fixture *f = *state;
+        uint64_t before;
+
+        open_worker(f, PRESENCE_SCRIPT);
+        assert_int_equal(worker_inject(f->worker, PRESENCE_INJECT_ONCE, BYTES_NULL), 0);
+        register_rsa(f);
+        part.slow_rsa_ms = 2500;
+        pause_ms(SPARE_MS + 300);
+
+        before = env_now_ms();
+        worker_clear_cancel(f->worker);
+        assert_int_equal(worker_send(f->worker, WORKER_CBOR, 5, BYTES("\x0b", 1)), 0);
+        worker_cancel(f->worker);
+        do
+                await(f);
+        while (f->m.type == WORKER_STATUS);
+        assert_bytes_equal(f->m.payload, BYTES("\x2d", 1));
+        assert_true(env_now_ms() - before > 500);
+        assert_int_equal(part.n_keys, 2);
+
+        /* And one that was not cancelled is as good as ever. */
+        worker_clear_cancel(f->worker);
+        assert_int_equal(worker_inject(f->worker, PRESENCE_INJECT_ONCE, BYTES_NULL), 0);
+        register_rsa(f);
+        assert_int_equal(part.n_keys, 2);
+        pause_ms(SPARE_MS + 300);
+        before = env_now_ms();
+        run(f, WORKER_CBOR, 5, BYTES("\x04", 1));
+        assert_int_equal(f->m.payload.data[0], 0);
+        assert_true(env_now_ms() - before > 500);
+        assert_int_equal(part.n_keys, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -839,6 +987,11 @@ int main(void) {
                 TEST(an_idle_worker_tells_when_a_person_can_be_verified_and_when_not),
                 TEST(what_a_person_can_do_is_told_after_the_question_that_is_up),
                 TEST(a_terminal_that_hangs_up_is_noticed_by_an_idle_worker),
+                TEST(a_spare_key_is_made_when_nobody_asked_for_long),
+                TEST(no_spare_key_is_made_for_who_wants_no_rsa),
+                TEST(no_spare_key_is_made_before_a_sleep),
+                TEST(a_missing_spare_key_is_made_after_a_restart_too),
+                TEST(A35_a_command_that_waits_for_a_spare_key_can_be_cancelled),
         };
 
         return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
