@@ -26,8 +26,8 @@ struct ctap_options {
         bool ctap_2_3; /* claims FIDO_2_3 */
 };
 
-/* The largest answer of any command, status byte included. */
-#define CTAP_REPLY_MAX 4096
+/* No answer is longer, status byte included: it is what CTAPHID can carry (A4). */
+#define CTAP_REPLY_MAX 7609
 
 /* The options are copied; the ports are borrowed and outlive the authenticator. */
 _must_check_ int ctap_new(const struct ctap_env *env, const struct ctap_options *options,

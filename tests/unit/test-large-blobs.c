@@ -154,6 +154,16 @@ static void LB2_what_is_there_is_read_without_a_token(void **state) {
         assert_read(c, 10, 3000, BYTES_NULL);
 }
 
+static void LB2_the_largest_fragment_fits_into_an_answer(void **state) {
+        struct client *c = *state;
+        const uint32_t largest = CTAP_REPLY_MAX - 64;
+
+        c->ctap->options.max_message = CTAP_REPLY_MAX;
+        c->fake->large_blobs_len = 20000;
+        memset(c->fake->large_blobs, 0x5a, 20000);
+        assert_read(c, largest, 100, BYTES(c->fake->large_blobs + 100, largest));
+}
+
 static void LB2_what_cannot_be_read(void **state) {
         static const struct {
                 int64_t n, offset;
@@ -549,6 +559,7 @@ int main(void) {
                 client_unit_test(LB1_an_offset_and_one_of_get_and_set),
                 client_unit_test(LB_where_there_is_no_room_there_is_no_command),
                 client_unit_test(LB2_what_is_there_is_read_without_a_token),
+                client_unit_test(LB2_the_largest_fragment_fits_into_an_answer),
                 client_unit_test(LB2_what_cannot_be_read),
                 client_unit_test(LB3_a_fragment_fits_into_a_message),
                 client_unit_test(LB4_the_first_fragment_says_how_much_will_come),
