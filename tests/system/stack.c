@@ -79,13 +79,13 @@ static void to_stderr(void *userdata, int priority, const char *message) {
 
 /* ---- life ---- */
 
-static int open_parts(struct stack *s, const char *tcti) {
+static int open_parts(struct stack *s, const char *tcti, uint32_t max_credentials) {
         struct tpm_options tpm = TPM_OPTIONS_DEFAULT;
         struct ctap_options options = { .aaguid = { 0x5a, 1 },
                                         .firmware_version = 1,
-                                        .max_message = 7609 };
+                                        .max_message = CTAP_REPLY_MAX };
         struct store_options store = { .path = s->path,
-                                       .max_credentials = 200000,
+                                       .max_credentials = max_credentials,
                                        .log = to_stderr };
         int r;
 
@@ -112,11 +112,16 @@ static int open_parts(struct stack *s, const char *tcti) {
 }
 
 int stack_open(struct stack *s, const char *folder, const char *tcti) {
+        return stack_open_for(s, folder, tcti, 200000);
+}
+
+int stack_open_for(struct stack *s, const char *folder, const char *tcti,
+                   uint32_t max_credentials) {
         int r;
 
         *s = (struct stack){ 0 };
         snprintf(s->path, sizeof(s->path), "%s/store.db", folder);
-        r = open_parts(s, tcti);
+        r = open_parts(s, tcti, max_credentials);
         if (r < 0)
                 stack_close(s, false);
         return r;

@@ -34,6 +34,8 @@ struct stack {
 
 /* 0 or the errno of the part that failed; the stack is then closed again. */
 int stack_open(struct stack *s, const char *folder, const char *tcti);
+/* The same with room for so many credentials. */
+int stack_open_for(struct stack *s, const char *folder, const char *tcti, uint32_t max_credentials);
 /* clean: as a daemon stops; otherwise everything is dropped as it is. */
 void stack_close(struct stack *s, bool clean);
 

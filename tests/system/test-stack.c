@@ -105,7 +105,7 @@ static void GA17_ceremonies_keep_their_tpm_budgets(void **state) {
 
         assert_int_equal(stack_get_info(&w->stack), 0);
         assert_int_equal(watch_count(w->tpm), BUDGET_GET_INFO);
-        assert_int_equal(stack_probe_foreign(&w->stack, "budget.test", 64), 0x2e);
+        assert_int_equal(stack_probe_foreign(&w->stack, "budget.test", 48), 0x2e);
         assert_int_equal(watch_count(w->tpm), BUDGET_FOREIGN_IDS);
 }
 
