@@ -15,8 +15,7 @@ static void pick_hash(struct driver *d, struct driver_client *c) {
                 c->client.client_data_hash[i] = (uint8_t)pick(d, 256);
 }
 
-/* Most often left out. */
-static enum maybe pick_option(struct driver *d, unsigned n) {
+enum maybe pick_option(struct driver *d, unsigned n) {
         return one_in(d, n) ? (enum maybe)(FALSE + pick(d, 2)) : LEFT_OUT;
 }
 
@@ -148,7 +147,7 @@ static void pick_creation(struct driver *d, struct driver_client *c, struct mode
                 .rk = one_in(d, 4) ? pick_option(d, 2) : TRUE,
                 .up = pick_option(d, 20),
                 .uv = pick_option(d, 20),
-                .enterprise = one_in(d, 40) ? 1 + (int)pick(d, 3) : 0,
+                .enterprise = one_in(d, d->model.enterprise ? 6 : 60) ? 1 + (int)pick(d, 3) : 0,
                 .format = one_in(d, 4) ? (enum model_format)pick(d, _FORMATS) : FORMAT_LEFT_OUT,
                 .protect = one_in(d, 3) ? 1 + (int)pick(d, 3) : -1,
                 .hmac_secret = pick_option(d, 6),
@@ -199,8 +198,7 @@ static void put_algs(struct driver_client *c, const struct model_creation *rq) {
         client_set(&c->client, 4, "%s]", notation);
 }
 
-/* Adds a member to a map in diagnostic notation. Callers keep the canonical order (B8). */
-_printf_(2, 3) static void add(char map[static 4096], const char *format, ...) {
+void add(char map[static 4096], const char *format, ...) {
         size_t n = strlen(map);
         va_list args;
 
@@ -210,8 +208,7 @@ _printf_(2, 3) static void add(char map[static 4096], const char *format, ...) {
         va_end(args);
 }
 
-static void add_option(struct driver *d, char map[static 4096], const char *name,
-                       enum maybe value) {
+void add_option(struct driver *d, char map[static 4096], const char *name, enum maybe value) {
         if (value == LEFT_OUT)
                 return;
         say(d, " %s=%s", name, option_values[value]);
@@ -281,6 +278,8 @@ static void write_creation(struct driver *d, struct driver_client *c,
         put_options(d, c, 7, rq->rk, rq->up, rq->uv);
         put_proof(d, c, &rq->proof, 8, 9, BYTES_OF(c->client.client_data_hash));
         if (rq->enterprise != 0)
+                say(d, " enterprise %d", rq->enterprise);
+        if (rq->enterprise != 0)
                 client_set(&c->client, 0x0a, "%d", rq->enterprise);
         if (formats[rq->format])
                 client_set(&c->client, 0x0b, "%s", formats[rq->format]);
@@ -346,11 +345,13 @@ static void expect_use_outputs(struct driver *d, const struct platform *platform
         const unsigned n = 0u + w->salts.there + (w->blob == TRUE) + (w->payment == TRUE);
         const struct cbor_value map = read_outputs(d, outputs, n);
         struct passkey *p = f->passkey;
+        struct bytes blob = BYTES_NULL;
         struct cbor_value v;
 
+        if (model_is_open(p, f->uv))
+                blob = BYTES(p->blob, p->blob_len);
         v = cbor_find_text(&map, "credBlob");
-        if (w->blob == TRUE &&
-            (v.kind != CBOR_KIND_BYTES || !bytes_equal(v.string, BYTES(p->blob, p->blob_len))))
+        if (w->blob == TRUE && (v.kind != CBOR_KIND_BYTES || !bytes_equal(v.string, blob)))
                 differ(d, "another credBlob");
         if (w->payment == TRUE)
                 expect_flag(d, &map, "thirdPartyPayment", p->payment ? TRUE : FALSE);
@@ -387,7 +388,8 @@ static void expect_created(struct driver *d, struct driver_client *c,
                 differ(d, "flags %02x, count %u", made.flags, made.count);
         if (made.alg != foretold->alg || made.id.len != sizeof(p->id))
                 differ(d, "alg %d, id of %zu", (int)made.alg, made.id.len);
-        if (bytes_equal(made.fmt, BYTES_TEXT("packed")) != foretold->packed)
+        if (bytes_equal(made.fmt, BYTES_TEXT("packed")) != foretold->packed ||
+            made.enterprise != foretold->enterprise)
                 differ(d, "another attestation");
         memcpy(&p->id, made.id.data, sizeof(p->id));
         memcpy(p->x, made.x, sizeof(p->x));
@@ -513,7 +515,8 @@ static void expect_given(struct driver *d, struct driver_client *c, const struct
         expect_user(d, &g, foretold);
         expect_use_outputs(d, platform, foretold, g.extensions);
         expect_large_blob_key(d, g.large_blob_key, foretold->passkey,
-                              foretold->wants.large_blob_key == TRUE);
+                              foretold->wants.large_blob_key == TRUE &&
+                                      model_is_open(foretold->passkey, foretold->uv));
 }
 
 void step_get_assertion(struct driver *d, struct driver_client *c) {

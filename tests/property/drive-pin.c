@@ -13,6 +13,8 @@ static const char *const pins[] = {
         "1234",
         "12345",
         "123456",
+        "8240",
+        "84920153",
         "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f",
         "123",
         "\xf0\x9f\x94\x91\xf0\x9f\x94\x91\xf0\x9f\x94\x91",
@@ -20,7 +22,7 @@ static const char *const pins[] = {
 };
 
 static const char *pick_pin(struct driver *d) {
-        return pins[one_in(d, 4) ? pick(d, ELEMENTSOF(pins)) : pick(d, 4)];
+        return pins[one_in(d, 3) ? pick(d, ELEMENTSOF(pins)) : pick(d, 6)];
 }
 
 /* Most often the right one. */
@@ -45,8 +47,14 @@ static unsigned members_of(unsigned subcommand) {
 }
 
 static unsigned pick_permissions(struct driver *d) {
-        static const unsigned often[] = { PERMISSION_MC | PERMISSION_GA, PERMISSION_MC,
-                                          PERMISSION_GA, PERMISSION_CM, PERMISSION_PCMR };
+        static const unsigned often[] = { PERMISSION_MC | PERMISSION_GA,
+                                          PERMISSION_MC,
+                                          PERMISSION_GA,
+                                          PERMISSION_CM,
+                                          PERMISSION_ACFG,
+                                          PERMISSION_LBW,
+                                          PERMISSION_LBW | PERMISSION_MC,
+                                          PERMISSION_PCMR };
 
         return one_in(d, 8) ? pick(d, 256) : often[pick(d, ELEMENTSOF(often))];
 }
@@ -257,7 +265,7 @@ static void owner(struct driver *d) {
 }
 
 void step_client_pin(struct driver *d, struct driver_client *c) {
-        static const unsigned often[] = { 1, 3, 3, 4, 7 };
+        static const unsigned often[] = { 1, 3, 3, 4, 4, 7 };
 
         if (one_in(d, 12))
                 owner(d);

@@ -277,8 +277,7 @@ static void step_start(struct driver *d, struct driver_client *c) {
         if (!d->restart)
                 return;
         say(d, " another process");
-        d->ctap = d->restart(d->userdata);
-        ctap_power_up(d->ctap);
+        d->restart(d);
         model_start(&d->model);
 }
 
@@ -294,28 +293,28 @@ static void step_restart_keys(struct driver *d, struct driver_client *c) {
 static void look_at_person(struct driver *d) {
         d->model.display = d->fake->abilities & CTAP_PRESENCE_DISPLAY;
         d->model.verifies = d->fake->abilities & CTAP_PRESENCE_VERIFY;
+        d->model.holds = d->fake->abilities & CTAP_PRESENCE_HOLD;
 }
 
 static void step_display(struct driver *d, struct driver_client *c) {
         (void)c;
-        d->fake->abilities = pick(d, 4);
+        d->fake->abilities = pick(d, 8);
         look_at_person(d);
-        say(d, " display %d, verifies %d", d->model.display, d->model.verifies);
+        say(d, " display %d, verifies %d, holds %d", d->model.display, d->model.verifies,
+            d->model.holds);
 }
 
 static void step_owner_deletes(struct driver *d, struct driver_client *c) {
         const struct passkey *p;
         struct ctap_credential_id id;
-        struct ctap_store *s;
 
         (void)c;
         if (d->model.n_passkeys == 0)
                 return;
         say(d, " the owner deletes");
         p = &d->model.passkeys[pick(d, d->model.n_passkeys)];
-        s = d->fake->env.store;
         memcpy(id.b, p->id.b, sizeof(id.b));
-        assert_int_equal(s->ops->remove(s, &id), 0);
+        assert_int_equal(d->store->ops->remove(d->store, &id), 0);
         model_delete(&d->model, p);
 }
 
@@ -359,6 +358,8 @@ static const struct {
         { 60, step_get_token },
         { 60, step_client_pin },
         { 60, step_manage },
+        { 30, step_config },
+        { 40, step_blobs },
         { 100, step_u2f },
         { 60, step_time },
         { 10, step_selection },
@@ -372,13 +373,23 @@ static const struct {
         { 4, step_unknown },
 };
 
+static step_fn *next_step(const struct driver *d) {
+        switch (d->model.walk.kind) {
+        case WALK_ASSERTIONS:
+                return step_get_next_assertion;
+        case WALK_BLOBS:
+                return step_blobs_next;
+        default:
+                return step_manage_next;
+        }
+}
+
 static step_fn *pick_step(struct driver *d) {
         unsigned total = 0, n;
 
         /* Whoever was told that there is more asks for it. */
         if (d->model.walk.kind != WALK_NONE && !one_in(d, 3))
-                return d->model.walk.kind == WALK_ASSERTIONS ? step_get_next_assertion
-                                                             : step_manage_next;
+                return next_step(d);
         for (size_t i = 0; i < ELEMENTSOF(steps); i++)
                 total += steps[i].weight;
         n = pick(d, total);
@@ -429,8 +440,8 @@ static void expect_world(struct driver *d) {
                 differ(d, "a key stays loaded");
 }
 
-void driver_init(struct driver *d, struct fake *f, struct ctap *c, uint64_t seed) {
-        *d = (struct driver){ .fake = f, .ctap = c, .random = seed };
+void driver_init(struct driver *d, struct fake *f, unsigned offered, uint64_t seed) {
+        *d = (struct driver){ .fake = f, .random = seed };
         for (unsigned i = 0; i < MODEL_CHANNELS; i++)
                 d->clients[i].client = (struct client){ .fake = f, .channel = i + 1 };
         for (unsigned i = 0; i < MODEL_SITES; i++)
@@ -438,7 +449,7 @@ void driver_init(struct driver *d, struct fake *f, struct ctap *c, uint64_t seed
                                             d->site_hashes[i], NULL, EVP_sha256(), NULL),
                                  1);
         model_init(&d->model, f->now_ms);
-        d->model.algorithms = f->env.keys->ops->offered(f->env.keys);
+        d->model.algorithms = offered;
         look_at_person(d);
 }
 

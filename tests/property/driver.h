@@ -26,17 +26,21 @@ struct driver_client {
         struct platform walk;         /* that reads the answers of hmac-secret in its walk */
         unsigned site;                /* that it is busy with */
         struct model_u2f_request u2f; /* its last */
+        uint8_t blobs[MODEL_BLOBS];   /* that it is writing */
+        size_t n_blobs;
 };
 
 struct driver {
         struct model model;
-        struct fake *fake;
+        struct fake *fake; /* person, clock, rng, and maybe the rest */
+        struct ctap_store *store;
         struct ctap *ctap;
         struct driver_client clients[MODEL_CHANNELS];
 
         /* The world of which the authenticator is part. */
-        void (*settle)(void *userdata);          /* after each command; may be NULL */
-        struct ctap *(*restart)(void *userdata); /* another process; may be NULL */
+        void (*settle)(void *userdata); /* after each command; may be NULL */
+        /* Another process: sets ctap and store, plugged in. May be NULL. */
+        void (*restart)(struct driver *d);
         void *userdata;
         bool can_restart_keys; /* by way of the fake */
 
@@ -56,8 +60,8 @@ struct driver {
                      [256]; /* statuses by command; of U2F words by instruction, from 0x80 on */
 };
 
-/* A plugged-in authenticator that knows nothing yet. */
-void driver_init(struct driver *d, struct fake *f, struct ctap *c, uint64_t seed);
+/* ctap and store are set by the caller: a plugged-in authenticator that knows nothing yet. */
+void driver_init(struct driver *d, struct fake *f, unsigned offered, uint64_t seed);
 void driver_run(struct driver *d, unsigned n_steps);
 /* How often which command was answered with which status; the last steps, if they did not end well. */
 void driver_tell(const struct driver *d);
@@ -73,6 +77,11 @@ uint8_t driver_send(struct driver *d, struct driver_client *c);
 uint8_t driver_send_bytes(struct driver *d, struct driver_client *c, struct bytes message);
 void expect_status(struct driver *d, unsigned is, unsigned foretold);
 
+/* Most often left out. */
+enum maybe pick_option(struct driver *d, unsigned n);
+/* Adds a member to a map in diagnostic notation. Callers keep the canonical order (B8). */
+_printf_(2, 3) void add(char map[static 4096], const char *format, ...);
+void add_option(struct driver *d, char map[static 4096], const char *name, enum maybe value);
 const uint8_t *site_hash(const struct driver *d, unsigned site);
 /* What the readers of replies take for it. */
 void as_made(const struct passkey *p, struct made *ret);
@@ -99,4 +108,7 @@ void step_client_pin(struct driver *d, struct driver_client *c);
 void step_get_token(struct driver *d, struct driver_client *c);
 void step_manage(struct driver *d, struct driver_client *c);
 void step_manage_next(struct driver *d, struct driver_client *c);
+void step_config(struct driver *d, struct driver_client *c);
+void step_blobs(struct driver *d, struct driver_client *c);
+void step_blobs_next(struct driver *d, struct driver_client *c);
 void step_u2f(struct driver *d, struct driver_client *c);

@@ -118,19 +118,20 @@ static uint8_t go_on(struct model *m, const struct model_management *rq,
 
         if (!model_walk_goes_on(m, kind, rq->channel))
                 return CTAP2_ERR_NOT_ALLOWED;
-        if (w->by_token && w->restarts != m->restarts) {
+        if (w->remaining > 0 && w->by_token && w->restarts != m->restarts) {
                 model_end_token(m);
                 return CTAP2_ERR_PIN_AUTH_INVALID;
         }
-        if (kind == WALK_SITES)
+        if (w->remaining > 0 && kind == WALK_SITES)
                 ret->sites = sites_with_passkeys(m) & ~w->sites;
-        else
+        else if (w->remaining > 0)
                 ret->passkey = model_newest(m, w->site, 3, w->below);
         if (ret->sites == 0 && !ret->passkey) {
                 w->kind = WALK_NONE;
                 return CTAP2_ERR_NOT_ALLOWED;
         }
         w->remaining--;
+        model_walk_stepped(m);
         if (ret->passkey)
                 w->below = ret->passkey->number;
         return CTAP_OK;

@@ -159,6 +159,19 @@ static uint8_t read_extensions(const struct model *m, const struct model_creatio
         return check_salts(m, &rq->salts);
 }
 
+/* MC9: the organisation's key attests for the first site whenever that asks, for others if the platform does. */
+static uint8_t read_enterprise(const struct model *m, const struct model_creation *rq,
+                               struct model_created *ret) {
+        if (rq->enterprise == 0)
+                return CTAP_OK;
+        if (!m->enterprise)
+                return CTAP1_ERR_INVALID_PARAMETER;
+        if (rq->enterprise > 2)
+                return CTAP2_ERR_INVALID_OPTION;
+        ret->enterprise = rq->format != FORMAT_NONE && (rq->enterprise == 2 || rq->site == 0);
+        return CTAP_OK;
+}
+
 /* Steps 1 to 11, in their order. */
 static uint8_t authorize_creation(struct model *m, const struct model_creation *rq,
                                   struct model_created *ret, struct verification *v) {
@@ -179,8 +192,9 @@ static uint8_t authorize_creation(struct model *m, const struct model_creation *
                 status = demand(m, &rq->proof, model_always_uv(m), v);
         if (status != CTAP_OK)
                 return status;
-        if (rq->enterprise != 0)
-                return CTAP1_ERR_INVALID_PARAMETER; /* MC9 */
+        status = read_enterprise(m, rq, ret);
+        if (status != CTAP_OK)
+                return status;
         status = verify(m, &rq->proof, PERMISSION_MC, rq->site, v);
         if (status == CTAP_OK)
                 status = read_extensions(m, rq);
@@ -255,7 +269,8 @@ uint8_t model_make_credential(struct model *m, const struct model_creation *rq,
                 return status;
 
         ret->uv = v.uv;
-        ret->packed = rq->format != FORMAT_NONE && (!ret->passkey.behind_pin || v.uv);
+        ret->packed =
+                rq->format != FORMAT_NONE && (!ret->passkey.behind_pin || v.uv || ret->enterprise);
         ret->kept = !is_dummy(rq->site);
         return !ret->kept || has_room(m, &ret->passkey) ? CTAP_OK : CTAP2_ERR_KEY_STORE_FULL;
 }
@@ -266,6 +281,10 @@ void model_keep(struct model *m, const struct passkey *p) {
 }
 
 /* ---- assertions ---- */
+
+bool model_is_open(const struct passkey *p, bool uv) {
+        return uv || !p->behind_pin;
+}
 
 static uint8_t authorize_use(struct model *m, const struct model_use *rq, bool up,
                              struct verification *v) {
@@ -363,6 +382,10 @@ uint8_t model_get_next_assertion(struct model *m, unsigned channel, struct model
 
         if (!model_walk_goes_on(m, WALK_ASSERTIONS, channel))
                 return CTAP2_ERR_NOT_ALLOWED;
+        if (w->remaining == 0) {
+                w->kind = WALK_NONE; /* GN3 */
+                return CTAP2_ERR_NOT_ALLOWED;
+        }
         if (w->by_token && w->restarts != m->restarts) {
                 model_end_token(m);
                 return CTAP2_ERR_PIN_AUTH_INVALID;
@@ -377,5 +400,6 @@ uint8_t model_get_next_assertion(struct model *m, unsigned channel, struct model
         };
         w->below = p->number;
         w->remaining--;
+        model_walk_stepped(m);
         return CTAP_OK;
 }

@@ -16,7 +16,7 @@ enum {
         SUB_UV_TRIES = 7,
         SUB_TOKEN = 9,
         FOR_A_SITE = PERMISSION_MC | PERMISSION_GA,
-        AVAILABLE = FOR_A_SITE | PERMISSION_CM | PERMISSION_PCMR,
+        AVAILABLE = FOR_A_SITE | PERMISSION_CM | PERMISSION_LBW | PERMISSION_ACFG | PERMISSION_PCMR,
 };
 
 /* ---- tries ---- */
@@ -62,13 +62,46 @@ uint8_t model_try_pin(struct model *m, unsigned protocol, const char *pin) {
 
 /* ---- a new PIN ---- */
 
-/* CP21; texts of the driver are UTF-8. */
-static bool is_allowed(const struct model *m, const char *pin) {
+/* Texts of the driver are UTF-8. */
+unsigned model_pin_length(const char *pin) {
         unsigned n = 0;
 
         for (const char *at = pin; *at != '\0'; at++)
                 n += (*at & 0xc0) != 0x80;
-        return n >= m->least_pin && strlen(pin) <= 63;
+        return n;
+}
+
+/* A code point as a number, and where the next one begins. */
+static const char *next_letter(const char *at, uint32_t *ret) {
+        *ret = (uint8_t)*at++;
+        while ((*at & 0xc0) == 0x80)
+                *ret = *ret << 8 | (uint8_t)*at++;
+        return at;
+}
+
+/* Three different letters at least, and not all the same step apart. */
+static bool is_complex(const char *pin) {
+        uint32_t letters[64];
+        unsigned n = 0, different = 0;
+        bool row = true;
+
+        while (*pin != '\0')
+                pin = next_letter(pin, &letters[n++]);
+        for (unsigned i = 0; i < n; i++) {
+                bool known = false;
+
+                for (unsigned j = 0; j < i; j++)
+                        known |= letters[j] == letters[i];
+                different += !known;
+                row &= i < 2 || letters[i] - letters[i - 1] == letters[1] - letters[0];
+        }
+        return different >= 3 && !row;
+}
+
+/* CP21, AC5f */
+static bool is_allowed(const struct model *m, const char *pin) {
+        return model_pin_length(pin) >= m->least_pin && strlen(pin) <= 63 &&
+               (!m->complexity || is_complex(pin));
 }
 
 static uint8_t padding_status(enum model_padding padding) {

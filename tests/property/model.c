@@ -31,11 +31,12 @@ void model_init(struct model *m, uint64_t now_ms) {
                 .pin = { .tries = 8, .uv_tries = UV_TRIES },
                 .least_pin = 4,
         };
+        model_empty_blobs(m);
         model_power_up(m);
 }
 
 bool model_always_uv(const struct model *m) {
-        return m->owner_always_uv;
+        return m->always_uv;
 }
 
 /* ---- the person ---- */
@@ -66,6 +67,7 @@ void model_note_question(struct model *m, enum ctap_ask ask, bool passive, int s
         q->ask = ask;
         q->passive = passive;
         q->verify = false;
+        q->hold_s = 0;
         q->site = site;
         q->n_accounts = n_accounts;
         snprintf(q->account, sizeof(q->account), "%s", account ? account : "");
@@ -149,13 +151,13 @@ void model_end_agreement(struct model *m, unsigned protocol) {
         m->agreements[protocol] = ++m->n_agreements;
 }
 
-static void forget_answers(struct model *m) {
+void model_forget_answers(struct model *m) {
         m->u2f = (struct model_u2f){ 0 };
 }
 
 /* CP4, CP9, RS1 */
 void model_power_up(struct model *m) {
-        forget_answers(m);
+        model_forget_answers(m);
         model_end_token(m);
         model_end_agreement(m, 1);
         model_end_agreement(m, 2);
@@ -291,13 +293,14 @@ bool model_walk_goes_on(struct model *m, int kind, unsigned channel) {
 
         if ((int)w->kind == kind && w->channel != channel)
                 return false; /* GN1 */
-        if ((int)w->kind == kind && w->remaining > 0 && m->now_ms < w->ends_ms &&
-            m->now_ms < w->token_ends_ms) {
-                w->ends_ms = m->now_ms + WALK_MS;
+        if ((int)w->kind == kind && m->now_ms < w->ends_ms && m->now_ms < w->token_ends_ms)
                 return true;
-        }
         w->kind = WALK_NONE;
         return false;
+}
+
+void model_walk_stepped(struct model *m) {
+        m->walk.ends_ms = m->now_ms + WALK_MS;
 }
 
 struct passkey *model_newest(struct model *m, unsigned site, unsigned protect, uint64_t below) {
@@ -328,11 +331,14 @@ uint8_t model_reset(struct model *m) {
 
         if (!m->display && m->now_ms >= m->powered_ms + 10000)
                 return CTAP2_ERR_NOT_ALLOWED;
+        if (m->long_touch && !m->holds)
+                return CTAP2_ERR_NOT_ALLOWED; /* RS3 */
         status = model_status(model_ask(m, CTAP_ASK_RESET, false, MODEL_NO_SITE, NULL, 0),
                               CTAP2_ERR_USER_ACTION_TIMEOUT);
+        m->question.hold_s = m->long_touch ? 5 : 0;
         if (status != CTAP_OK)
                 return status;
-        forget_answers(m);
+        model_forget_answers(m);
         model_end_token(m);
         model_end_agreement(m, 1);
         model_end_agreement(m, 2);
@@ -340,8 +346,9 @@ uint8_t model_reset(struct model *m) {
         m->pin = (struct model_pin){ .tries = 8, .uv_tries = UV_TRIES };
         m->least_pin = 4;
         m->must_change_pin = false;
-        m->complexity = false;
+        m->complexity = m->always_uv = m->enterprise = m->long_touch = false;
         m->least_pin_sites = 0;
+        model_empty_blobs(m);
         model_end_persistent(m);
         return CTAP_OK;
 }

@@ -24,6 +24,7 @@ enum {
         MODEL_PASSKEYS = 32, /* there is room for */
         MODEL_LIST = 6,      /* descriptors in a request */
         MODEL_SALTS = 3,
+        MODEL_BLOBS = 2048,            /* the largest array of large blobs */
         MODEL_NOBODY = MODEL_ACCOUNTS, /* the account of a U2F registration */
         MODEL_NO_SITE = -1,
 };
@@ -110,7 +111,7 @@ struct model_wants {
 };
 
 struct model_walk {
-        enum { WALK_NONE, WALK_ASSERTIONS, WALK_SITES, WALK_PASSKEYS } kind;
+        enum { WALK_NONE, WALK_ASSERTIONS, WALK_SITES, WALK_PASSKEYS, WALK_BLOBS } kind;
         unsigned channel;
         uint64_t ends_ms;
         uint64_t token_ends_ms; /* UINT64_MAX: it needs none */
@@ -142,6 +143,7 @@ struct model_question {
         bool passive;
         bool verify, again; /* for the PIN */
         unsigned tries;
+        unsigned hold_s;
         int site; /* MODEL_NO_SITE: none is named */
         char account[512];
         unsigned n_accounts;
@@ -156,9 +158,9 @@ struct model {
         unsigned n_mistyped; /* but so often something else before it */
         bool display;
         bool verifies;       /* there is a way to ask for the PIN */
+        bool holds;          /* and one to have a button held */
         unsigned restarts;   /* of the key device */
         unsigned algorithms; /* bits of enum ctap_key_type that it offers */
-        bool owner_always_uv;
 
         /* What lasts. */
         struct passkey passkeys[MODEL_PASSKEYS];
@@ -167,7 +169,9 @@ struct model {
         struct model_pin pin;
         unsigned least_pin; /* code points */
         bool must_change_pin;
-        bool complexity;
+        bool complexity, always_uv, enterprise, long_touch;
+        uint8_t blobs[MODEL_BLOBS];
+        size_t n_blobs;
         unsigned least_pin_sites; /* bits: those who may be told */
         bool knows_persistent;    /* the persistent token, which somebody was given */
         uint8_t persistent[32];
@@ -178,6 +182,8 @@ struct model {
         uint64_t agreements[3]; /* by protocol; each one has another number */
         uint64_t n_agreements;
         struct model_walk walk;
+        uint8_t coming[MODEL_BLOBS]; /* of the array that is being written */
+        size_t n_coming, announced;
         struct model_u2f u2f;
         struct model_question question;
 };
@@ -188,6 +194,10 @@ bool model_always_uv(const struct model *m);
 const char *model_account_shown(const struct passkey *p);
 void model_set_names(struct passkey *p, const char *name, const char *display_name);
 void model_end_persistent(struct model *m);
+/* What was said to U2F is of no effect any more. */
+void model_forget_answers(struct model *m);
+unsigned model_pin_length(const char *pin); /* code points */
+void model_empty_blobs(struct model *m);
 
 /* ---- the world ---- */
 
@@ -258,6 +268,7 @@ void model_begin_walk(struct model *m, int kind, unsigned channel, bool by_token
                       uint64_t token_ends_ms);
 /* False: it is over, or another client's. */
 bool model_walk_goes_on(struct model *m, int kind, unsigned channel);
+void model_walk_stepped(struct model *m);
 /* The newest discoverable passkey of a site below a number, up to a level of credProtect. */
 struct passkey *model_newest(struct model *m, unsigned site, unsigned protect, uint64_t below);
 unsigned model_count(struct model *m, unsigned site, unsigned protect);
@@ -291,7 +302,7 @@ struct model_creation {
 
 struct model_created {
         int alg;
-        bool uv, packed, kept;
+        bool uv, packed, enterprise, kept;
         /* Extension outputs. */
         int protect; /* -1: none */
         bool hmac_secret;
@@ -321,6 +332,8 @@ struct model_used {
 
 uint8_t model_make_credential(struct model *m, const struct model_creation *rq,
                               struct model_created *ret);
+/* What is kept with the passkey (D6, D7) stands behind the PIN where its key does. */
+bool model_is_open(const struct passkey *p, bool uv);
 /* After it: the passkey with its random parts. */
 void model_keep(struct model *m, const struct passkey *p);
 uint8_t model_get_assertion(struct model *m, const struct model_use *rq, struct model_used *ret);
@@ -392,6 +405,29 @@ struct model_managed {
 uint8_t model_manage(struct model *m, const struct model_management *rq, struct model_managed *ret);
 /* After a site was listed. */
 void model_listed(struct model *m, unsigned site);
+
+/* ---- authenticatorConfig, authenticatorLargeBlobs ---- */
+
+struct model_config {
+        unsigned subcommand;
+        bool has_params;
+        struct model_proof proof;
+        int least; /* -1: left out */
+        bool has_sites, too_many_sites;
+        unsigned sites; /* bits */
+        enum maybe force, complexity;
+};
+
+struct model_blobs {
+        unsigned channel;
+        int get, offset, length; /* -1: left out */
+        bool has_set;
+        struct bytes fragment;
+        struct model_proof proof;
+};
+
+uint8_t model_configure(struct model *m, const struct model_config *rq);
+uint8_t model_large_blobs(struct model *m, const struct model_blobs *rq, struct bytes *ret);
 
 /* ---- the rest of CTAP2 ---- */
 

@@ -17,31 +17,33 @@ struct world {
         uint64_t seed;
         unsigned n_steps;
         struct fake *fake;
-        struct ctap *ctap;
         struct driver driver;
 };
 
-static struct ctap *start(void *userdata) {
+static void start(struct driver *d) {
         struct ctap_options options = { .firmware_version = 7,
                                         .max_message = CLIENT_MESSAGE,
-                                        .max_large_blobs = CLIENT_BLOBS };
-        struct world *w = userdata;
+                                        .max_large_blobs = MODEL_BLOBS };
+        struct world *w = d->userdata;
 
-        w->ctap = ctap_free(w->ctap);
+        d->ctap = ctap_free(d->ctap);
+        d->store = &w->fake->store;
         memcpy(options.aaguid, client_aaguid, sizeof(client_aaguid));
-        assert_int_equal(ctap_new(&w->fake->env, &options, &w->ctap), 0);
-        ctap_power_up(w->ctap);
-        return w->ctap;
+        assert_int_equal(ctap_new(&w->fake->env, &options, &d->ctap), 0);
+        ctap_power_up(d->ctap);
 }
 
 static int setup(void **state) {
         struct world *w = *state;
 
         w->fake = fake_new();
-        driver_init(&w->driver, w->fake, start(w), w->seed);
+        w->fake->env.attester = &w->fake->attester;
+        w->fake->served = model_sites[0];
+        driver_init(&w->driver, w->fake, w->fake->offered, w->seed);
         w->driver.userdata = w;
         w->driver.restart = start;
         w->driver.can_restart_keys = true;
+        start(&w->driver);
         return 0;
 }
 
@@ -49,7 +51,7 @@ static int teardown(void **state) {
         struct world *w = *state;
 
         driver_tell(&w->driver);
-        w->ctap = ctap_free(w->ctap);
+        w->driver.ctap = ctap_free(w->driver.ctap);
         w->fake = fake_free(w->fake);
         return 0;
 }
