@@ -415,7 +415,7 @@ static void MC3_a_kind_of_key_that_the_key_device_lacks(void **state) {
                          CTAP2_ERR_UNSUPPORTED_ALGORITHM);
 }
 
-static void MC4_uv_is_never_set(void **state) {
+static void MC4_without_verification_uv_is_not_set(void **state) {
         struct client *c = *state;
         struct made made;
 
@@ -1221,7 +1221,7 @@ int main(void) {
                 client_unit_test(MC3_no_supported_algorithm),
                 client_unit_test(MC3_rsa_is_made_only_where_nothing_else_will_do),
                 client_unit_test(MC3_a_kind_of_key_that_the_key_device_lacks),
-                client_unit_test(MC4_uv_is_never_set),
+                client_unit_test(MC4_without_verification_uv_is_not_set),
                 client_unit_test(MC5_an_auth_param_makes_uv_false),
                 client_unit_test(MC5a_uv_is_not_supported),
                 client_unit_test(MC5b_rk_is_supported),
