@@ -75,6 +75,28 @@ static void set_pin(struct client *c) {
         (void)send_pin_command(c);
 }
 
+/* Keeps the token that the client has. */
+static void change_pin(struct client *c, const char *old, const char *pin) {
+        uint8_t storage[5][112];
+        struct buf hash = BUF_ON(storage[0]), padded = BUF_ON(storage[1]);
+        struct buf old_enc = BUF_ON(storage[2]), both = BUF_ON(storage[3]),
+                   mac = BUF_ON(storage[4]);
+        size_t n_new;
+
+        begin_pin_command(c, 0x04);
+        platform_put_padded_pin(pin, &padded);
+        platform_encrypt(&c->platform, buf_bytes(&padded), &both);
+        n_new = both.len;
+        platform_put_pin_hash(old, &hash);
+        platform_encrypt(&c->platform, buf_bytes(&hash), &old_enc);
+        buf_put(&both, buf_bytes(&old_enc));
+        platform_authenticate(&c->platform, buf_bytes(&both), &mac);
+        client_set(c, 4, "h'%s'", client_hex(c, buf_bytes(&mac)));
+        client_set(c, 5, "h'%s'", client_hex(c, BYTES(both.data, n_new)));
+        client_set(c, 6, "h'%s'", client_hex(c, buf_bytes(&old_enc)));
+        (void)send_pin_command(c);
+}
+
 static void ask_for_token(struct client *c) {
         uint8_t storage[2][32];
         struct buf hash = BUF_ON(storage[0]), enc = BUF_ON(storage[1]);
@@ -169,7 +191,7 @@ static unsigned create(struct world *w, const char *extensions, struct made *ret
         return n;
 }
 
-static unsigned use(struct world *w, const struct made *made, bool verified, bool hmac,
+static unsigned use(struct world *w, const struct made *made, bool verified, unsigned n_salts,
                     struct given *ret) {
         struct client *c = &w->client;
         unsigned n;
@@ -178,8 +200,9 @@ static unsigned use(struct world *w, const struct made *made, bool verified, boo
                 get_token(w);
         client_get_assertion(c);
         client_set_list(c, 3, made, 1);
-        if (hmac)
-                client_set(c, 4, "{'hmac-secret': %s}", client_hmac_input(c, BYTES_OF(salts)));
+        if (n_salts > 0)
+                client_set(c, 4, "{'hmac-secret': %s}",
+                           client_hmac_input(c, BYTES(salts, n_salts * 32)));
         if (verified)
                 client_authorize(c);
         n = cost(w);
@@ -194,6 +217,9 @@ enum {
         /* Of two salts. One less where no salted session keeps the answer from a probe on the bus. */
         BUDGET_HMAC = 5,
         BUDGET_HMAC_BY_TICKET = 8,
+        /* Of one salt and of two, in the session that a key behind the PIN has anyhow. */
+        BUDGET_HMAC_BESIDE_KEY = 4,
+        BUDGET_HMAC_BESIDE_KEY_OF_TWO = 6,
 };
 
 static void GA17_a_key_behind_the_pin_keeps_its_budgets(void **state) {
@@ -202,8 +228,8 @@ static void GA17_a_key_behind_the_pin_keeps_its_budgets(void **state) {
         struct made made;
 
         assert_int_equal(create(w, "{'credProtect': 3}", &made), BUDGET_CREATE_BEHIND_PIN);
-        (void)use(w, &made, true, false, &given); /* opens a counter lease */
-        assert_int_equal(use(w, &made, true, false, &given), BUDGET_USE_BEHIND_PIN);
+        (void)use(w, &made, true, 0, &given); /* opens a counter lease */
+        assert_int_equal(use(w, &made, true, 0, &given), BUDGET_USE_BEHIND_PIN);
 }
 
 static void GA10_after_presence_a_key_behind_the_pin_only_signs(void **state) {
@@ -213,7 +239,7 @@ static void GA10_after_presence_a_key_behind_the_pin_only_signs(void **state) {
         char log[256];
 
         (void)create(w, "{'credProtect': 3, 'hmac-secret': true}", &made);
-        (void)use(w, &made, true, true, &given);
+        (void)use(w, &made, true, 2, &given);
         get_token(w);
         client_get_assertion(&w->client);
         client_set_list(&w->client, 3, &made, 1);
@@ -232,13 +258,26 @@ static void D3_hmac_secret_keeps_its_budgets(void **state) {
         struct made made;
 
         (void)create(w, "{'hmac-secret': true}", &made);
-        (void)use(w, &made, false, false, &given); /* opens a counter lease */
+        (void)use(w, &made, false, 0, &given); /* opens a counter lease */
         for (unsigned verified = 0; verified < 2; verified++) {
-                unsigned without = use(w, &made, verified, false, &given);
+                unsigned without = use(w, &made, verified, 0, &given);
 
-                assert_int_equal(use(w, &made, verified, true, &given),
-                                 without + budgets[verified]);
+                assert_int_equal(use(w, &made, verified, 2, &given), without + budgets[verified]);
         }
+}
+
+static void D3_beside_a_key_behind_the_pin_one_session_does_for_both(void **state) {
+        static const unsigned budgets[] = { 0, BUDGET_HMAC_BESIDE_KEY,
+                                            BUDGET_HMAC_BESIDE_KEY_OF_TWO };
+        struct world *w = *state;
+        struct given given;
+        struct made made;
+
+        (void)create(w, "{'credProtect': 3, 'hmac-secret': true}", &made);
+        (void)use(w, &made, true, 0, &given); /* opens a counter lease */
+        for (unsigned n = 0; n <= 2; n++)
+                assert_int_equal(use(w, &made, true, n, &given),
+                                 BUDGET_USE_BEHIND_PIN + budgets[n]);
 }
 
 /* What disks and logins are unlocked by. */
@@ -252,7 +291,7 @@ static void D3_the_tpm_answers_the_same_for_ever_and_knows_the_pin(void **state)
         for (unsigned i = 0; i < 4; i++) {
                 struct buf output = BUF_ON(storage[i]);
 
-                (void)use(w, &made, i % 2, true, &given);
+                (void)use(w, &made, i % 2, 2, &given);
                 client_hmac_output(&w->client, given.extensions, "hmac-secret", &output);
                 assert_int_equal(output.len, 64);
         }
@@ -273,7 +312,41 @@ static void GA4_without_the_pin_the_tpm_is_not_even_asked(void **state) {
         settle(w);
         assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
         assert_int_equal(w->at_yes + watch_count(w->tpm), 0);
-        (void)use(w, &made, true, false, &given);
+        (void)use(w, &made, true, 0, &given);
+}
+
+/*
+ * In the eyes of the TPM a ticket outlives a change of the PIN, so it is for us to forget it: what the
+ * old token asks for does not even get there.
+ */
+static void CP22_after_a_change_the_tpm_is_not_asked_by_the_old_token(void **state) {
+        struct world *w = *state;
+        struct client *c = &w->client;
+        struct given given;
+        struct made made;
+
+        (void)create(w, "{'credProtect': 3, 'hmac-secret': true}", &made);
+        for (unsigned changes = 0; changes < 2; changes++)
+                for (unsigned hmac = 0; hmac < 2; hmac++) {
+                        get_token(w);
+                        if (changes) {
+                                change_pin(c, CLIENT_PIN, "5678");
+                                change_pin(c, "5678", CLIENT_PIN);
+                                settle(w);
+                        }
+                        client_get_assertion(c);
+                        client_set_list(c, 3, &made, 1);
+                        if (hmac)
+                                client_set(c, 4, "{'hmac-secret': %s}",
+                                           client_hmac_input(c, BYTES_OF(salts)));
+                        client_authorize(c);
+                        w->at_yes = 0;
+                        assert_int_equal(client_send(c),
+                                         changes ? CTAP2_ERR_PIN_AUTH_INVALID : CTAP_OK);
+                        vault_settle(w->stack.vault);
+                        assert_int_equal(w->at_yes + watch_count(w->tpm) > 0, !changes);
+                }
+        (void)use(w, &made, true, 2, &given);
 }
 
 #define world_unit_test(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -283,8 +356,10 @@ int main(void) {
                 world_unit_test(GA17_a_key_behind_the_pin_keeps_its_budgets),
                 world_unit_test(GA10_after_presence_a_key_behind_the_pin_only_signs),
                 world_unit_test(D3_hmac_secret_keeps_its_budgets),
+                world_unit_test(D3_beside_a_key_behind_the_pin_one_session_does_for_both),
                 world_unit_test(D3_the_tpm_answers_the_same_for_ever_and_knows_the_pin),
                 world_unit_test(GA4_without_the_pin_the_tpm_is_not_even_asked),
+                world_unit_test(CP22_after_a_change_the_tpm_is_not_asked_by_the_old_token),
         };
 
         return cmocka_run_group_tests_name("stack-pin", tests, NULL, NULL);
