@@ -428,6 +428,29 @@ static void eight_wrong_pins_block_through_every_kind_of_restart(void **state) {
 
 /* ---- a disk of before --------------------------------------------------------------------- */
 
+static bool is_on_the_disk(const struct fixture *f, struct bytes what) {
+        return memmem(f->state.data, f->state.len, what.data, what.len) != NULL;
+}
+
+/* Nothing of the PIN is kept but by the TPM: there is nothing to try PINs against without it. */
+static void the_disk_holds_nothing_to_guess_the_pin_against(void **state) {
+        struct fixture *f = *state;
+        static const char *const pins[] = { "1234", "5678" };
+
+        for (size_t i = 0; i < ELEMENTSOF(pins); i++) {
+                const struct tpm_record rec = record_of(&f->state);
+                const struct ctap_pin_hash hash = pin_hash(pins[i]);
+                const TPM2B_AUTH auth = auth_of(&rec, pins[i]);
+
+                assert_int_equal(pin_verify(f, pins[i], NULL), CTAP_PIN_RIGHT);
+                assert_true(is_on_the_disk(f, BYTES(rec.pin_salt, sizeof(rec.pin_salt))));
+                assert_false(is_on_the_disk(f, BYTES(hash.b, sizeof(hash.b))));
+                assert_false(is_on_the_disk(f, BYTES(auth.buffer, auth.size)));
+                if (i == 0)
+                        assert_int_equal(pin_change(f, pins[0], pins[1]), CTAP_PIN_RIGHT);
+        }
+}
+
 static void a_restored_disk_unblocks_no_pin(void **state) {
         struct fixture *f = *state;
         const struct tpm_state backup = f->state;
@@ -522,45 +545,158 @@ static ESYS_TR raw_load(const struct raw *r, const struct fixture *f, const stru
         return key;
 }
 
+typedef TSS2_RC raw_use_fn(const struct raw *r, ESYS_TR object, ESYS_TR session);
+
+/* Whatever somebody may show who does not know the PIN. */
+static void assert_wants_the_pin(const struct raw *r, const struct tpm_record *rec, ESYS_TR object,
+                                 raw_use_fn *use) {
+        TPM2B_TIMEOUT timeout = { .size = 8 };
+        TPMT_TK_AUTH forged = { .tag = TPM2_ST_AUTH_SECRET,
+                                .hierarchy = TPM2_RH_OWNER,
+                                .digest.size = 64 };
+        TPM2B_NAME name;
+        ESYS_TR session;
+
+        assert_int_equal(tpm_name_of_written(&rec->pin.public.nvPublic, &name), 0);
+        assert_int_equal(use(r, object, ESYS_TR_PASSWORD), AUTH_UNAVAILABLE);
+
+        session = raw_policy(r);
+        assert_int_equal(use(r, object, session), POLICY_FAIL);
+        assert_int_equal(Esys_PolicyTicket(r->esys, session, ESYS_TR_NONE, ESYS_TR_NONE,
+                                           ESYS_TR_NONE, &timeout, NULL, NULL, &name, &forged),
+                         TICKET);
+        forged.hierarchy = TPM2_RH_NULL;
+        assert_int_equal(Esys_PolicyTicket(r->esys, session, ESYS_TR_NONE, ESYS_TR_NONE,
+                                           ESYS_TR_NONE, &timeout, NULL, NULL, &name, &forged),
+                         TICKET);
+        /* What everybody may show: the anchor. */
+        assert_int_equal(Esys_PolicySecret(r->esys, raw_find(r, tpm_nv_index(&rec->anchor)),
+                                           session, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                                           NULL, NULL, NULL, 0, NULL, NULL),
+                         0);
+        assert_int_equal(use(r, object, session), POLICY_FAIL);
+        raw_flush(r, session);
+}
+
 static void a_key_of_class_b_does_not_sign_without_the_pin(void **state) {
         struct fixture *f = *state;
         const struct tpm_record rec = record_of(&f->state);
         struct credential c;
         struct tpm_blob blob;
-        TPM2B_NAME name;
-        TPM2B_TIMEOUT timeout = { .size = 8 };
-        TPMT_TK_AUTH forged = { .tag = TPM2_ST_AUTH_SECRET,
-                                .hierarchy = TPM2_RH_OWNER,
-                                .digest.size = 64 };
         struct raw r;
-        ESYS_TR key, session;
+        ESYS_TR key;
 
         assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_B, &c), 0);
         assert_int_equal(tpm_blob_decode(BYTES(c.blob.data, c.blob.len), &blob), 0);
-        assert_int_equal(tpm_name_of_written(&rec.pin.public.nvPublic, &name), 0);
         r = raw_open(f);
         key = raw_load(&r, f, &blob);
-        assert_int_equal(raw_sign(&r, key, ESYS_TR_PASSWORD), AUTH_UNAVAILABLE);
-
-        session = raw_policy(&r);
-        assert_int_equal(raw_sign(&r, key, session), POLICY_FAIL);
-        assert_int_equal(Esys_PolicyTicket(r.esys, session, ESYS_TR_NONE, ESYS_TR_NONE,
-                                           ESYS_TR_NONE, &timeout, NULL, NULL, &name, &forged),
-                         TICKET);
-        forged.hierarchy = TPM2_RH_NULL;
-        assert_int_equal(Esys_PolicyTicket(r.esys, session, ESYS_TR_NONE, ESYS_TR_NONE,
-                                           ESYS_TR_NONE, &timeout, NULL, NULL, &name, &forged),
-                         TICKET);
-        /* What everybody may show: the anchor. */
-        assert_int_equal(Esys_PolicySecret(r.esys, raw_find(&r, tpm_nv_index(&rec.anchor)), session,
-                                           ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, NULL, NULL,
-                                           NULL, 0, NULL, NULL),
-                         0);
-        assert_int_equal(raw_sign(&r, key, session), POLICY_FAIL);
-        raw_flush(&r, session);
+        assert_wants_the_pin(&r, &rec, key, raw_sign);
         raw_flush(&r, key);
         raw_close(&r);
 }
+
+/* ---- hmac-secret without the PIN ---------------------------------------------------------- */
+
+static TSS2_RC raw_hmac(const struct raw *r, ESYS_TR key, ESYS_TR session) {
+        const TPM2B_MAX_BUFFER salt = { .size = 32 };
+        TPM2B_DIGEST *output = NULL;
+        TSS2_RC rc = Esys_HMAC(r->esys, key, session, ESYS_TR_NONE, ESYS_TR_NONE, &salt,
+                               TPM2_ALG_NULL, &output);
+
+        Esys_Free(output);
+        return rc;
+}
+
+/* TPM2_Sign computes the same. */
+static TSS2_RC raw_hmac_by_sign(const struct raw *r, ESYS_TR key, ESYS_TR session) {
+        static const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK,
+                                                     .hierarchy = TPM2_RH_NULL };
+        static const TPMT_SIG_SCHEME of_key = { .scheme = TPM2_ALG_NULL };
+        const TPM2B_DIGEST salt = { .size = 32 };
+        TPMT_SIGNATURE *output = NULL;
+        TSS2_RC rc = Esys_Sign(r->esys, key, session, ESYS_TR_NONE, ESYS_TR_NONE, &salt, &of_key,
+                               &no_ticket, &output);
+
+        Esys_Free(output);
+        return rc;
+}
+
+static TSS2_RC raw_unseal(const struct raw *r, ESYS_TR object, ESYS_TR session) {
+        TPM2B_SENSITIVE_DATA *output = NULL;
+        TSS2_RC rc = Esys_Unseal(r->esys, object, session, ESYS_TR_NONE, ESYS_TR_NONE, &output);
+
+        Esys_Free(output);
+        return rc;
+}
+
+static TSS2_RC raw_show_ticket(const struct raw *r, ESYS_TR session, const TPM2B_NAME *name,
+                               const struct ctap_ticket *ticket) {
+        struct cursor c = { BYTES(ticket->data, ticket->len), false };
+        TPMT_TK_AUTH auth = { 0 };
+        TPM2B_TIMEOUT timeout = { 0 };
+        struct bytes b;
+
+        (void)cursor_take(&c, 1 + sizeof(uint32_t)); /* what is ours */
+        b = cursor_string16(&c);
+        timeout.size = (uint16_t)b.len;
+        memcpy(timeout.buffer, b.data, b.len);
+        auth.tag = cursor_u16(&c);
+        auth.hierarchy = cursor_u32(&c);
+        b = cursor_string16(&c);
+        auth.digest.size = (uint16_t)b.len;
+        memcpy(auth.digest.buffer, b.data, b.len);
+        assert_int_equal(cursor_end(&c), 0);
+        return Esys_PolicyTicket(r->esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                 &timeout, NULL, NULL, name, &auth);
+}
+
+/* That it was the PIN that was missing. */
+static void assert_answers_by(const struct raw *r, const struct tpm_record *rec, ESYS_TR object,
+                              raw_use_fn *use, const struct ctap_ticket *ticket) {
+        ESYS_TR session = raw_policy(r);
+        TPM2B_NAME name;
+
+        assert_int_equal(tpm_name_of_written(&rec->pin.public.nvPublic, &name), 0);
+        assert_int_equal(raw_show_ticket(r, session, &name, ticket), 0);
+        assert_int_equal(use(r, object, session), 0);
+}
+
+static void a_secret_behind_the_pin_is_not_computed_without_it(void **state) {
+        static const struct {
+                enum tpm_hmac_kind kind;
+                raw_use_fn *uses[2];
+        } cases[] = {
+                { TPM_HMAC_COMMAND, { raw_hmac, raw_hmac_by_sign } },
+                { TPM_HMAC_UNSEAL, { raw_unseal, raw_unseal } },
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct tpm_record rec = record_of(&f->state);
+                struct ctap_secret_blob secret;
+                struct ctap_ticket ticket;
+                struct tpm_blob blob;
+                struct raw r;
+                ESYS_TR object;
+
+                rec.hmac_kind = cases[i].kind;
+                put_state(f, &rec);
+                fixture_restart(f);
+                assert_int_equal(secret_make(f, CTAP_CLASS_B, &secret), 0);
+                assert_int_equal(tpm_blob_decode(BYTES(secret.data, secret.len), &blob), 0);
+                assert_int_equal(pin_verify(f, "1234", &ticket), CTAP_PIN_RIGHT);
+                r = raw_open(f);
+                object = raw_load(&r, f, &blob);
+                for (size_t k = 0; k < ELEMENTSOF(cases[i].uses); k++) {
+                        assert_wants_the_pin(&r, &rec, object, cases[i].uses[k]);
+                        assert_answers_by(&r, &rec, object, cases[i].uses[k], &ticket);
+                }
+                raw_flush(&r, object);
+                raw_close(&r);
+        }
+}
+
+/* ---- what a blob can be made into --------------------------------------------------------- */
 
 /* Its authValue, which is empty, allows to change it, but gives no more than it gave. */
 static void an_authvalue_of_the_attackers_is_of_no_use(void **state) {
@@ -590,6 +726,11 @@ static void an_authvalue_of_the_attackers_is_of_no_use(void **state) {
         raw_close(&r);
 }
 
+static void ask_for_less(struct tpm_blob *blob) {
+        blob->public.publicArea.objectAttributes |= TPMA_OBJECT_USERWITHAUTH;
+        blob->public.publicArea.authPolicy.size = 0;
+}
+
 /* A blob whose public area was made to ask for less is another key to the TPM, and none. */
 static void a_policy_cannot_be_taken_off_a_key(void **state) {
         struct fixture *f = *state;
@@ -599,14 +740,30 @@ static void a_policy_cannot_be_taken_off_a_key(void **state) {
 
         assert_int_equal(credential_make_of(f, CTAP_KEY_P256, CTAP_CLASS_B, &c), 0);
         assert_int_equal(tpm_blob_decode(BYTES(c.blob.data, c.blob.len), &blob), 0);
-        blob.public.publicArea.objectAttributes |= TPMA_OBJECT_USERWITHAUTH;
-        blob.public.publicArea.authPolicy.size = 0;
+        ask_for_less(&blob);
         b = (struct buf)BUF_ON(c.blob.data);
         tpm_blob_encode(&blob, &b);
         assert_int_equal(buf_error(&b), 0);
         c.blob.len = (uint16_t)b.len;
         assert_int_equal(credential_use(f, &c), -EKEYREJECTED);
         assert_int_equal(credential_use_by(f, &c, NULL), -EKEYREJECTED);
+}
+
+static void a_policy_cannot_be_taken_off_a_secret(void **state) {
+        struct fixture *f = *state;
+        struct ctap_secret_blob secret;
+        struct tpm_blob blob;
+        struct secret64 output;
+        struct buf b;
+
+        assert_int_equal(secret_make(f, CTAP_CLASS_B, &secret), 0);
+        assert_int_equal(tpm_blob_decode(BYTES(secret.data, secret.len), &blob), 0);
+        ask_for_less(&blob);
+        b = (struct buf)BUF_ON(secret.data);
+        tpm_blob_encode(&blob, &b);
+        assert_int_equal(buf_error(&b), 0);
+        secret.len = (uint16_t)b.len;
+        assert_int_equal(secret_use(f, &secret, NULL, &output), -EKEYREJECTED);
 }
 
 /* ---- tickets that root took --------------------------------------------------------------- */
@@ -642,27 +799,6 @@ static void a_ticket_that_root_took_ends_when_the_tpm_is_restarted(void **state)
         swtpm_restart(&f->swtpm, true);
         for (size_t i = 0; i < ELEMENTSOF(tickets); i++)
                 assert_int_equal(credential_use_by(f, &c, &tickets[i]), -EKEYEXPIRED);
-}
-
-static TSS2_RC raw_show_ticket(const struct raw *r, ESYS_TR session, const TPM2B_NAME *name,
-                               const struct ctap_ticket *ticket) {
-        struct cursor c = { BYTES(ticket->data, ticket->len), false };
-        TPMT_TK_AUTH auth = { 0 };
-        TPM2B_TIMEOUT timeout = { 0 };
-        struct bytes b;
-
-        (void)cursor_take(&c, 1 + sizeof(uint32_t)); /* what is ours */
-        b = cursor_string16(&c);
-        timeout.size = (uint16_t)b.len;
-        memcpy(timeout.buffer, b.data, b.len);
-        auth.tag = cursor_u16(&c);
-        auth.hierarchy = cursor_u32(&c);
-        b = cursor_string16(&c);
-        auth.digest.size = (uint16_t)b.len;
-        memcpy(auth.digest.buffer, b.data, b.len);
-        assert_int_equal(cursor_end(&c), 0);
-        return Esys_PolicyTicket(r->esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                 &timeout, NULL, NULL, name, &auth);
 }
 
 /* A ticket names the PIN index and asks for none to be there. */
@@ -809,12 +945,15 @@ int main(void) {
                 TEST(the_count_cannot_be_written),
                 TEST(the_limit_stays_with_the_branch_for_changing),
                 TEST(eight_wrong_pins_block_through_every_kind_of_restart),
+                TEST(the_disk_holds_nothing_to_guess_the_pin_against),
                 TEST(a_restored_disk_unblocks_no_pin),
                 TEST(a_restored_disk_brings_no_old_pin_back),
                 TEST(a_restored_disk_revives_nothing_after_a_reset),
                 TEST(a_key_of_class_b_does_not_sign_without_the_pin),
+                TEST(a_secret_behind_the_pin_is_not_computed_without_it),
                 TEST(an_authvalue_of_the_attackers_is_of_no_use),
                 TEST(a_policy_cannot_be_taken_off_a_key),
+                TEST(a_policy_cannot_be_taken_off_a_secret),
                 cmocka_unit_test_setup_teardown(
                         a_ticket_that_root_took_ends_when_the_tpm_is_restarted, fixture_setup_ready,
                         fixture_teardown),

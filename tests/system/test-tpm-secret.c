@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/system/tpm-fixture.h"
+#include "tpm/context.h"
 #include "tpm/state.h"
 
 static const uint8_t salts[64] = { [0] = 1, [31] = 2, [32] = 3, [63] = 4 };
@@ -302,6 +303,26 @@ static void nobody_reads_it_on_the_bus(void **state) {
         fixture_restart(f);
         assert_int_equal(secret_make(f, CTAP_CLASS_A, &a), 0);
         assert_true(is_read_on_the_bus(f, &a, NULL));
+}
+
+/* A start, and a whole new life. */
+static void nobody_reads_the_store_key_on_the_bus(void **state) {
+        /* TPM2_StartAuthSession without a key to salt it. */
+        static const uint8_t unsalted[] = { 0, 0, 0x01, 0x76, 0x40, 0, 0, 0x07 };
+        struct fixture *f = *state;
+        struct tpm_state s = f->state;
+
+        watch_listen(f);
+        fixture_restart(f);
+        assert_true(watch_heard(f, BYTES_OF(f->tpm->worker_auth))); /* the trap works */
+        assert_false(watch_heard(f, BYTES_OF(*tpm_store_key(f->tpm))));
+        assert_false(watch_heard(f, BYTES_OF(unsalted)));
+
+        assert_int_equal(tpm_erase(f->tpm, &s, fixture_save, f), 0);
+        watch_listen(f);
+        assert_int_equal(fixture_provision(f), 0);
+        assert_true(watch_heard(f, BYTES_OF(unsalted)));
+        assert_false(watch_heard(f, BYTES_OF(*tpm_store_key(f->tpm))));
 }
 
 /* ---- what is refused ---------------------------------------------------------------------- */
@@ -611,6 +632,7 @@ int main(void) {
                 TEST_READY(hmac_secret_keeps_its_budget),
                 TEST(there_is_room_for_a_secret_beside_a_key),
                 TEST(nobody_reads_it_on_the_bus),
+                TEST_READY(nobody_reads_the_store_key_on_the_bus),
                 TEST(a_tpm_that_signs_tells_the_bus_nothing_once_sessions_are_salted),
                 TEST_READY(a_changed_blob_is_refused),
                 TEST_READY(a_blob_of_another_thing_is_refused),
