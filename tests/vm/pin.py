@@ -84,6 +84,23 @@ def protected(node, pin):
     get(ctap, key, [descriptor(credential)], Token(ctap, pin))
 
 
+def changed(node, old, new):
+    """A token does not outlive a change of the PIN, whatever the TPM thinks of its ticket."""
+    ctap = ctap2(node)
+    credential, key, _ = make(ctap, b"changed", Token(ctap, old), extensions={"credProtect": 3, "hmac-secret": True})
+    salt = os.urandom(32)
+    secret = secrets(ctap, key, credential, salt, Token(ctap, old))
+    for protocol in (PinProtocolV1, PinProtocolV2):
+        get(ctap, key, [descriptor(credential)], Token(ctap, old, protocol()))
+        token = Token(ctap, old, protocol())
+        ClientPin(ctap).change_pin(old, new)
+        expect(REFUSED, get, ctap, key, [descriptor(credential)], token)
+        expect(REFUSED, secrets, ctap, key, credential, salt, token)
+        expect(REFUSED, make, ctap, b"another", token)
+        check(secrets(ctap, key, credential, salt, Token(ctap, new)) == secret, "the secret stays")
+        old, new = new, old
+
+
 def suspend():
     with open("/sys/power/state", "w") as state:
         state.write("mem")
@@ -107,7 +124,7 @@ def suspended(node, pin):
     check(secrets(ctap, guarded[1], guarded[0], salt, Token(ctap, pin)) == secret, "the secret survives")
 
 
-CASES = {f.__name__: f for f in (retries, wrong, right, change, uses, hmac_secret, protected, suspended)}
+CASES = {f.__name__: f for f in (retries, wrong, right, change, uses, hmac_secret, protected, changed, suspended)}
 for case in "\n".join(sys.argv[2:]).split("\n,\n"):
     name, *arguments = case.split("\n")
     print(case.replace("\n", " "), flush=True)

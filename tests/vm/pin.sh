@@ -214,6 +214,8 @@ CP21_pin_of_63_bytes_of_multibyte_text() {
     pin_case change "$PIN" "$long" , right "$long" , right "$PIN" 31 , change "$long" "éééé" , change "éééé" "$PIN"
 }
 
+CP22_a_token_of_before_a_change_is_refused() { pin_case changed "$PIN" 5678; }
+
 replug() {
     local before
     before=$(readlink -f "/sys/class/hidraw/$(basename "$(node)")/device")
@@ -293,6 +295,7 @@ run_test systemd_cryptenroll_without_pin_unlocks
 run_test systemd_cryptsetup_with_pin_unlocks
 run_test CP23_python_fido2_uses_tokens_of_both_protocols
 run_test CP21_pin_of_63_bytes_of_multibyte_text
+run_test CP22_a_token_of_before_a_change_is_refused
 run_test CP4_third_wrong_pin_in_a_row_asks_for_a_power_cycle
 run_test CP5_eight_wrong_pins_block
 run_test fido2_token_resets_the_device
