@@ -294,13 +294,14 @@ static enum ctap_status get_pin_token(struct ctap *c, const struct request *rq,
 }
 
 /* What is there to be given (CP29): be is not, for there is no bioEnrollment. */
-static uint8_t available(const struct ctap *c) {
-        return FOR_A_SITE | CTAP_PERMISSION_CM | CTAP_PERMISSION_ACFG | CTAP_PERMISSION_PCMR |
-               (ctap_has_large_blobs(c) ? CTAP_PERMISSION_LBW : 0);
+static uint8_t available(const struct ctap *c, bool by_uv) {
+        return FOR_A_SITE | CTAP_PERMISSION_CM | CTAP_PERMISSION_PCMR |
+               (ctap_has_large_blobs(c) ? CTAP_PERMISSION_LBW : 0) |
+               (by_uv && !ctap_uv_is_supported(c) ? 0 : CTAP_PERMISSION_ACFG); /* uvAcfg */
 }
 
 /* CP24, CP28, CP29, in this order. */
-static enum ctap_status read_permissions(const struct ctap *c, const struct request *rq,
+static enum ctap_status read_permissions(const struct ctap *c, const struct request *rq, bool by_uv,
                                          uint8_t *ret) {
         const uint8_t asked = (uint8_t)(rq->permissions.integer & DEFINED);
 
@@ -310,7 +311,7 @@ static enum ctap_status read_permissions(const struct ctap *c, const struct requ
                 return CTAP2_ERR_MISSING_PARAMETER;
         if (rq->rp_id.string.len > CTAP_RP_ID_MAX)
                 return CTAP1_ERR_INVALID_PARAMETER; /* makeCredential takes no longer one */
-        if (asked & ~available(c))
+        if (asked & ~available(c, by_uv))
                 return CTAP2_ERR_UNAUTHORIZED_PERMISSION;
         if ((asked & CTAP_PERMISSION_PCMR) && asked != CTAP_PERMISSION_PCMR)
                 return CTAP2_ERR_UNAUTHORIZED_PERMISSION;
@@ -323,7 +324,7 @@ static enum ctap_status get_token_by_pin(struct ctap *c, const struct request *r
         enum ctap_status s;
         uint8_t permissions;
 
-        s = read_permissions(c, rq, &permissions);
+        s = read_permissions(c, rq, false, &permissions);
         if (s != CTAP_OK)
                 return s;
         return exchange_pin_for_token(c, rq, permissions, CTAP2_ERR_PIN_POLICY_VIOLATION, out);
@@ -372,7 +373,7 @@ static enum ctap_status get_token_by_uv(struct ctap *c, const struct request *rq
         _cleanup_(gift_wipe) struct gift g = { 0 };
         enum ctap_status s;
 
-        s = read_permissions(c, rq, &g.permissions);
+        s = read_permissions(c, rq, true, &g.permissions);
         if (s == CTAP_OK)
                 s = check_uv(c);
         if (s == CTAP_OK)

@@ -114,6 +114,24 @@ int ctap_hkdf_sha256(const struct secret32 *key, const char *info, struct secret
         return 0;
 }
 
+int ctap_cbc_encrypt_block(const struct secret32 *key, const struct ctap_block *iv,
+                           const struct ctap_block *plain, struct ctap_block *ret) {
+        _cleanup_(cipher_ctx_free) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+        struct ctap_block made;
+        int n, rest;
+
+        if (!c)
+                return -ENOMEM;
+        if (EVP_EncryptInit_ex(c, EVP_aes_128_cbc(), NULL, key->b, iv->b) != 1 ||
+            EVP_CIPHER_CTX_set_padding(c, 0) != 1 ||
+            EVP_EncryptUpdate(c, made.b, &n, plain->b, (int)sizeof(plain->b)) != 1 ||
+            EVP_EncryptFinal_ex(c, made.b + n, &rest) != 1 || n + rest != (int)sizeof(made.b))
+                return refused();
+
+        *ret = made;
+        return 0;
+}
+
 int ctap_gcm_seal(const struct secret32 *key, const struct ctap_gcm_nonce *nonce,
                   struct bytes additional, struct bytes plain, struct buf *out) {
         _cleanup_(cipher_ctx_free) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();

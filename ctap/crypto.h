@@ -28,6 +28,15 @@ _must_check_ int ctap_hmac_sha256(const struct secret32 *key, struct bytes messa
 _must_check_ int ctap_hkdf_sha256(const struct secret32 *key, const char *info,
                                   struct secret32 *ret);
 
+/* Of AES. */
+struct ctap_block {
+        uint8_t b[16];
+};
+
+/* One block of AES-128-CBC, which is the whole message; the key is the first half of `key`. */
+_must_check_ int ctap_cbc_encrypt_block(const struct secret32 *key, const struct ctap_block *iv,
+                                        const struct ctap_block *plain, struct ctap_block *ret);
+
 #define CTAP_GCM_TAG_SIZE 16
 
 /* Must never repeat under one key. */

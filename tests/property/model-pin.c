@@ -263,6 +263,8 @@ static uint8_t token_by_uv(struct model *m, const struct model_pin_request *rq,
 
         if (status != CTAP_OK)
                 return status;
+        if ((permissions & PERMISSION_ACFG) && !m->verifies)
+                return CTAP2_ERR_UNAUTHORIZED_PERMISSION; /* no uvAcfg (GI6) */
         if (!m->pin.text || !m->verifies)
                 return CTAP2_ERR_NOT_ALLOWED;
         if (m->must_change_pin)

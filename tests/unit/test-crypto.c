@@ -51,6 +51,22 @@ static void hkdf_makes_one_key_per_use(void **state) {
         assert_false(bytes_equal(BYTES_OF(a), BYTES_OF(b)));
 }
 
+/* NIST SP 800-38A F.2.1, the first block. */
+static void cbc_matches_its_vector(void **state) {
+        static const struct secret32 key = { "\x2b\x7e\x15\x16\x28\xae\xd2\xa6"
+                                             "\xab\xf7\x15\x88\x09\xcf\x4f\x3c"
+                                             "not looked at" };
+        static const struct ctap_block plain = { "\x6b\xc1\xbe\xe2\x2e\x40\x9f\x96"
+                                                 "\xe9\x3d\x7e\x11\x73\x93\x17\x2a" };
+        struct ctap_block iv, cipher;
+
+        (void)state;
+        for (uint8_t i = 0; i < sizeof(iv.b); i++)
+                iv.b[i] = i;
+        assert_int_equal(ctap_cbc_encrypt_block(&key, &iv, &plain, &cipher), 0);
+        assert_hex_equal(BYTES_OF(cipher), "7649abac8119b246cee98e9b12e9197d");
+}
+
 /* The Galois/Counter Mode of Operation, test cases 13 and 14. */
 static void gcm_matches_its_vectors(void **state) {
         static const struct secret32 key;
@@ -114,6 +130,7 @@ int main(void) {
                 cmocka_unit_test(digests_are_over_all_parts),
                 cmocka_unit_test(hmac_matches_its_vector),
                 cmocka_unit_test(hkdf_makes_one_key_per_use),
+                cmocka_unit_test(cbc_matches_its_vector),
                 cmocka_unit_test(gcm_matches_its_vectors),
                 cmocka_unit_test(gcm_opens_only_what_was_sealed),
                 cmocka_unit_test(gcm_minds_the_room_there_is),

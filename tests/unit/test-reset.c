@@ -4,7 +4,8 @@
 
 #include <errno.h>
 
-#include "tests/fake/client.h"
+#include "ctap/command.h"
+#include "tests/fake/pin-client.h"
 #include "tests/unit/test.h"
 
 static uint8_t reset(struct client *c) {
@@ -107,6 +108,82 @@ static void RS4_erases_after_the_question(void **state) {
         assert_int_equal(c->fake->n_rows, 0);
 }
 
+/* What there is of an owner, all of it turned away from how it was made. */
+static void leave_traces(struct client *c) {
+        static const uint8_t blobs[64] = { 1 };
+        struct ctap_settings *s = &c->fake->settings;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        client_u2f_register(c, &made);
+        client_set_pin(c);
+        c->fake->pin_count = 4;
+        c->ctap->pin_mismatches = 2;
+        s->min_pin_length = 6;
+        s->force_pin_change = true;
+        s->uv_retries = 0;
+        s->always_uv = true;
+        s->enterprise_attestation = true;
+        s->pin_complexity = true;
+        s->persistent_token_epoch = 7;
+        s->n_min_pin_length_rps = 1;
+        assert_int_equal(c->fake->store.ops->large_blobs_write(&c->fake->store, BYTES_OF(blobs)),
+                         0);
+}
+
+static void RS4_nothing_of_its_owner_is_left(void **state) {
+        const struct ctap_settings fresh = CTAP_SETTINGS_DEFAULT;
+        struct client *c = *state;
+        struct ctap_pin_info pin;
+
+        leave_traces(c);
+        assert_int_equal(reset(c), CTAP_OK);
+        assert_int_equal(c->fake->n_rows, 0);
+        assert_memory_equal(&c->fake->settings, &fresh, sizeof(fresh));
+        assert_int_equal(c->fake->large_blobs_len, CTAP_LARGE_BLOBS_EMPTY_SIZE);
+        assert_int_equal(ctap_pin_describe(c->ctap, &pin), CTAP_OK);
+        assert_false(pin.is_set);
+        assert_false(pin.is_latched);
+        assert_int_equal(pin.retries, CTAP_PIN_TRIES_MAX);
+        assert_int_equal(pin.uv_retries, CTAP_UV_RETRIES_MAX);
+        assert_int_equal(c->ctap->pin_mismatches, 0);
+}
+
+/* The latch is of the PIN that was: the next owner has their own three. */
+static void RS4_the_latch_opens(void **state) {
+        struct client *c = *state;
+        struct platform p;
+
+        client_set_pin(c);
+        c->ctap->pin_mismatches = 3;
+        assert_int_equal(reset(c), CTAP_OK);
+        assert_int_equal(pin_set(c, &p, 2, CLIENT_PIN), CTAP_OK);
+        assert_int_equal(pin_get_token(c, &p, 2, CLIENT_PIN), CTAP_OK);
+}
+
+/* Neither that for a ceremony nor that for reading, also where the next PIN is the same. */
+static void RS5_an_old_token_is_no_token(void **state) {
+        struct client *c = *state;
+        struct platform p, ordinary, persistent;
+
+        client_set_pin(c);
+        assert_int_equal(pin_get_token_for(c, &persistent, 2, CLIENT_PIN, CTAP_PERMISSION_PCMR,
+                                           NULL),
+                         CTAP_OK);
+        assert_int_equal(pin_get_token(c, &ordinary, 2, CLIENT_PIN), CTAP_OK);
+        assert_int_equal(reset(c), CTAP_OK);
+        assert_int_equal(pin_set(c, &p, 2, CLIENT_PIN), CTAP_OK);
+        for (unsigned i = 0; i < 2; i++) {
+                c->platform = i == 0 ? ordinary : persistent;
+                client_make_credential(c);
+                client_authorize(c);
+                assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+                client_manage(c, 0x0a, 0x01);
+                client_authorize(c);
+                assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        }
+}
+
 /* The yes was to a registration among the credentials that there were then. */
 static void RS4_what_was_said_to_u2f_is_forgotten(void **state) {
         uint8_t apdu[7 + 64 + 2] = { 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x40, 0x01 };
@@ -201,9 +278,12 @@ int main(void) {
                 client_unit_test(RS3_a_long_touch_is_asked_for_where_it_was_turned_on),
                 client_unit_test(RS3_where_nobody_can_hold_on_that_long_there_is_no_reset),
                 client_unit_test(RS4_erases_after_the_question),
+                client_unit_test(RS4_nothing_of_its_owner_is_left),
+                client_unit_test(RS4_the_latch_opens),
                 client_unit_test(RS4_what_was_said_to_u2f_is_forgotten),
                 client_unit_test(RS4_a_failure_is_said_and_keeps_what_there_was),
                 client_unit_test(RS5_an_old_credential_is_a_foreign_one),
+                client_unit_test(RS5_an_old_token_is_no_token),
                 client_unit_test(RS5_new_credentials_work),
                 client_unit_test(RS6_nothing_new_is_made_under_a_former_store_key),
         };

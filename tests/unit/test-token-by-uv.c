@@ -122,6 +122,20 @@ static void CP25_every_way_in_which_it_can_end(void **state) {
         assert_int_equal(get(c, GA, CLIENT_RP), CTAP_OK);
 }
 
+static void CP29_what_depends_on_built_in_verification(void **state) {
+        struct client *c = *state;
+
+        assert_int_equal(get(c, CTAP_PERMISSION_ACFG, NULL), CTAP_OK);
+        assert_int_equal(c->fake->prompt.ask, CTAP_ASK_MANAGE);
+        assert_int_equal(get(c, CTAP_PERMISSION_BE, NULL), CTAP2_ERR_UNAUTHORIZED_PERMISSION);
+        c->fake->abilities = 0; /* no uvAcfg (GI6) */
+        assert_int_equal(get(c, CTAP_PERMISSION_ACFG, NULL), CTAP2_ERR_UNAUTHORIZED_PERMISSION);
+        assert_int_equal(get(c, CM, NULL), CTAP2_ERR_NOT_ALLOWED);
+        assert_int_equal(pin_get_token_for(c, &c->platform, 2, CLIENT_PIN, CTAP_PERMISSION_ACFG,
+                                           NULL),
+                         CTAP_OK);
+}
+
 static void CP30_it_ends_another_token_and_a_no_does_not(void **state) {
         struct client *c = *state;
         struct platform other;
@@ -430,6 +444,7 @@ int main(void) {
                 uv_test(CP25_a_token_has_what_was_asked_for),
                 uv_test(CP25_the_question_says_what_it_is_for),
                 uv_test(CP25_every_way_in_which_it_can_end),
+                uv_test(CP29_what_depends_on_built_in_verification),
                 uv_test(CP30_it_ends_another_token_and_a_no_does_not),
                 uv_test(CP26_the_tries_are_told_wherever_there_is_a_way_to_ask),
                 uv_test(CP27_the_tries_are_no_more_than_those_of_the_pin),
