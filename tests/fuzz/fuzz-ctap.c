@@ -7,10 +7,13 @@
  *
  *   c CHANNEL RP USER BITS    makeCredential: enum create_bits
  *   e BITS                    what the next of these two asks of the extensions: enum extension_bits
+ *   E BITS                    and what else: enum more_bits
  *   a CHANNEL RP WHICH BITS   getAssertion: enum assert_bits; WHICH is one of the ids made so far
  *   T PROTOCOL RP PERMISSIONS a PIN is set, keys are agreed on, and a token is issued for it
  *   w                         the key device restarts
  *   V                         alwaysUv goes on or off
+ *   L RP LENGTH               the least length of a PIN, which this RP, too, may be told
+ *   N BITS                    an attester is there, and turned on: 1, 2
  *   g CHANNEL COMMAND         a command without parameters
  *   R CHANNEL RP CHALLENGE    U2F_REGISTER
  *   A CHANNEL RP WHICH CHALLENGE P1   U2F_AUTHENTICATE
@@ -31,7 +34,8 @@
  * the person agreed to: nothing may be made, used or erased without a yes to that very question,
  * each yes is good for one act, and no reply may say what the model does not know. Nobody is called
  * verified whose ticket the key device has not just accepted, and without that no key behind the PIN
- * signs.
+ * signs, or gives what is kept with it. What the extensions answer is what was asked, and what the
+ * credential holds.
  */
 
 #include <errno.h>
@@ -81,6 +85,17 @@ enum extension_bits {
         EXTENSION_BAD_MAC = 1 << 6,
 };
 
+enum more_bits {
+        MORE_BLOB = 1 << 0,       /* credBlob */
+        MORE_LONG_BLOB = 1 << 1,  /* that is too long */
+        MORE_KEY = 1 << 2,        /* largeBlobKey */
+        MORE_PAYMENT = 1 << 3,    /* thirdPartyPayment */
+        MORE_PIN_RULES = 1 << 4,  /* minPinLength, pinComplexityPolicy */
+        MORE_LARGE_BLOB = 1 << 5, /* which nobody here knows */
+        MORE_ENTERPRISE = 1 << 6,
+        MORE_PLATFORM = 1 << 7, /* an RP that the platform knows, if it is enterprise attestation */
+};
+
 /* A credential that a reply has told of. */
 struct made {
         struct ctap_credential_id id;
@@ -88,11 +103,12 @@ struct made {
         uint32_t count;
 };
 
-/* What hmac-secret was asked to compute, and who can read the answer. */
+/* What hmac-secret was asked to compute, and who can read the answer; what else was asked. */
 struct wanted {
         struct platform platform;
         uint8_t salts[64];
         size_t len; /* 0: nothing */
+        bool cred_blob, large_blob_key, payment;
 };
 
 struct walk {
@@ -115,6 +131,7 @@ struct model {
         struct platform platform;
         bool has_platform;
         uint8_t extensions; /* enum extension_bits, for the next request */
+        uint8_t more;       /* enum more_bits, likewise */
         struct wanted wanted;
 
         uint16_t flip_at;
@@ -292,22 +309,129 @@ static void check_creation(const struct model *m, const struct ctap_credential_i
         require(row->class == (row->cred_protect == 3 || always_uv ? CTAP_CLASS_B : CTAP_CLASS_A));
 }
 
-static bool is_named(const struct exchange *e) {
+/* Of a request that was good. */
+static struct cbor_value asked_for(const struct exchange *e, int64_t key) {
         struct bytes params = BYTES(e->message.data + 1, e->message.len - 1);
-        struct cbor_value map;
+        const struct cbor_value map = cbor_next(&params);
 
-        if (e->message.data[0] != 0x02)
-                return false;
-        map = cbor_next(&params);
-        return member(&map, 3).n > 0;
+        return member(&map, key);
 }
 
-static void check_created(struct model *m, const struct cbor_value *reply) {
+static bool is_named(const struct exchange *e) {
+        return e->message.data[0] == 0x02 && asked_for(e, 3).n > 0;
+}
+
+static bool is_there(const struct cbor_value *map, const char *name) {
+        return cbor_find_text(map, name).kind != CBOR_KIND_ABSENT;
+}
+
+/* What was sealed with it. */
+static struct ctap_record open_record(const struct model *m, const struct ctap_row *row,
+                                      struct buf *storage) {
+        struct ctap_record record;
+
+        require(ctap_record_open(&m->ctap->credential_keys, NULL, row, storage, &record) == 0);
+        return record;
+}
+
+static void check_large_blob_key(const struct model *m, const struct cbor_value *given,
+                                 struct bytes id) {
+        struct ctap_credential_id of;
+        struct secret32 key;
+
+        require(id.len == sizeof(of.b));
+        memcpy(of.b, id.data, sizeof(of.b));
+        require(ctap_large_blob_key(&m->ctap->credential_keys, &of, &key) == 0);
+        require(bytes_equal(given->string, BYTES_OF(key)));
+}
+
+static bool is_listed(const struct model *m, const struct sha256 *rp_id_hash) {
+        const struct ctap_settings *s = &m->f->settings;
+        struct sha256 tag;
+
+        require(ctap_rp_tag(&m->ctap->credential_keys, rp_id_hash, &tag) == 0);
+        for (uint8_t i = 0; i < s->n_min_pin_length_rps; i++)
+                if (bytes_equal(BYTES_OF(tag), BYTES_OF(s->min_pin_length_rps[i])))
+                        return true;
+        return false;
+}
+
+/* credBlob, largeBlobKey, thirdPartyPayment: what was promised is in the row, and nothing else. */
+static void check_kept(const struct model *m, const struct exchange *e, struct bytes id,
+                       const struct cbor_value *outputs, const struct cbor_value *reply) {
+        const struct cbor_value inputs = asked_for(e, 6), options = asked_for(e, 7);
+        const struct cbor_value blob = cbor_find_text(&inputs, "credBlob"), key = member(reply, 5);
+        const bool discoverable = cbor_find_text(&options, "rk").boolean;
+        const bool keeps = blob.kind != CBOR_KIND_ABSENT && discoverable && blob.string.len <= 32;
+        const bool payment = cbor_find_text(&inputs, "thirdPartyPayment").boolean;
+        const struct ctap_row *row = row_of(m->f, id);
+        uint8_t storage[sizeof(row->sealed)];
+        struct buf room = BUF_ON(storage);
+        uint32_t flags = 0;
+
+        require(is_there(outputs, "credBlob") == (blob.kind != CBOR_KIND_ABSENT));
+        require(cbor_find_text(outputs, "credBlob").boolean == keeps);
+        require((key.kind != CBOR_KIND_ABSENT) == is_there(&inputs, "largeBlobKey"));
+        require(key.kind == CBOR_KIND_ABSENT || discoverable);
+        if (key.kind != CBOR_KIND_ABSENT)
+                check_large_blob_key(m, &key, id);
+        require(!is_there(outputs, "thirdPartyPayment") && !is_there(outputs, "largeBlob"));
+        if (!row)
+                return;
+        flags |= discoverable ? CTAP_ROW_DISCOVERABLE : 0;
+        flags |= key.kind != CBOR_KIND_ABSENT ? CTAP_ROW_LARGE_BLOB_KEY : 0;
+        flags |= payment ? CTAP_ROW_THIRD_PARTY_PAYMENT : 0;
+        require(row->flags == flags);
+        require(bytes_equal(open_record(m, row, &room).cred_blob,
+                            keeps ? blob.string : BYTES_NULL));
+}
+
+/* Only who is listed is told, and only what was asked. */
+static void check_pin_rules(const struct model *m, const struct exchange *e,
+                            const struct sha256 *rp_id_hash, const struct cbor_value *outputs) {
+        const struct cbor_value inputs = asked_for(e, 6);
+        const struct cbor_value length = cbor_find_text(outputs, "minPinLength");
+        const struct cbor_value complexity = cbor_find_text(outputs, "pinComplexityPolicy");
+        const bool listed = is_listed(m, rp_id_hash);
+
+        require((length.kind != CBOR_KIND_ABSENT) ==
+                (listed && cbor_find_text(&inputs, "minPinLength").boolean));
+        require((complexity.kind != CBOR_KIND_ABSENT) ==
+                (listed && cbor_find_text(&inputs, "pinComplexityPolicy").boolean));
+        require(length.integer == 0 || length.integer == m->f->settings.min_pin_length);
+        require(complexity.boolean <= m->f->settings.pin_complexity);
+}
+
+/* MC9: the attester signs for whom it is granted to, and for nobody else. */
+static void check_attestation(const struct model *m, const struct exchange *e,
+                              const struct cbor_value *reply) {
+        const struct cbor_value enterprise = asked_for(e, 0x0a), rp = asked_for(e, 2);
+        const struct cbor_value statement = member(reply, 3), granted = member(reply, 4);
+        const bool none = bytes_equal(member(reply, 1).string, BYTES_TEXT("none"));
+        const struct bytes rp_id = cbor_find_text(&rp, "id").string;
+
+        require(granted.kind == CBOR_KIND_ABSENT || granted.boolean);
+        require(granted.boolean == is_there(&statement, "x5c"));
+        require(granted.boolean == (fake_calls(m->f, "attest") > 0));
+        require(!none || statement.n == 0);
+        if (enterprise.kind == CBOR_KIND_ABSENT) {
+                require(!granted.boolean);
+                return;
+        }
+        require(m->ctap->env.attester && m->f->settings.enterprise_attestation);
+        require(enterprise.integer == 2 || enterprise.integer == 1);
+        require((granted.boolean || none) ==
+                (enterprise.integer == 2 || bytes_equal(rp_id, BYTES_TEXT(m->f->served)) || none));
+}
+
+static void check_created(struct model *m, const struct exchange *e,
+                          const struct cbor_value *reply) {
         const struct cbor_value data = member(reply, 2);
         struct ctap_auth_data d = { 0 };
         struct ctap_credential_id id;
         struct cursor in;
-        struct bytes known;
+        struct bytes known, left;
+        struct cbor_value outputs;
 
         read_head(data.string, &d, &in);
         require((d.flags & ~(CTAP_FLAG_UV | CTAP_FLAG_ED)) == (CTAP_FLAG_UP | CTAP_FLAG_AT));
@@ -320,6 +444,11 @@ static void check_created(struct model *m, const struct cbor_value *reply) {
         check_outputs(d.flags, in.left);
         check_uv(m, d.flags);
         check_hmac(m, &m->wanted, BYTES_OF(id), d.flags, in.left, "hmac-secret-mc");
+        left = in.left;
+        outputs = cbor_next(&left);
+        check_kept(m, e, BYTES_OF(id), &outputs, reply);
+        check_pin_rules(m, e, &d.rp_id_hash, &outputs);
+        check_attestation(m, e, reply);
         remember(m, &id, &d.rp_id_hash);
         check_creation(m, &id, d.flags);
 }
@@ -332,7 +461,31 @@ static void check_protection(const struct model *m, struct bytes id, uint8_t fla
         require(row);
         require(verified || row->cred_protect < (named ? 3 : 2));
         require(verified || !(flags & CTAP_FLAG_UP) ||
-                (row->class == CTAP_CLASS_A && !m->ctap->options.always_uv));
+                (row->class == CTAP_CLASS_A && !ctap_always_uv(m->ctap)));
+}
+
+/* What the credential holds is given to who asked, unless it is behind the PIN and there is none. */
+static void check_given(const struct model *m, const struct wanted *wanted, struct bytes id,
+                        uint8_t flags, struct bytes left, const struct cbor_value *reply) {
+        const struct cbor_value outputs = cbor_next(&left), key = member(reply, 7);
+        const struct cbor_value blob = cbor_find_text(&outputs, "credBlob");
+        const struct cbor_value payment = cbor_find_text(&outputs, "thirdPartyPayment");
+        const struct ctap_row *row = row_of(m->f, id);
+        const bool opens = row->class == CTAP_CLASS_A || (flags & CTAP_FLAG_UV);
+        uint8_t storage[sizeof(row->sealed)];
+        struct buf room = BUF_ON(storage);
+
+        require((blob.kind != CBOR_KIND_ABSENT) == wanted->cred_blob);
+        require(bytes_equal(blob.string, wanted->cred_blob && opens
+                                                 ? open_record(m, row, &room).cred_blob
+                                                 : BYTES_NULL));
+        require((payment.kind != CBOR_KIND_ABSENT) == wanted->payment);
+        require(payment.boolean ==
+                (wanted->payment && (row->flags & CTAP_ROW_THIRD_PARTY_PAYMENT)));
+        require((key.kind != CBOR_KIND_ABSENT) ==
+                (wanted->large_blob_key && opens && (row->flags & CTAP_ROW_LARGE_BLOB_KEY)));
+        if (key.kind != CBOR_KIND_ABSENT)
+                check_large_blob_key(m, &key, id);
 }
 
 static void check_assertion(struct model *m, const struct exchange *e, struct wanted *wanted,
@@ -348,7 +501,16 @@ static void check_assertion(struct model *m, const struct exchange *e, struct wa
         check_signature(m, id.string, &d.rp_id_hash, d.flags, d.count);
         check_protection(m, id.string, d.flags, is_named(e));
         check_hmac(m, wanted, id.string, d.flags, in.left, "hmac-secret");
+        check_given(m, wanted, id.string, d.flags, in.left, reply);
         require((d.flags & CTAP_FLAG_UP) == (fake_calls(m->f, "use") > 0));
+}
+
+static void read_wanted(struct model *m, const struct exchange *e) {
+        const struct cbor_value inputs = asked_for(e, 4);
+
+        m->wanted.cred_blob = cbor_find_text(&inputs, "credBlob").boolean;
+        m->wanted.large_blob_key = cbor_find_text(&inputs, "largeBlobKey").boolean;
+        m->wanted.payment = cbor_find_text(&inputs, "thirdPartyPayment").boolean;
 }
 
 static void check_begun(struct model *m, const struct exchange *e, const struct cbor_value *reply) {
@@ -379,9 +541,10 @@ static void check_success(struct model *m, const struct exchange *e,
                           const struct cbor_value *reply) {
         switch (e->message.data[0]) {
         case 0x01:
-                check_created(m, reply);
+                check_created(m, e, reply);
                 return;
         case 0x02:
+                read_wanted(m, e);
                 check_assertion(m, e, &m->wanted, reply);
                 check_begun(m, e, reply);
                 return;
@@ -391,6 +554,9 @@ static void check_success(struct model *m, const struct exchange *e,
                 return;
         case 0x04:
         case 0x06:
+        case 0x0a: /* what manages has a fuzz program of its own */
+        case 0x0c:
+        case 0x41:
                 return;
         default:
                 require(false); /* no other command has something to say */
@@ -413,7 +579,7 @@ static void check_reply(struct model *m, const struct exchange *e) {
         if (e->message.data[0] == 0x07)
                 forget_yes(m);
         if (body.len == 0) {
-                require(e->message.data[0] == 0x07 || e->message.data[0] == 0x0b);
+                require(memchr("\x06\x07\x0a\x0b\x0c\x0d\x41", e->message.data[0], 7));
                 return;
         }
         require(cbor_check(body) == CTAP_OK);
@@ -470,7 +636,7 @@ static void check_u2f_reply(struct model *m, const struct exchange *e) {
         struct cursor body;
 
         require(buf_error(&e->reply) == 0 && e->reply.len >= 2);
-        require(end[-2] != 0x90 || !m->ctap->options.always_uv || e->message.data[1] == 0x03);
+        require(end[-2] != 0x90 || !ctap_always_uv(m->ctap) || e->message.data[1] == 0x03);
         if (end[-2] != 0x90) {
                 require(e->reply.len == 2);
                 return;
@@ -522,6 +688,7 @@ static void send_request(struct model *m, uint32_t channel, struct bytes message
         ctap_request(m->ctap, channel, e.message, &e.reply);
         m->f->answer = answer;
         m->extensions = 0;
+        m->more = 0;
 
         continues = e.message.len > 0 && e.message.data[0] == 0x08;
         check_reply(m, &e);
@@ -634,37 +801,91 @@ static bool wants_salts(const struct model *m) {
         return m->has_platform && (m->extensions & EXTENSION_SALTS);
 }
 
+/* Names in canonical order; what is not asked for is left out. */
+static void put_yes(struct cbor_writer *w, bool asked, const char *name) {
+        if (!asked)
+                return;
+        cbor_put_string(w, name);
+        cbor_put_bool(w, true);
+}
+
+static void put_large_blob(struct cbor_writer *w, bool asked) {
+        if (!asked)
+                return;
+        cbor_put_string(w, "largeBlob");
+        cbor_put_map(w, 1);
+        cbor_put_string(w, "support");
+        cbor_put_string(w, "required");
+}
+
+static void put_blob(struct cbor_writer *w, uint8_t more) {
+        static const uint8_t blob[33] = "as long as a blob may be, and one";
+
+        if (!(more & (MORE_BLOB | MORE_LONG_BLOB)))
+                return;
+        cbor_put_string(w, "credBlob");
+        cbor_put_bytes(w, BYTES(blob, !(more & MORE_LONG_BLOB) ? 8u
+                                      : more & MORE_BLOB       ? 32u
+                                                               : 33u));
+}
+
 static void put_creation_extensions(struct cbor_writer *w, struct model *m) {
-        const uint8_t level = m->extensions & EXTENSION_LEVEL;
+        const uint8_t level = m->extensions & EXTENSION_LEVEL, more = m->more;
         const bool secret = m->extensions & EXTENSION_SECRET, salts = wants_salts(m);
+        const bool blob = more & (MORE_BLOB | MORE_LONG_BLOB), large_blob = more & MORE_LARGE_BLOB;
+        const bool key = more & MORE_KEY, rules = more & MORE_PIN_RULES;
+        const bool payment = more & MORE_PAYMENT;
 
         cbor_put_int(w, 6);
-        cbor_put_map(w, 0u + (level > 0) + secret + salts);
+        cbor_put_map(w, 0u + blob + large_blob + (level > 0) + secret + key + 2u * rules + salts +
+                                payment);
+        put_blob(w, more);
+        put_large_blob(w, large_blob);
         if (level > 0) {
                 cbor_put_string(w, "credProtect");
                 cbor_put_int(w, level);
         }
-        if (secret) {
-                cbor_put_string(w, "hmac-secret");
-                cbor_put_bool(w, true);
-        }
+        put_yes(w, secret, "hmac-secret");
+        put_yes(w, key, "largeBlobKey");
+        put_yes(w, rules, "minPinLength");
         if (salts) {
                 cbor_put_string(w, "hmac-secret-mc");
                 put_salts(w, m);
         }
+        put_yes(w, payment, "thirdPartyPayment");
+        put_yes(w, rules, "pinComplexityPolicy");
+}
+
+static void put_assertion_extensions(struct cbor_writer *w, struct model *m) {
+        const bool blob = m->more & (MORE_BLOB | MORE_LONG_BLOB), key = m->more & MORE_KEY;
+        const bool large_blob = m->more & MORE_LARGE_BLOB, payment = m->more & MORE_PAYMENT;
+        const bool salts = wants_salts(m);
+
+        cbor_put_int(w, 4);
+        cbor_put_map(w, 0u + blob + large_blob + salts + key + payment);
+        put_yes(w, blob, "credBlob");
+        put_large_blob(w, large_blob);
+        if (salts) {
+                cbor_put_string(w, "hmac-secret");
+                put_salts(w, m);
+        }
+        put_yes(w, key, "largeBlobKey");
+        put_yes(w, payment, "thirdPartyPayment");
 }
 
 static void step_create(struct model *m, struct cursor *c) {
         uint32_t channel = channel_of(cursor_u8(c));
         uint8_t rp = cursor_u8(c), user = cursor_u8(c), bits = cursor_u8(c);
-        bool exclude = bits & CREATE_EXCLUDE, uv = bits & CREATE_UV, extended = m->extensions > 0;
+        bool exclude = bits & CREATE_EXCLUDE, uv = bits & CREATE_UV;
+        bool extended = m->extensions > 0 || (m->more & ~(MORE_ENTERPRISE | MORE_PLATFORM));
+        bool enterprise = m->more & MORE_ENTERPRISE;
         bool select = bits & CREATE_SELECT, verified = !select && (bits & CREATE_VERIFIED);
         uint8_t storage[MAX_MESSAGE];
         struct buf b = BUF_ON(storage);
         struct cbor_writer w = { &b };
 
         buf_put_u8(&b, 0x01);
-        cbor_put_map(&w, 5u + exclude + extended + select + 2u * verified +
+        cbor_put_map(&w, 5u + exclude + extended + select + 2u * verified + enterprise +
                                  ((bits & CREATE_NONE) != 0));
         cbor_put_int(&w, 1);
         put_hash(&w, user);
@@ -698,6 +919,10 @@ static void step_create(struct model *m, struct cursor *c) {
         }
         if (verified)
                 put_param(&w, m, 8, user);
+        if (enterprise) {
+                cbor_put_int(&w, 0x0a);
+                cbor_put_int(&w, m->more & MORE_PLATFORM ? 2 : 1);
+        }
         if (bits & CREATE_NONE) {
                 cbor_put_int(&w, 0x0b);
                 cbor_put_array(&w, 1);
@@ -723,25 +948,22 @@ static void step_assert(struct model *m, struct cursor *c) {
         uint8_t rp = cursor_u8(c), which = cursor_u8(c), bits = cursor_u8(c);
         bool list = bits & (ASSERT_NAMED | ASSERT_ALL), rk = bits & ASSERT_RK;
         bool select = bits & ASSERT_SELECT, verified = !select && (bits & ASSERT_VERIFIED);
-        bool salts = wants_salts(m);
+        bool extended =
+                wants_salts(m) || (m->more & ~(MORE_PIN_RULES | MORE_ENTERPRISE | MORE_PLATFORM));
         uint8_t storage[MAX_MESSAGE];
         struct buf b = BUF_ON(storage);
         struct cbor_writer w = { &b };
 
         buf_put_u8(&b, 0x02);
-        cbor_put_map(&w, 3u + list + salts + select + 2u * verified);
+        cbor_put_map(&w, 3u + list + extended + select + 2u * verified);
         cbor_put_int(&w, 1);
         cbor_put_string(&w, rps[rp % ELEMENTSOF(rps)]);
         cbor_put_int(&w, 2);
         put_hash(&w, which);
         if (list)
                 put_allow_list(&w, m, which, bits);
-        if (salts) {
-                cbor_put_int(&w, 4);
-                cbor_put_map(&w, 1);
-                cbor_put_string(&w, "hmac-secret");
-                put_salts(&w, m);
-        }
+        if (extended)
+                put_assertion_extensions(&w, m);
         cbor_put_int(&w, 5);
         cbor_put_map(&w, 1u + rk);
         if (rk) {
@@ -805,13 +1027,26 @@ static struct bytes raw(struct cursor *c) {
 /* ---- the world ---- */
 
 static void step_fail(struct model *m, struct cursor *c) {
-        static const char *const calls[] = {
-                NULL,          "create",       "load",           "sign",
-                "insert",      "find",         "newest",         "count",
-                "use",         "prepare_use",  "wait",           "begin",
-                "poll",        "fill",         "reset",          "secret_create",
-                "secret_hmac", "ticket_check", "set_cred_random"
-        };
+        static const char *const calls[] = { NULL,
+                                             "create",
+                                             "load",
+                                             "sign",
+                                             "insert",
+                                             "find",
+                                             "newest",
+                                             "count",
+                                             "use",
+                                             "prepare_use",
+                                             "wait",
+                                             "begin",
+                                             "poll",
+                                             "fill",
+                                             "reset",
+                                             "secret_create",
+                                             "secret_hmac",
+                                             "ticket_check",
+                                             "set_cred_random",
+                                             "attest" };
         static const int errors[] = { -EIO,          -ENOSPC,    -ENOENT,
                                       -EKEYREJECTED, -EOVERFLOW, -EKEYEXPIRED };
         const char *call = calls[cursor_u8(c) % ELEMENTSOF(calls)];
@@ -867,6 +1102,25 @@ static void step_always_uv(struct model *m) {
         m->walk.remaining = 0;
 }
 
+/* As authenticatorConfig leaves it behind. */
+static void step_list(struct model *m, struct cursor *c) {
+        struct ctap_settings *s = &m->f->settings;
+        const struct sha256 hash = rp_hash(cursor_u8(c));
+
+        s->n_min_pin_length_rps %= CTAP_MIN_PIN_LENGTH_RPS;
+        require(ctap_rp_tag(&m->ctap->credential_keys, &hash,
+                            &s->min_pin_length_rps[s->n_min_pin_length_rps++]) == 0);
+        s->min_pin_length = (uint8_t)(4 + cursor_u8(c) % 60);
+        s->pin_complexity = s->min_pin_length % 2;
+}
+
+static void step_attester(struct model *m, struct cursor *c) {
+        const uint8_t bits = cursor_u8(c);
+
+        m->ctap->env.attester = bits & 1 ? &m->f->attester : NULL;
+        m->f->settings.enterprise_attestation = bits & 2;
+}
+
 static void step(struct model *m, struct cursor *c) {
         uint32_t channel;
 
@@ -879,6 +1133,15 @@ static void step(struct model *m, struct cursor *c) {
                 break;
         case 'e':
                 m->extensions = cursor_u8(c);
+                break;
+        case 'E':
+                m->more = cursor_u8(c);
+                break;
+        case 'L':
+                step_list(m, c);
+                break;
+        case 'N':
+                step_attester(m, c);
                 break;
         case 'T':
                 step_token(m, c);
@@ -942,10 +1205,12 @@ static void step(struct model *m, struct cursor *c) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const struct ctap_options options = { .aaguid = "an authenticator",
                                                      .firmware_version = 1,
-                                                     .max_message = MAX_MESSAGE };
+                                                     .max_message = MAX_MESSAGE,
+                                                     .max_large_blobs = 2048 };
         struct cursor c = { BYTES(data, size), false };
         struct model m = { .f = fake_new() };
 
+        m.f->served = rps[0];
         require(ctap_new(&m.f->env, &options, &m.ctap) == 0);
         ctap_power_up(m.ctap);
         while (c.left.len > 0 && !c.failed)
