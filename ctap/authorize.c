@@ -129,14 +129,14 @@ void ctap_grant_wipe(struct ctap_grant *g) {
 }
 
 static enum ctap_status is_demanded(struct ctap *c, enum ctap_demand demand, bool *ret) {
-        enum ctap_status s;
-        bool is_set;
+        enum ctap_status s = CTAP_OK;
+        bool is_set = true;
 
-        s = ctap_pin_is_set(c, &is_set);
+        if (demand != CTAP_DEMAND_ALWAYS) /* a doubt, which may cost a try, is not asked about */
+                s = ctap_pin_is_set(c, &is_set);
         if (s != CTAP_OK)
                 return s;
-        *ret = is_set || demand == CTAP_DEMAND_ALWAYS ||
-               (demand == CTAP_DEMAND_UNLESS_OPEN && ctap_always_uv(c));
+        *ret = is_set || (demand == CTAP_DEMAND_UNLESS_OPEN && ctap_always_uv(c));
         return CTAP_OK;
 }
 
@@ -160,7 +160,7 @@ static enum ctap_status open_by_token(struct ctap *c, const struct ctap_authoriz
 /* CM3: the persistent token first. It has neither ticket nor end. */
 static enum ctap_status open_by_any_token(struct ctap *c, const struct ctap_authorization *a,
                                           const struct ctap_management *m, struct ctap_grant *ret) {
-        uint8_t storage[64 + CTAP_REPLY_MAX];
+        uint8_t storage[64 + CTAP_REPLY_MAX]; /* nor is a request longer */
         struct buf message = BUF_ON(storage);
         int r;
 

@@ -367,6 +367,23 @@ static void CM2_where_there_is_no_pin_nobody_is_let_in(void **state) {
         assert_int_equal(c->fake->n_rows, w.n_rows);
 }
 
+/* The question whether there is one may cost a try, and nothing here hangs on it. */
+static void CM2_whether_there_is_a_pin_is_not_asked(void **state) {
+        struct client *c = *state;
+        struct world w;
+
+        make_world(c, &w);
+        c->fake->settings.pin_in_doubt = true;
+        for (size_t i = 0; i < ELEMENTSOF(guarded); i++) {
+                ask_for(c, guarded[i], &w.ann);
+                assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+                client_set(c, 3, "2");
+                client_set(c, 4, "h'00'");
+                assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        }
+        assert_int_equal(fake_calls(c->fake, "pin_verify"), 0);
+}
+
 static void CM2_a_token_that_does_not_count(void **state) {
         struct client *c = *state;
         struct world w;
@@ -1157,6 +1174,7 @@ int main(void) {
                 client_unit_test(CM2_first_that_there_is_a_param_then_the_rest),
                 client_unit_test(CM2_parameters_that_are_incomplete),
                 client_unit_test(CM2_where_there_is_no_pin_nobody_is_let_in),
+                client_unit_test(CM2_whether_there_is_a_pin_is_not_asked),
                 client_unit_test(CM2_a_token_that_does_not_count),
                 client_unit_test(CM3_the_persistent_token_reads),
                 client_unit_test(CM3_each_list_is_read_to_its_end_by_it),
