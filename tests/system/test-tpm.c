@@ -359,7 +359,7 @@ static void the_public_key_is_read_out_of_the_blob_without_asking(void **state) 
         struct fixture *f = *state;
 
         for (enum ctap_key_type type = 0; type < _CTAP_KEY_TYPES; type++)
-                for (int class = CTAP_CLASS_A; class <= CTAP_CLASS_B; class ++) {
+                for (enum ctap_key_class class = CTAP_CLASS_A; class <= CTAP_CLASS_B; class ++) {
                         struct ctap_public_key public;
                         struct credential c;
 
