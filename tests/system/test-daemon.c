@@ -6,6 +6,8 @@
  */
 
 #include <fcntl.h>
+#include <fido/config.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctap/cbor.h"
 #include "tests/fake/certificate.h"
 #include "tests/system/fido-kit.h"
 #include "tests/system/test-daemon-kit.h"
@@ -400,6 +403,21 @@ static struct report next_answer(int fd, uint32_t channel) {
                 r = next_report(fd, 0);
         while (r.b[4] == KEEPALIVE || channel_in(r.b) != channel);
         return r;
+}
+
+/* The whole of an answer; keepalives come before it, not in between. */
+static void receive_message(int fd, uint32_t channel, struct buf *ret) {
+        struct report r = next_answer(fd, channel);
+        const size_t n = (size_t)r.b[5] << 8 | r.b[6];
+
+        assert_int_equal(r.b[4], CBOR);
+        buf_put(ret, BYTES(r.b + 7, n < 57 ? n : 57));
+        for (uint8_t sequence = 0; ret->len < n; sequence++) {
+                r = next_answer(fd, channel);
+                assert_int_equal(r.b[4], sequence);
+                buf_put(ret, BYTES(r.b + 5, n - ret->len < 59 ? n - ret->len : 59));
+        }
+        assert_int_equal(buf_error(ret), 0);
 }
 
 static void assert_answer(int fd, uint32_t channel, uint8_t status) {
@@ -915,6 +933,109 @@ static void a_check_of_the_configuration_reads_the_certificates(void **state) {
         assert_int_equal(system(command), 0);
 }
 
+static void ask_for_attestation(struct buf *to, const char *rp_id) {
+        struct cbor_writer w = { to };
+
+        buf_put_u8(to, 0x01);
+        cbor_put_map(&w, 5);
+        cbor_put_int(&w, 1);
+        cbor_put_bytes(&w, BYTES(challenge, sizeof(challenge)));
+        cbor_put_int(&w, 2);
+        cbor_put_map(&w, 1);
+        cbor_put_string(&w, "id");
+        cbor_put_string(&w, rp_id);
+        cbor_put_int(&w, 3);
+        cbor_put_map(&w, 1);
+        cbor_put_string(&w, "id");
+        cbor_put_bytes(&w, BYTES_TEXT("somebody"));
+        cbor_put_int(&w, 4);
+        cbor_put_array(&w, 1);
+        cbor_put_map(&w, 2);
+        cbor_put_string(&w, "alg");
+        cbor_put_int(&w, COSE_ES256);
+        cbor_put_string(&w, "type");
+        cbor_put_string(&w, "public-key");
+        cbor_put_int(&w, 0x0a);
+        cbor_put_int(&w, 1);
+}
+
+/* By the key of the first certificate, which the second one's signed. */
+static void verify_certified(struct cbor_value statement, struct bytes auth_data) {
+        const struct cbor_value signature = cbor_find_text(&statement, "sig");
+        struct cbor_value x5c = cbor_find_text(&statement, "x5c");
+        const struct bytes leaf = cbor_next(&x5c.elements).string;
+        const struct bytes authority = cbor_next(&x5c.elements).string;
+        const uint8_t *at = leaf.data, *by = authority.data;
+        X509 *x = d2i_X509(NULL, &at, (long)leaf.len);
+        X509 *issuer = d2i_X509(NULL, &by, (long)authority.len);
+        EVP_MD_CTX *c = EVP_MD_CTX_new();
+
+        assert_int_equal(x5c.n, 2);
+        assert_int_equal(X509_verify(x, X509_get0_pubkey(issuer)), 1);
+        assert_int_equal(EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, X509_get0_pubkey(x)), 1);
+        assert_int_equal(EVP_DigestVerifyUpdate(c, auth_data.data, auth_data.len), 1);
+        assert_int_equal(EVP_DigestVerifyUpdate(c, challenge, sizeof(challenge)), 1);
+        assert_int_equal(EVP_DigestVerifyFinal(c, signature.string.data, signature.string.len), 1);
+        EVP_MD_CTX_free(c);
+        X509_free(issuer);
+        X509_free(x);
+}
+
+static void assert_attested(int fd, uint32_t channel, const char *rp_id, bool granted) {
+        struct cbor_value reply;
+        const struct cbor_field fields[] = {
+                { NULL, 2, CBOR_KIND_BYTES, true, 0 },
+                { NULL, 3, CBOR_KIND_MAP, true, sizeof(reply) },
+                { NULL, 4, CBOR_KIND_BOOL, false, 2 * sizeof(reply) },
+        };
+        struct cbor_value members[ELEMENTSOF(fields)] = { 0 };
+        uint8_t request[512], answer[4096];
+        struct buf to = BUF_ON(request), from = BUF_ON(answer);
+        struct bytes body;
+
+        ask_for_attestation(&to, rp_id);
+        send_message(fd, channel, CBOR, buf_bytes(&to));
+        receive_message(fd, channel, &from);
+        assert_int_equal(answer[0], CTAP_OK);
+        body = BYTES(answer + 1, from.len - 1);
+        assert_int_equal(cbor_check(body), CTAP_OK);
+        reply = cbor_next(&body);
+        assert_int_equal(cbor_read_map(&reply, fields, ELEMENTSOF(fields), members), CTAP_OK);
+        assert_int_equal(members[2].boolean, granted);
+        assert_int_equal(members[1].n, granted ? 3 : 2);
+        if (granted)
+                verify_certified(members[1], members[0].string);
+}
+
+static void MC9_an_organisation_attests_to_its_own_sites(void **state) {
+        struct daemon_kit *k = *state;
+        char key[96], chain[96], key_path[64], chain_path[64];
+        const char *const settings[] = { "--presence=auto", key, chain,
+                                         "--set=attestation.rp-ids=other.example sso.example",
+                                         NULL };
+        fido_dev_t *dev;
+        uint32_t channel;
+        int fd;
+
+        snprintf(key_path, sizeof(key_path), "%s/key.pem", k->folder);
+        snprintf(chain_path, sizeof(chain_path), "%s/chain.pem", k->folder);
+        snprintf(key, sizeof(key), "--set=attestation.key=%s", key_path);
+        snprintf(chain, sizeof(chain), "--set=attestation.certificates=%s", chain_path);
+        certificate_write_good(key_path, chain_path);
+        kit_start(k, settings);
+        dev = kit_open_key(k);
+        assert_int_equal(fido_dev_enable_entattest(dev, NULL), FIDO_OK);
+        kit_close_key(dev);
+
+        fd = kit_connect(k->device, SOCK_SEQPACKET);
+        assert_true(fd >= 0);
+        channel = open_channel(fd);
+        assert_attested(fd, channel, "sso.example", true);
+        assert_attested(fd, channel, "www.example", false);
+        close(fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
 /* ---- nothing a client sends ends the daemon ---- */
 
 static void B5_garbage_of_any_size_and_order_changes_nothing(void **state) {
@@ -1310,6 +1431,7 @@ int main(void) {
                 TEST(the_daemon_stops_while_a_person_is_asked),
                 TEST(a_wrong_configuration_starts_nothing),
                 TEST(a_check_of_the_configuration_reads_the_certificates),
+                TEST(MC9_an_organisation_attests_to_its_own_sites),
                 TEST(B5_garbage_of_any_size_and_order_changes_nothing),
                 TEST(a_client_that_never_reads_is_dropped_alone),
                 TEST(more_connections_than_allowed_are_closed),
