@@ -101,7 +101,7 @@ int u2f_attester_certificate(const struct u2f_attester *a, struct buf *out) {
         int n;
 
         if (!x)
-                return -ENOMEM;
+                return refused();
         if (X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) || !set_name(x) ||
             !set_dates(x) || X509_set_pubkey(x, a->key) != 1 || !set_no_ca(x) ||
             X509_sign(x, a->key, EVP_sha256()) == 0)
@@ -121,7 +121,7 @@ int u2f_attester_sign(const struct u2f_attester *a, struct bytes message,
         size_t n = sizeof(made.data);
 
         if (!c)
-                return -ENOMEM;
+                return refused();
         if (EVP_DigestSignInit(c, NULL, EVP_sha256(), NULL, a->key) != 1 ||
             EVP_DigestSign(c, made.data, &n, message.data, message.len) != 1)
                 return refused();

@@ -18,6 +18,20 @@ static void buffer_remembers_that_something_did_not_fit(void **state) {
         assert_int_equal(buf_bytes(&b).len, 0);
 }
 
+static void a_string_is_as_long_as_its_length_can_say(void **state) {
+        uint8_t storage[2 + UINT16_MAX], longest[UINT16_MAX + 1] = { 0 };
+        struct buf b = BUF_ON(storage);
+
+        (void)state;
+        buf_put_string16(&b, BYTES(longest, UINT16_MAX));
+        assert_int_equal(buf_error(&b), 0);
+        assert_int_equal(b.len, 2 + UINT16_MAX);
+        b.len = 0;
+        buf_put_string16(&b, BYTES_OF(longest));
+        assert_int_equal(buf_error(&b), -EMSGSIZE);
+        assert_int_equal(b.len, 0);
+}
+
 static void buffer_writes_big_endian(void **state) {
         static const uint8_t want[] = { 1, 2, 3, 4, 5, 6, 7, 0, 2, 'h', 'i' };
         uint8_t storage[11];
@@ -73,6 +87,7 @@ static void B19_text_is_cut_between_characters(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(buffer_remembers_that_something_did_not_fit),
+                cmocka_unit_test(a_string_is_as_long_as_its_length_can_say),
                 cmocka_unit_test(buffer_writes_big_endian),
                 cmocka_unit_test(cursor_stops_at_the_end_and_minds_what_is_left),
                 cmocka_unit_test(B21_utf8_is_checked),

@@ -224,6 +224,27 @@ static void CP5_the_last_wrong_pin_ends_the_token(void **state) {
         assert_false(pin_token_is_good(c, &p));
 }
 
+static int one_try_is_left(struct ctap_keys *k, uint8_t *ret) {
+        (void)k;
+        *ret = 1;
+        return 0;
+}
+
+/* The device's word on a PIN counts for more than its word on the tries. */
+static void CP5_a_device_that_is_blocked_after_all_ends_the_token(void **state) {
+        struct ctap_keys_ops ops;
+        struct client *c = *state;
+        struct platform p, holder;
+
+        assert_status(pin_get_token(c, &holder, 2, PIN), CTAP_OK);
+        ops = *c->fake->keys.ops;
+        ops.pin_retries = one_try_is_left;
+        c->fake->keys.ops = &ops;
+        c->fake->pin_count = CTAP_PIN_TRIES_MAX;
+        assert_status(pin_get_token(c, &p, 2, PIN), CTAP2_ERR_PIN_BLOCKED);
+        assert_false(pin_token_is_good(c, &holder));
+}
+
 static void CP6_a_wrong_pin_ends_the_agreement_it_came_by(void **state) {
         struct client *c = *state;
         struct platform one, two, p;
@@ -710,6 +731,48 @@ static void a_doubt_that_cannot_be_settled_stays(void **state) {
 }
 
 /* It would cost a try each time that somebody asks. */
+/* Whoever needs to know if there is a PIN hears that this cannot be told, and nothing is done. */
+static void a_doubt_that_cannot_be_settled_stops_every_command(void **state) {
+        struct client *c = *state;
+        struct platform p;
+
+        pin_agree(c, &p, 2);
+        c->fake->abilities |= CTAP_PRESENCE_VERIFY;
+        c->fake->settings.pin_in_doubt = true;
+        for (unsigned i = 0; i < 6; i++) {
+                fake_fail(c->fake, "pin_retries", 1, -EIO);
+                switch (i) {
+                case 0:
+                        client_make_credential(c);
+                        client_set(c, 7, "{'rk': true}");
+                        break;
+                case 1: /* authenticatorConfig: toggleAlwaysUv */
+                        pin_begin(c, PIN_GET_RETRIES, 0);
+                        client_unset(c, 2);
+                        c->command = 0x0d;
+                        client_set(c, 1, "2");
+                        break;
+                case 2:
+                        pin_ask_to_set(c, &p, PIN);
+                        break;
+                case 3:
+                        pin_ask_for_token(c, &p, PIN);
+                        break;
+                case 4:
+                        pin_ask_for_token_for(c, &p, PIN, 3, CLIENT_RP);
+                        client_set(c, 2, "%u", (unsigned)PIN_GET_TOKEN_BY_UV);
+                        break;
+                default:
+                        assert_status(set(c, PIN), CTAP1_ERR_OTHER);
+                        continue;
+                }
+                assert_status(client_send(c), CTAP1_ERR_OTHER);
+                assert_false(fake_mend(c->fake));
+        }
+        assert_true(c->fake->settings.pin_in_doubt);
+        assert_false(c->fake->has_pin);
+}
+
 static void a_doubt_whose_answer_cannot_be_kept_costs_no_try(void **state) {
         struct client *c = *state;
         struct ctap_pin_info info;
@@ -868,6 +931,7 @@ int main(void) {
                 test_with_pin(CP4_three_wrong_ones_in_a_row_latch),
                 test_with_pin(CP5_no_tries_left_comes_before_the_latch),
                 test_with_pin(CP5_the_last_wrong_pin_ends_the_token),
+                test_with_pin(CP5_a_device_that_is_blocked_after_all_ends_the_token),
                 test_with_pin(CP6_a_wrong_pin_ends_the_agreement_it_came_by),
                 test_with_pin(CP6_the_right_pin_and_the_owners_tool_leave_it),
                 test_with_pin(CP7_the_right_pin_gives_tries_and_latch_back),
@@ -893,6 +957,7 @@ int main(void) {
                 client_unit_test(a_first_pin_that_did_not_come_about_is_none),
                 client_unit_test(the_last_try_is_not_spent_on_a_doubt),
                 client_unit_test(a_doubt_that_cannot_be_settled_stays),
+                client_unit_test(a_doubt_that_cannot_be_settled_stops_every_command),
                 client_unit_test(a_doubt_whose_answer_cannot_be_kept_costs_no_try),
                 test_with_pin(a_change_that_was_cut_off_needs_no_question),
                 test_with_pin(a_wrong_pin_leaves_no_doubt),
