@@ -37,18 +37,28 @@ static int say_yes(struct ctap_presence *p, enum ctap_answer *ret) {
         return 0;
 }
 
+static int type_pin(struct ctap_presence *p, enum ctap_answer *ret,
+                    struct ctap_typed_pin *ret_pin) {
+        const char *typed = container_of(p, struct stack, presence)->typed;
+
+        ret_pin->len = (uint8_t)strlen(typed);
+        memcpy(ret_pin->data, typed, ret_pin->len);
+        return say_yes(p, ret);
+}
+
 static void end_nothing(struct ctap_presence *p) {
         (void)p;
 }
 
 static unsigned abilities(struct ctap_presence *p) {
-        (void)p;
-        return CTAP_PRESENCE_DISPLAY;
+        return CTAP_PRESENCE_DISPLAY |
+               (container_of(p, struct stack, presence)->typed ? CTAP_PRESENCE_VERIFY : 0);
 }
 
 static const struct ctap_presence_ops presence_ops = {
         .begin = say_nothing,
         .wait = say_yes,
+        .wait_verified = type_pin,
         .poll = say_yes,
         .end = end_nothing,
         .abilities = abilities,

@@ -26,7 +26,8 @@ struct stack {
         struct ctap_clock clock;
         struct ctap_rng rng;
         struct ctap_env env;
-        int32_t alg;                   /* of stack_register(); 0: ES256 */
+        int32_t alg;       /* of stack_register(); 0: ES256 */
+        const char *typed; /* the PIN, where the question asks for it; NULL: it cannot */
         void (*asked)(void *userdata); /* called when a question is waited for; may be NULL */
         void *userdata;
         double seconds; /* what the last command took, without the client's own work */

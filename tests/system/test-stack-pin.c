@@ -251,6 +251,66 @@ static void GA10_after_presence_a_key_behind_the_pin_only_signs(void **state) {
         assert_string_equal(log, "Sign");
 }
 
+#define COMPARE "StartAuthSession StartAuthSession PolicySecret FlushContext"
+
+/* Asks for verification in the command itself, and gives what the TPM did after the PIN was typed. */
+static void use_by_typing(struct world *w, const struct made *made, char *log, size_t size) {
+        struct client *c = &w->client;
+        struct given given;
+
+        settle(w);
+        client_get_assertion(c);
+        client_set_list(c, 3, made, 1);
+        client_set(c, 5, "{'uv': true}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        watch_log(w->tpm, log, size);
+        client_read_given(c, made, &given);
+        assert_int_equal(given.flags, 0x05);
+}
+
+/* The key that takes no PIN is loaded while it is typed: what is left is to compare, and to sign. */
+static void GA10_after_the_pin_was_typed_the_tpm_compares_and_signs(void **state) {
+        struct world *w = *state;
+        struct made made;
+        char log[256];
+
+        (void)create(w, "{}", &made);
+        w->stack.typed = CLIENT_PIN;
+        use_by_typing(w, &made, log, sizeof(log)); /* opens a counter lease */
+        use_by_typing(w, &made, log, sizeof(log));
+        assert_string_equal(log, COMPARE " Sign");
+        w->stack.typed = NULL;
+        (void)create(w, "{'credProtect': 3}", &made);
+        w->stack.typed = CLIENT_PIN;
+        use_by_typing(w, &made, log, sizeof(log));
+        assert_string_equal(log, COMPARE " StartAuthSession PolicyTicket Load Sign");
+}
+
+/* Wrong ones are counted by the TPM, wherever they are typed. */
+static void CP4_the_tpm_counts_what_is_typed_here(void **state) {
+        struct world *w = *state;
+        struct client *c = &w->client;
+        struct ctap_pin_info info;
+
+        w->stack.typed = "4321";
+        client_make_credential(c);
+        client_set(c, 7, "{'uv': true}");
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+        assert_int_equal(ctap_pin_describe(c->ctap, &info), CTAP_OK);
+        assert_int_equal(info.retries, CTAP_PIN_TRIES_MAX - 3);
+        assert_int_equal(info.uv_retries, 0);
+        assert_true(info.is_latched);
+
+        ctap_power_up(c->ctap);
+        ask_for_token(c);
+        w->stack.typed = CLIENT_PIN;
+        client_make_credential(c);
+        client_set(c, 7, "{'uv': true}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        assert_int_equal(ctap_pin_describe(c->ctap, &info), CTAP_OK);
+        assert_int_equal(info.retries, CTAP_PIN_TRIES_MAX);
+}
+
 static void D3_hmac_secret_keeps_its_budgets(void **state) {
         static const unsigned budgets[] = { BUDGET_HMAC, BUDGET_HMAC_BY_TICKET };
         struct world *w = *state;
@@ -355,6 +415,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 world_unit_test(GA17_a_key_behind_the_pin_keeps_its_budgets),
                 world_unit_test(GA10_after_presence_a_key_behind_the_pin_only_signs),
+                world_unit_test(GA10_after_the_pin_was_typed_the_tpm_compares_and_signs),
+                world_unit_test(CP4_the_tpm_counts_what_is_typed_here),
                 world_unit_test(D3_hmac_secret_keeps_its_budgets),
                 world_unit_test(D3_beside_a_key_behind_the_pin_one_session_does_for_both),
                 world_unit_test(D3_the_tpm_answers_the_same_for_ever_and_knows_the_pin),
