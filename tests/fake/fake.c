@@ -809,12 +809,16 @@ static int wait_for(struct fake *f, const char *name, bool verify, enum ctap_ans
                 f->on_wait(f);
         assert_int_not_equal(f->answer, CTAP_ANSWER_PENDING);
         f->now_ms += f->thinking_ms;
-        *ret = said(f);
+        *ret = f->answer;
         return 0;
 }
 
 static int presence_wait(struct ctap_presence *p, enum ctap_answer *ret) {
-        return wait_for(of_presence(p), "wait", false, ret);
+        int r = wait_for(of_presence(p), "wait", false, ret);
+
+        if (r == 0)
+                *ret = said(of_presence(p));
+        return r;
 }
 
 static int presence_wait_verified(struct ctap_presence *p, enum ctap_answer *ret,
@@ -828,7 +832,10 @@ static int presence_wait_verified(struct ctap_presence *p, enum ctap_answer *ret
         r = wait_for(f, "wait_verified", true, ret);
         if (r < 0 || *ret != CTAP_ANSWER_YES)
                 return r;
-        f->n_mistyped -= f->n_mistyped > 0;
+        if (f->n_mistyped > 0)
+                f->n_mistyped--;
+        else
+                *ret = said(f); /* what is mistyped is no yes */
         assert_non_null(typed);
         assert_in_range(strlen(typed), 0, sizeof(ret_pin->data));
         ret_pin->len = (uint8_t)strlen(typed);

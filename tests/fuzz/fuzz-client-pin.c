@@ -9,7 +9,8 @@
  *   c HOW OLD NEW         changePIN
  *   k HOW PIN             getPinToken
  *   K HOW PIN PERMISSIONS RP    getPinUvAuthTokenUsingPinWithPermissions
- *   u HOW PIN PERMISSIONS RP    the same by built-in verification
+ *   u HOW PIN PERMISSIONS RP    the same by built-in verification: the person types the PIN
+ *   V ANSWER              the person can, or can no longer, do that; what they say then
  *   n                     getPINRetries
  *   e LEN DATA            the plaintext of the next newPinEnc, in blocks
  *   h LEN DATA            the plaintext of the next pinHashEnc, in blocks
@@ -18,7 +19,7 @@
  *   x AT AT MASK          flips bits in the next message
  *   r LEN LEN DATA        any parameters
  *   S PIN, C OLD NEW      the owner's own tool
- *   T                     the last token is used
+ *   T                     the last token is used, and the last one for reading
  *   p z i                 power-up, sleep, a new start
  *   R                     reset
  *   t MS MS               time passes
@@ -30,8 +31,8 @@
  *   d D                   a copy of the disk is made; is put back
  *
  * A missing byte is 0; an unknown step is skipped. After each exchange: the PIN changed only if the
- * client knew the old one, tries came back only by the right PIN, a token was given only for it, and
- * what the settings say is true of the device.
+ * client, or the person, knew the old one, tries came back only by the right PIN, a token was given
+ * only for it, and what the settings say is true of the device. No token outlives its PIN.
  */
 
 #include <errno.h>
@@ -39,6 +40,7 @@
 #include <string.h>
 
 #include "ctap/command.h"
+#include "ctap/persistent-token.h"
 #include "ctap/pin.h"
 #include "tests/fake/pin-client.h"
 #include "tests/fuzz/fuzz.h"
@@ -89,6 +91,8 @@ struct model {
         bool has_token;         /* and nothing has ended it */
         bool was_used;
         uint64_t issued_ms;
+        struct platform reader; /* of the token for reading */
+        bool can_read;          /* likewise */
 
         struct ctap_settings copy; /* of the disk */
         bool has_copy;
@@ -167,7 +171,7 @@ static void check_changed(struct model *m, const struct before *b, bool knew) {
 
         require(f->has_pin && (knew || !b->has_pin));
         require(b->count < CTAP_PIN_TRIES_MAX);
-        m->has_token = false;
+        m->has_token = m->can_read = false;
         if (f->settings.pin_in_doubt)
                 return;
         require(!f->settings.force_pin_change);
@@ -179,11 +183,14 @@ static void check_tries(const struct model *m, const struct before *b, bool knew
         const struct fake *f = world(m);
         /* Whether there is a PIN may have been asked for first. */
         const bool asked = in_doubt(&b->settings) || m->older_disk;
+        const unsigned typed = fake_calls(f, "wait_verified");
 
         if (f->pin_count < b->count)
                 require(b->count < CTAP_PIN_TRIES_MAX && (knew || !b->has_pin));
         else
-                require(f->pin_count <= b->count + 1 + asked);
+                require(f->pin_count <= b->count + (typed > 1 ? typed : 1) + asked);
+        require(typed <= b->settings.uv_retries && typed + b->mismatches <= 3);
+        require(f->settings.uv_retries <= CTAP_UV_RETRIES_MAX);
         if (b->mismatches >= 3 && !asked)
                 require(fake_calls(f, "pin_verify") + fake_calls(f, "pin_change") == 0);
 }
@@ -199,6 +206,7 @@ static void check_token(struct model *m, const struct before *b, uint8_t status,
         require(!world(m)->settings.force_pin_change);
         require(t->permissions != 0 && (t->permissions & ~0x37) == 0);
         require(t->ticket.len > 0 && t->user_verified && !t->was_used);
+        require(!t->user_present || fake_calls(world(m), "wait_verified") > 0);
 }
 
 static void check_exchange(struct model *m, const struct before *b, uint8_t status) {
@@ -313,6 +321,12 @@ static void step_change(struct model *m, struct cursor *c) {
         (void)send_request(m, p);
 }
 
+static void keep_reader(struct model *m, const struct platform *p) {
+        m->reader = *p;
+        pin_read_token(&m->client, &m->reader);
+        m->can_read = true;
+}
+
 static void keep_token(struct model *m, const struct platform *p) {
         m->holder = *p;
         pin_read_token(&m->client, &m->holder);
@@ -340,10 +354,15 @@ static void step_token_for(struct model *m, struct cursor *c, bool by_uv) {
         const uint8_t permissions = cursor_u8(c);
 
         know(m, pin);
+        world(m)->typed = strlen(pin) <= CTAP_PIN_BYTES_MAX ? pin : "";
         pin_ask_for_token_for(&m->client, p, pin, permissions, rps[cursor_u8(c) % ELEMENTSOF(rps)]);
         if (by_uv)
                 client_set(&m->client, 2, "%u", (unsigned)PIN_GET_TOKEN_BY_UV);
-        if (send_request(m, p) == CTAP_OK && plain)
+        if (send_request(m, p) != CTAP_OK || !plain)
+                return;
+        if ((permissions & 0x7f) == CTAP_PERMISSION_PCMR)
+                keep_reader(m, p);
+        else
                 keep_token(m, p);
 }
 
@@ -420,6 +439,20 @@ static void step_use(struct model *m) {
         m->was_used = true;
 }
 
+/* An older disk knows the number of an older token. */
+static void step_read(struct model *m) {
+        const struct bytes message = BYTES_TEXT("anything");
+        uint8_t storage[32];
+        struct buf param = BUF_ON(storage);
+
+        if (m->reader.protocol == 0)
+                return;
+        platform_token_param(&m->reader, message, &param);
+        require(!ctap_persistent_token_verify(m->client.ctap, m->reader.protocol, message,
+                                              buf_bytes(&param)) ||
+                m->can_read || m->older_disk);
+}
+
 static void step_start(struct model *m) {
         static const struct ctap_options options = { .max_message = MAX_MESSAGE };
 
@@ -438,7 +471,7 @@ static void step_reset(struct model *m) {
                 return;
         require(!world(m)->has_pin && world(m)->pin_count == 0);
         require(m->client.ctap->pin_mismatches == 0 && m->client.ctap->token.protocol == 0);
-        m->has_token = m->has_copy = m->older_disk = false;
+        m->has_token = m->can_read = m->has_copy = m->older_disk = false;
         check_settings(m);
 }
 
@@ -458,6 +491,7 @@ static void step_disk(struct model *m, bool back) {
         } else if (m->has_copy) {
                 world(m)->settings = m->copy;
                 m->older_disk = true;
+                m->can_read = false;
         }
 }
 
@@ -512,6 +546,7 @@ static void step(struct model *m, struct cursor *c) {
         switch (what) {
         case 'T':
                 step_use(m);
+                step_read(m);
                 break;
         case 'p':
                 ctap_power_up(m->client.ctap);
@@ -538,6 +573,10 @@ static void step(struct model *m, struct cursor *c) {
                 break;
         case 'L':
                 world(m)->pin_later = !world(m)->pin_later;
+                break;
+        case 'V':
+                world(m)->abilities ^= CTAP_PRESENCE_VERIFY;
+                world(m)->answer = CTAP_ANSWER_YES + cursor_u8(c) % 4u;
                 break;
         case 'F':
                 world(m)->settings.force_pin_change = true;

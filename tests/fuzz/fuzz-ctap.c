@@ -26,6 +26,7 @@
  *   t MS MS                   time passes, and what is due is done
  *   p                         the device is plugged in again
  *   D                         the person does, or no longer does, read the question
+ *   P MISTAKES                the person can, or can no longer, type the PIN, after so many mistakes
  *   o ROW                     the owner deletes a credential
  *
  * A token is issued as authenticatorClientPIN would, which has a fuzz program of its own.
@@ -33,9 +34,9 @@
  * A missing byte is 0; an unknown step is skipped. Beside it runs a model of what was made and what
  * the person agreed to: nothing may be made, used or erased without a yes to that very question,
  * each yes is good for one act, and no reply may say what the model does not know. Nobody is called
- * verified whose ticket the key device has not just accepted, and without that no key behind the PIN
- * signs, or gives what is kept with it. What the extensions answer is what was asked, and what the
- * credential holds.
+ * verified whose ticket or PIN the key device has not just accepted, and without that no key behind
+ * the PIN signs, or gives what is kept with it. What the extensions answer is what was asked, and
+ * what the credential holds.
  */
 
 #include <errno.h>
@@ -53,6 +54,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define MAX_MESSAGE 1536
+#define PIN         "1234"
 #define CHANNELS    3
 #define IDS_MAX     64
 #define WALK_MS     30000
@@ -75,6 +77,7 @@ enum assert_bits {
         ASSERT_RK = 1 << 3,
         ASSERT_SELECT = 1 << 4,
         ASSERT_VERIFIED = 1 << 5,
+        ASSERT_UV = 1 << 6,
 };
 
 enum extension_bits {
@@ -263,8 +266,11 @@ static void check_outputs(uint8_t flags, struct bytes outputs) {
 
 /* Nobody is verified without a PIN, nor without the key device's word in this very exchange. */
 static void check_uv(const struct model *m, uint8_t flags) {
+        const bool typed = fake_calls(m->f, "wait_verified") > 0 &&
+                           fake_calls(m->f, "pin_verify") > 0 && m->f->pin_count == 0;
+
         require(!(flags & CTAP_FLAG_UV) ||
-                (m->f->settings.pin_length > 0 && fake_calls(m->f, "ticket_check") > 0));
+                (m->f->settings.pin_length > 0 && (typed || fake_calls(m->f, "ticket_check") > 0)));
 }
 
 /* The answer is what the right one of the credential's two keys makes of the salts. */
@@ -947,6 +953,7 @@ static void step_assert(struct model *m, struct cursor *c) {
         uint32_t channel = channel_of(cursor_u8(c));
         uint8_t rp = cursor_u8(c), which = cursor_u8(c), bits = cursor_u8(c);
         bool list = bits & (ASSERT_NAMED | ASSERT_ALL), rk = bits & ASSERT_RK;
+        bool uv = bits & ASSERT_UV;
         bool select = bits & ASSERT_SELECT, verified = !select && (bits & ASSERT_VERIFIED);
         bool extended =
                 wants_salts(m) || (m->more & ~(MORE_PIN_RULES | MORE_ENTERPRISE | MORE_PLATFORM));
@@ -965,13 +972,17 @@ static void step_assert(struct model *m, struct cursor *c) {
         if (extended)
                 put_assertion_extensions(&w, m);
         cbor_put_int(&w, 5);
-        cbor_put_map(&w, 1u + rk);
+        cbor_put_map(&w, 1u + rk + uv);
         if (rk) {
                 cbor_put_string(&w, "rk");
                 cbor_put_bool(&w, false);
         }
         cbor_put_string(&w, "up");
         cbor_put_bool(&w, !(bits & ASSERT_SILENT));
+        if (uv) {
+                cbor_put_string(&w, "uv");
+                cbor_put_bool(&w, true);
+        }
         if (select) {
                 cbor_put_int(&w, 6);
                 cbor_put_bytes(&w, BYTES_NULL);
@@ -1077,13 +1088,14 @@ static void step_token(struct model *m, struct cursor *c) {
         const uint8_t rp = cursor_u8(c), permissions = cursor_u8(c);
         const struct sha256 hash = rp_hash(rp);
         struct ctap_ticket ticket = { 0 };
-        struct buf words = BUF_ON(ticket.data);
+        struct buf words = BUF_ON(ticket.data), pin = BUF_ON(m->f->pin.b);
         uint8_t storage[128];
         struct buf key = BUF_ON(storage);
         struct cbor_writer w = { &key };
 
         m->f->has_pin = true;
         m->f->settings.pin_length = 4;
+        platform_put_pin_hash(PIN, &pin);
         require(ctap_key_agreement_put(&m->ctap->agreement, protocol, &w) == 0);
         platform_agree(&m->platform, protocol, buf_bytes(&key));
         buf_put_u32(&words, m->f->epoch);
@@ -1192,6 +1204,11 @@ static void step(struct model *m, struct cursor *c) {
                 break;
         case 'D':
                 m->f->abilities ^= CTAP_PRESENCE_DISPLAY;
+                break;
+        case 'P':
+                m->f->abilities ^= CTAP_PRESENCE_VERIFY;
+                m->f->typed = PIN;
+                m->f->n_mistyped = cursor_u8(c) % 4;
                 break;
         case 'o':
                 if (m->f->n_rows > 0)

@@ -18,12 +18,14 @@ fido2_token_lists_and_describes_the_device() {
     contains list "$(node): vendor=0x1209, product=0x000d"
     [ "$(wc -l <list)" = 1 ] || fail "more than one device: $(cat list)"
     limited 30 fido2-token -I "$(node)" >info
-    contains info "FIDO_2_0"
+    contains info "version strings: U2F_V2, FIDO_2_0, FIDO_2_1, FIDO_2_3"
     contains info "es256 (public-key)"
     contains info "transport strings: usb"
     contains info "maxmsgsiz: 1536"
     contains info "noclientPin"
-    contains info "extension strings: credProtect, hmac-secret, hmac-secret-mc"
+    contains info "extension strings: credBlob, credProtect, hmac-secret, largeBlobKey, minPinLength"
+    contains info "credMgmt, authnrCfg"
+    contains info "maxlargeblob: 65536"
 }
 
 fido2_credential_without_rk_registers_and_signs() {
