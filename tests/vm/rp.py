@@ -6,6 +6,8 @@ browser, bring the answer back. What is accepted is decided by python3-fido2's F
 of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REPORT.
 
     http://localhost:PORT/?user=NAME&steps=create,get,exclude
+
+A step with "-verified" behind it wants a verified person; the others want none.
 """
 
 import base64
@@ -49,7 +51,7 @@ addEventListener('load', async () => {
     for (const step of query.get('steps').split(',')) {
         let answer;
         try {
-            answer = await ceremonies[step](await post('/begin', { user, step }));
+            answer = await ceremonies[step.split('-')[0]](await post('/begin', { user, step }));
         } catch (e) {
             answer = { error: `${e.name}: ${e.message}` };
         }
@@ -81,19 +83,21 @@ class RelyingParty:
 
     def begin(self, user, step):
         known = self.credentials.get(user, [])
+        kind, _, verified = step.partition("-")
+        verification = "required" if verified else "discouraged"
         listed = [{"type": "public-key", "id": encode(c.credential_id)} for c in known]
-        if step == "get":
-            options, state = self.server.authenticate_begin(known, user_verification="discouraged")
+        if kind == "get":
+            options, state = self.server.authenticate_begin(known, user_verification=verification)
             more = {"allowCredentials": listed}
         else:
             account = {"id": user.encode(), "name": user, "displayName": user}
-            options, state = self.server.register_begin(account, user_verification="discouraged")
+            options, state = self.server.register_begin(account, user_verification=verification)
             more = {
                 "rp": {"id": "localhost", "name": "Relying party"},
                 "user": {**account, "id": encode(account["id"])},
                 "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
-                "excludeCredentials": listed if step == "exclude" else [],
-                "authenticatorSelection": {"userVerification": "discouraged"},
+                "excludeCredentials": listed if kind == "exclude" else [],
+                "authenticatorSelection": {"userVerification": verification},
                 "attestation": "none",
             }
         self.states[user] = state
@@ -101,7 +105,7 @@ class RelyingParty:
             "challenge": encode(options["publicKey"]["challenge"]),
             "timeout": 120000,
             "rpId": "localhost",
-            "userVerification": "discouraged",
+            "userVerification": verification,
             **more,
         }
 
@@ -113,7 +117,7 @@ class RelyingParty:
             elif "error" in answer:
                 raise ValueError(answer["error"])
             else:
-                getattr(self, "end_" + step)(user, answer)
+                getattr(self, "end_" + step.partition("-")[0])(user, answer)
             verdict = "ok"
         except Exception as error:  # whatever the library raises is the verdict
             verdict = f"{type(error).__name__}: {error}"
