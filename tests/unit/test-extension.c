@@ -386,6 +386,25 @@ static void GA16_a_credential_that_was_made_without_one_has_none(void **state) {
         assert_int_equal(given.large_blob_key.len, 0);
 }
 
+/* CM10: what a site left with a credential is not part of the account's name. */
+static void D6_a_blob_and_its_large_one_s_key_outlive_a_new_name(void **state) {
+        struct client *c = *state;
+        struct made made;
+        struct given given;
+
+        create_discoverable(c, "ann", "{'credBlob': h'" BLOB "', 'largeBlobKey': true}", &made);
+        client_manage(c, 0x0a, 7);
+        client_set(c, 2,
+                   "{2: {'id': h'%s', " CLIENT_PUBLIC_KEY "}, 3: {'id': h'%s', 'name': 'new'}}",
+                   client_hex(c, made.id), client_hex(c, BYTES_TEXT("ann")));
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+
+        use_with(c, &made, "{'credBlob': true, 'largeBlobKey': true}", &given);
+        assert_outputs(given.extensions, "{'credBlob': h'" BLOB "'}");
+        assert_bytes_equal(given.large_blob_key, made.large_blob_key);
+}
+
 /* ---- largeBlob ---- */
 
 static void D8_large_blob_is_ignored_like_any_unknown_extension(void **state) {
@@ -991,6 +1010,7 @@ int main(void) {
                 client_unit_test(D7_it_is_of_discoverable_credentials),
                 client_unit_test(D7_without_a_large_blob_array_it_is_unknown),
                 client_unit_test(GA16_a_credential_that_was_made_without_one_has_none),
+                client_unit_test(D6_a_blob_and_its_large_one_s_key_outlive_a_new_name),
                 client_unit_test(D8_large_blob_is_ignored_like_any_unknown_extension),
                 client_unit_test(D9_a_site_that_is_listed_is_told),
                 client_unit_test(D9_other_sites_get_neither_an_answer_nor_an_error),
