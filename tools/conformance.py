@@ -35,8 +35,8 @@ This list is made by `python3 tools/conformance.py --write` of `tests/rules.txt`
 `tests/`; `tests/lint` fails when it is another, when a rule has neither a test nor a reason to have none, and when a test
 is named after a rule that does not exist. `tools/test` makes it again with the results of its run: `build/conformance.md`.
 
-A line ends in one of three ways: `test:` and the functions that would fail if the rule were broken; `host:` for what
-describes a client rather than this device, and what follows from it; `never:` and why a device like this one does without.
+A line ends in one of two ways: `test:` and the functions that would fail if the rule were broken; `never:` and why the rule
+cannot apply to a device like this one.
 """
 
 AFTER_A_RUN = "A rule has passed when each of its tests has, in every build that ran it.\n\n{}.\n"
@@ -49,8 +49,8 @@ PATTERNS = {
 
 
 class Rule:
-    def __init__(self, number, words, kind, reason):
-        self.id, self.words, self.kind, self.reason = number, words, kind, reason
+    def __init__(self, number, words, reason):
+        self.id, self.words, self.reason = number, words, reason
         self.tests = []
 
 
@@ -79,9 +79,9 @@ def read_rules():
             continue
         if not line or line.startswith("#"):
             continue
-        found = re.fullmatch(r"([A-Z]+\d+[a-f]?) (.+?)(?: — (host|never|later): (.+))?", line)
+        found = re.fullmatch(r"([A-Z]+\d+[a-f]?) (.+?)(?: — never: (.+))?", line)
         if not found or not chapters:
-            complaints.append(f"tests/rules.txt:{at}: not 'ID words' or 'ID words — host|never: reason', in a chapter")
+            complaints.append(f"tests/rules.txt:{at}: not 'ID words' or 'ID words — never: reason', in a chapter")
             continue
         rule = Rule(*found.groups())
         if not follows(rule.id, before):
@@ -122,14 +122,10 @@ def assign_tests(chapters):
             complaints.append(f"{where}: {function} is never run")
         rules[found[1]].tests.append(function)
     for rule in rules.values():
-        if rule.kind == "later" and rule.tests:
-            complaints.append(f"tests/rules.txt: {rule.id} has a test: take its 'later' away")
-        elif rule.tests and rule.kind:
+        if rule.tests and rule.reason:
             complaints.append(f"tests/rules.txt: {rule.id} has a test and a reason to have none")
-        if not rule.tests and not rule.kind:
+        if not rule.tests and not rule.reason:
             complaints.append(f"tests/rules.txt: {rule.id} has neither a test nor a reason to have none")
-        if rule.kind == "host" and not re.match(r"[AH]\d", rule.id):
-            complaints.append(f"tests/rules.txt: {rule.id}: only what describes hosts may go without a test so")
     return complaints
 
 
@@ -147,7 +143,7 @@ def results_of(bases):
 def ending(rule, results):
     """(state, text) of a rule's line. Without results its state is that it has tests."""
     if not rule.tests:
-        return rule.kind, f"{rule.kind}: {rule.reason}"
+        return "never", f"never: {rule.reason}"
     by_state = {}
     for test in rule.tests:
         by_state.setdefault(results.get(test, "not run") if results is not None else "test", []).append(f"`{test}`")
@@ -169,9 +165,8 @@ def make(chapters, results=None):
 
 
 def sum_of(total):
-    without = total["host"] + total["never"] + total["later"]
     parts = [f"{total[s]} {s}" for s in ("passed", "failed", "skipped", "not run")]
-    return f"{sum(total.values())} rules: {', '.join(parts)}, {without} that can have no test"
+    return f"{sum(total.values())} rules: {', '.join(parts)}, {total['never']} that can have no test"
 
 
 def load():
@@ -187,11 +182,6 @@ def complaints():
 
 
 def write():
-    """Takes "later" from the rules that have a test by now, and writes the list."""
-    text = RULES.read_text(encoding="utf-8")
-    for rule in (r for _, rules in load()[0] for r in rules if r.kind == "later" and r.tests):
-        text = text.replace(f"\n{rule.id} {rule.words} — later: {rule.reason}\n", f"\n{rule.id} {rule.words}\n")
-    RULES.write_text(text, encoding="utf-8")
     LIST.write_text(make(load()[0])[0], encoding="utf-8")
 
 

@@ -1035,6 +1035,58 @@ static void A46_who_heard_busy_may_try_again(void **state) {
         expect_idle(w);
 }
 
+/* ---- what platforms do ---- */
+
+/* The tab is closed: Chromium cancels, waits for the answer, and uses the channel for the next page. */
+static void H18_a_closed_tab_cancels_and_the_next_one_goes_on(void **state) {
+        struct wire *w = *state;
+
+        start_command(w, w->a, HID_CBOR);
+        hid_set_keepalive(w->h, HID_UPNEEDED, w->now);
+        expect_keepalive(hid_tick(w->h, w->now), w->a, HID_UPNEEDED);
+        assert_int_equal(send_bare(w, w->a, HID_CANCEL).verdict, HID_CANCELLED);
+        expect_error(send_message(w, w->a, HID_CBOR, 5), w->a, 0x06); /* had it not waited */
+        hid_finish(w->h);
+        start_command(w, w->a, HID_CBOR);
+        hid_finish(w->h);
+}
+
+/* It gives the device up after two seconds without a packet. */
+static void H26_firefox_hears_something_all_the_time(void **state) {
+        struct wire *w = *state;
+        uint64_t heard = w->now;
+        const uint64_t end = w->now + 60000;
+
+        start_command(w, w->a, HID_CBOR);
+        while (w->now < end) {
+                w->now = hid_deadline(w->h);
+                assert_in_range(w->now - heard, 0, 100);
+                heard = w->now;
+                assert_int_equal(hid_tick(w->h, w->now).verdict, HID_REPLY);
+        }
+        hid_finish(w->h);
+}
+
+static void H29_libfido2_opens_a_device_that_answers_with_17_bytes(void **state) {
+        struct wire *w = *state;
+        struct hid_action a = send_init(w, HID_BROADCAST);
+
+        assert_int_equal(a.verdict, HID_REPLY);
+        assert_int_equal(a.payload.len, 17);
+}
+
+static void H38_webkit_takes_a_new_channel_for_each_transaction(void **state) {
+        struct wire *w = *state;
+
+        for (unsigned i = 0; i < 10 * HID_CHANNELS; i++) {
+                const uint32_t channel =
+                        expect_init(send_init(w, HID_BROADCAST), HID_REPLY, HID_BROADCAST);
+
+                start_command(w, channel, HID_CBOR);
+                hid_finish(w->h);
+        }
+}
+
 #define ON_WIRE(f) cmocka_unit_test_setup_teardown(f, wire_up, wire_down)
 
 int main(void) {
@@ -1099,6 +1151,10 @@ int main(void) {
                 ON_WIRE(A44_upneeded_only_when_the_command_says_so),
                 ON_WIRE(A45_keepalives_go_to_the_busy_channel_only),
                 ON_WIRE(A46_who_heard_busy_may_try_again),
+                ON_WIRE(H18_a_closed_tab_cancels_and_the_next_one_goes_on),
+                ON_WIRE(H26_firefox_hears_something_all_the_time),
+                ON_WIRE(H29_libfido2_opens_a_device_that_answers_with_17_bytes),
+                ON_WIRE(H38_webkit_takes_a_new_channel_for_each_transaction),
         };
 
         return cmocka_run_group_tests_name("hid", tests, NULL, NULL);
