@@ -146,21 +146,55 @@ uint8_t driver_send_bytes(struct driver *d, struct driver_client *c, struct byte
         return reply.data[0];
 }
 
-uint8_t driver_send(struct driver *d, struct driver_client *c) {
-        uint8_t storage[8192], n = 0;
+static struct bytes write_message(struct client *c, struct buf *out) {
+        uint8_t n = 0;
+
+        out->len = 0;
+        for (unsigned i = 0; i < CLIENT_MEMBERS; i++)
+                n = (uint8_t)(n + (c->members[i].len > 0));
+        buf_put_u8(out, c->command);
+        buf_put_u8(out, 0xa0 | n);
+        for (uint8_t i = 0; i < CLIENT_MEMBERS; i++)
+                if (c->members[i].len > 0) {
+                        buf_put_u8(out, i);
+                        buf_put(out, BYTES(c->members[i].data, c->members[i].len));
+                }
+        assert_int_equal(buf_error(out), 0);
+        return buf_bytes(out);
+}
+
+/* The request with something wrong about its form: nothing is done, whatever it asks for (B). */
+static void send_spoiled(struct driver *d, struct driver_client *c) {
+        static const uint8_t null = 0xf6;
+        uint8_t storage[8192], expected = CTAP2_ERR_INVALID_CBOR;
+        const unsigned key = pick(d, CLIENT_MEMBERS), way = pick(d, 3);
+        struct client other = c->client;
         struct buf b = BUF_ON(storage);
 
-        for (unsigned i = 0; i < CLIENT_MEMBERS; i++)
-                n = (uint8_t)(n + (c->client.members[i].len > 0));
-        buf_put_u8(&b, c->client.command);
-        buf_put_u8(&b, 0xa0 | n);
-        for (uint8_t i = 0; i < CLIENT_MEMBERS; i++)
-                if (c->client.members[i].len > 0) {
-                        buf_put_u8(&b, i);
-                        buf_put(&b, BYTES(c->client.members[i].data, c->client.members[i].len));
-                }
-        assert_int_equal(buf_error(&b), 0);
-        return driver_send_bytes(d, c, buf_bytes(&b));
+        if (way == 0 && other.members[key].len > 0) { /* B9 */
+                other.members[key].data[0] = null;
+                other.members[key].len = 1;
+                expected = CTAP2_ERR_CBOR_UNEXPECTED_TYPE;
+        }
+        (void)write_message(&other, &b);
+        if (expected == CTAP2_ERR_INVALID_CBOR && way == 1) /* B7 */
+                buf_put_u8(&b, null);
+        else if (expected == CTAP2_ERR_INVALID_CBOR) /* B10 */
+                b.len = 2 + pick(d, (unsigned)b.len - 2);
+        say(d, " spoiled");
+        expect_status(d, driver_send_bytes(d, c, buf_bytes(&b)), expected);
+}
+
+uint8_t driver_send(struct driver *d, struct driver_client *c) {
+        struct client *cl = &c->client;
+        uint8_t storage[8192];
+        struct buf b = BUF_ON(storage);
+
+        if (d->model.walk.kind == WALK_NONE && one_in(d, 50))
+                send_spoiled(d, c);
+        if (one_in(d, 20)) /* B12 */
+                client_set(cl, CLIENT_MEMBERS - 1, "{'unknown': [null, 1]}");
+        return driver_send_bytes(d, c, write_message(cl, &b));
 }
 
 void begin_request(struct driver_client *c, uint8_t command) {
@@ -362,6 +396,7 @@ static const struct {
         { 40, step_blobs },
         { 100, step_u2f },
         { 60, step_time },
+        { 30, step_get_info },
         { 10, step_selection },
         { 5, step_reset },
         { 8, step_power_up },

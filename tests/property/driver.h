@@ -18,6 +18,13 @@
 
 enum { DRIVER_TOKENS = 4, DRIVER_IDS = 48, DRIVER_LOG = 40 };
 
+/* What an encrypted member of getInfo said last. */
+struct driver_told {
+        bool known;
+        uint8_t plain[16];
+        uint64_t version; /* of what it tells, by the model */
+};
+
 /* What one of the clients knows. */
 struct driver_client {
         struct client client;                 /* writes its requests, reads its replies */
@@ -46,7 +53,8 @@ struct driver {
 
         struct model_copy tokens[DRIVER_TOKENS]; /* newest first */
         unsigned n_tokens;
-        struct model_copy persistent;    /* the last that was given */
+        struct model_copy persistent; /* the last that was given */
+        struct driver_told identifier, state;
         struct model_id ids[DRIVER_IDS]; /* that were seen, many of them gone */
         unsigned n_ids;
 
@@ -108,6 +116,7 @@ void step_client_pin(struct driver *d, struct driver_client *c);
 void step_get_token(struct driver *d, struct driver_client *c);
 void step_manage(struct driver *d, struct driver_client *c);
 void step_manage_next(struct driver *d, struct driver_client *c);
+void step_get_info(struct driver *d, struct driver_client *c);
 void step_config(struct driver *d, struct driver_client *c);
 void step_blobs(struct driver *d, struct driver_client *c);
 void step_blobs_next(struct driver *d, struct driver_client *c);

@@ -170,6 +170,7 @@ static uint8_t change(struct model *m, const struct model_management *rq, const 
         }
         if (rq->account != p->account)
                 return CTAP1_ERR_INVALID_PARAMETER;
+        m->n_changes++;
         model_set_names(p, unless_empty(rq->name), unless_empty(rq->display_name));
         return CTAP_OK;
 }

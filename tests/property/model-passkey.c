@@ -276,6 +276,7 @@ uint8_t model_make_credential(struct model *m, const struct model_creation *rq,
 }
 
 void model_keep(struct model *m, const struct passkey *p) {
+        m->n_changes += p->discoverable;
         m->passkeys[m->n_passkeys] = *p;
         m->passkeys[m->n_passkeys++].number = ++m->n_made;
 }

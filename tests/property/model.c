@@ -183,6 +183,7 @@ struct passkey *model_find(struct model *m, const struct model_id *id) {
 void model_delete(struct model *m, const struct passkey *p) {
         unsigned i = (unsigned)(p - m->passkeys);
 
+        m->n_changes += p->discoverable;
         memmove(&m->passkeys[i], &m->passkeys[i + 1], (m->n_passkeys - i - 1) * sizeof(*p));
         m->n_passkeys--;
 }
@@ -343,6 +344,8 @@ uint8_t model_reset(struct model *m) {
         model_end_agreement(m, 1);
         model_end_agreement(m, 2);
         m->n_passkeys = 0;
+        m->n_changes++;
+        m->n_resets++;
         m->pin = (struct model_pin){ .tries = 8, .uv_tries = UV_TRIES };
         m->least_pin = 4;
         m->must_change_pin = false;

@@ -166,6 +166,8 @@ struct model {
         struct passkey passkeys[MODEL_PASSKEYS];
         unsigned n_passkeys; /* in the order of their creation */
         uint64_t n_made;
+        uint64_t n_changes; /* of what is discoverable */
+        uint64_t n_resets;
         struct model_pin pin;
         unsigned least_pin; /* code points */
         bool must_change_pin;
