@@ -410,6 +410,100 @@ static void an_older_disk_does_not_undo_a_reset(void **state) {
         stop(k, dev);
 }
 
+/* ---- typed here, and not to the client ---- */
+
+/* Status and flags of a registration that asks for verification and gives no PIN. */
+static int make_by_uv(fido_dev_t *dev, uint8_t *ret_flags) {
+        fido_cred_t *cred = fido_cred_new();
+        int r;
+
+        assert_non_null(cred);
+        assert_int_equal(fido_cred_set_type(cred, COSE_ES256), FIDO_OK);
+        assert_int_equal(fido_cred_set_clientdata_hash(cred, challenge, sizeof(challenge)),
+                         FIDO_OK);
+        assert_int_equal(fido_cred_set_rp(cred, "example.com", "Example"), FIDO_OK);
+        assert_int_equal(fido_cred_set_user(cred, (const unsigned char *)"u1", 2, "alice", "Alice",
+                                            NULL),
+                         FIDO_OK);
+        assert_int_equal(fido_cred_set_rk(cred, FIDO_OPT_TRUE), FIDO_OK);
+        assert_int_equal(fido_cred_set_uv(cred, FIDO_OPT_TRUE), FIDO_OK);
+        r = fido_dev_make_cred(dev, cred, NULL);
+        if (r == FIDO_OK) {
+                assert_int_equal(fido_cred_verify_self(cred), FIDO_OK);
+                *ret_flags = fido_cred_flags(cred);
+        }
+        fido_cred_free(&cred);
+        return r;
+}
+
+static int uv_retries(fido_dev_t *dev) {
+        int n = -1;
+
+        assert_int_equal(fido_dev_get_uv_retry_count(dev, &n), FIDO_OK);
+        return n;
+}
+
+/* A daemon that types the PIN when it is asked for it, as the line of a file says. */
+static void start_typing(struct daemon_kit *k) {
+        char path[80], setting[128];
+        const char *const settings[] = { "--presence=auto", setting, NULL };
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/typed", k->folder);
+        snprintf(setting, sizeof(setting), "--set=presence.pin-file=%s", path);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        assert_true(fputs(PIN "\n", f) >= 0);
+        assert_int_equal(fclose(f), 0);
+        kit_start(k, settings);
+}
+
+/* And from now on another one. */
+static void type(const struct daemon_kit *k, const char *pin) {
+        char out[1024], line[64];
+
+        snprintf(line, sizeof(line), "%s\n", pin);
+        assert_int_equal(kit_cli_with(k, "presence pin", line, out, sizeof(out)), 0);
+}
+
+/*
+ * libfido2 takes a token by built-in verification, and where that is blocked says so: the way back is
+ * the PIN, given to a client.
+ */
+static void CP25_libfido2_has_the_pin_typed_here(void **state) {
+        struct daemon_kit *k = *state;
+        struct passkey p = { .public = NULL };
+        uint8_t flags = 0;
+        fido_dev_t *dev;
+
+        start_typing(k);
+        dev = kit_open_key(k);
+        assert_false(fido_dev_has_uv(dev)); /* nothing to type yet */
+        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
+        kit_close_key(dev);
+        dev = kit_open_key(k);
+        assert_true(fido_dev_has_uv(dev));
+        assert_int_equal(uv_retries(dev), 3);
+        assert_int_equal(make_by_uv(dev, &flags), FIDO_OK);
+        assert_int_equal(flags & 0x05, 0x05);
+
+        type(k, WRONG);
+        assert_int_equal(make_by_uv(dev, &flags), FIDO_ERR_UV_BLOCKED);
+        assert_int_equal(uv_retries(dev), 0);
+        assert_int_equal(retries(dev), 5);
+        assert_int_equal(make(dev, 0, 0, PIN, &p), FIDO_ERR_PIN_AUTH_BLOCKED);
+
+        dev = replug(k, dev);
+        assert_int_equal(uv_retries(dev), 0);
+        type(k, PIN);
+        assert_int_equal(make_by_uv(dev, &flags), FIDO_ERR_UV_BLOCKED);
+        assert_int_equal(make(dev, 0, 0, PIN, &p), FIDO_OK);
+        assert_int_equal(uv_retries(dev), 3);
+        assert_int_equal(make_by_uv(dev, &flags), FIDO_OK);
+        passkey_done(&p);
+        stop(k, dev);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -422,6 +516,7 @@ int main(void) {
                 TEST(an_older_disk_gives_no_try_back),
                 TEST(an_older_disk_does_not_bring_an_old_pin_back),
                 TEST(an_older_disk_does_not_undo_a_reset),
+                TEST(CP25_libfido2_has_the_pin_typed_here),
         };
 
         return cmocka_run_group_tests_name("daemon-pin", tests, NULL, NULL);
