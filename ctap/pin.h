@@ -43,7 +43,10 @@ _must_check_ enum ctap_status ctap_pin_ready(struct ctap *c);
  * CTAP2_ERR_PIN_AUTH_BLOCKED if it was the third.
  */
 
-/* The ticket is good for CTAP_TOKEN_SECONDS. */
+/*
+ * The ticket is good for CTAP_TOKEN_SECONDS. The right PIN gives back the tries of built-in verification
+ * too (CP7).
+ */
 _must_check_ enum ctap_status ctap_pin_verify(struct ctap *c, unsigned protocol,
                                               const struct ctap_pin_hash *pin,
                                               struct ctap_ticket *ret);
