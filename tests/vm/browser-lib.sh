@@ -10,7 +10,7 @@ PROFILE=$WORK/profile
 chromium_opens() {
     exec chromium --headless --no-sandbox --disable-gpu --disable-quic --disable-background-networking \
         --disable-component-update --disable-sync --disable-extensions --no-first-run \
-        --remote-debugging-port=0 --user-data-dir="$PROFILE" "$1"
+        --remote-debugging-port=0 --ipc-connection-timeout=120 --user-data-dir="$PROFILE" "$1"
 }
 
 firefox_opens() {
