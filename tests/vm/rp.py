@@ -5,9 +5,10 @@ The page runs the steps its address names, each a ceremony: ask this server for 
 browser, bring the answer back. What is accepted is decided by python3-fido2's Fido2Server, not by code
 of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REPORT.
 
-    http://localhost:PORT/?user=NAME&steps=create,get,exclude
+    http://localhost:PORT/?user=NAME&steps=create,get,exclude,passkey,login
 
-A step with "-verified" behind it wants a verified person; the others want none.
+create and get do without verification. passkey makes a discoverable credential and login finds it by the
+site alone, both with a verified user and with PRF, whose result must be the same each time.
 """
 
 import base64
@@ -33,25 +34,30 @@ const ceremonies = {
         o.challenge = bytes(o.challenge);
         o.user.id = bytes(o.user.id);
         o.excludeCredentials = listed(o.excludeCredentials);
-        const r = (await navigator.credentials.create({ publicKey: o })).response;
-        return { client: text(r.clientDataJSON), object: text(r.attestationObject) };
+        const c = await navigator.credentials.create({ publicKey: o }), r = c.response;
+        return { client: text(r.clientDataJSON), object: text(r.attestationObject),
+                 prf: Boolean(c.getClientExtensionResults().prf?.enabled) };
     },
     async get(o) {
         o.challenge = bytes(o.challenge);
         o.allowCredentials = listed(o.allowCredentials);
+        if (o.extensions?.prf)
+            o.extensions.prf.eval.first = bytes(o.extensions.prf.eval.first);
         const c = await navigator.credentials.get({ publicKey: o }), r = c.response;
         return { id: text(c.rawId), client: text(r.clientDataJSON), data: text(r.authenticatorData),
-                 signature: text(r.signature) };
+                 signature: text(r.signature), user: text(r.userHandle ?? []),
+                 prf: text(c.getClientExtensionResults().prf?.results?.first ?? []) };
     },
 };
-ceremonies.exclude = ceremonies.create;
+ceremonies.exclude = ceremonies.passkey = ceremonies.create;
+ceremonies.login = ceremonies.get;
 
 addEventListener('load', async () => {
     const query = new URLSearchParams(location.search), user = query.get('user');
     for (const step of query.get('steps').split(',')) {
         let answer;
         try {
-            answer = await ceremonies[step.split('-')[0]](await post('/begin', { user, step }));
+            answer = await ceremonies[step](await post('/begin', { user, step }));
         } catch (e) {
             answer = { error: `${e.name}: ${e.message}` };
         }
@@ -59,6 +65,9 @@ addEventListener('load', async () => {
     }
 });
 </script>"""
+
+
+SALT = b"the same at every login"
 
 
 def encode(data):
@@ -80,15 +89,15 @@ class RelyingParty:
         self.credentials = {}  # user: [AttestedCredentialData]
         self.counters = {}  # credential id: the last counter
         self.states = {}  # user: what a ceremony remembers
+        self.secrets = {}  # credential id: what PRF made of SALT
 
     def begin(self, user, step):
+        verification = "required" if step in ("passkey", "login") else "discouraged"
         known = self.credentials.get(user, [])
-        kind, _, verified = step.partition("-")
-        verification = "required" if verified else "discouraged"
         listed = [{"type": "public-key", "id": encode(c.credential_id)} for c in known]
-        if kind == "get":
+        if step in ("get", "login"):
             options, state = self.server.authenticate_begin(known, user_verification=verification)
-            more = {"allowCredentials": listed}
+            more = {"allowCredentials": listed if step == "get" else []}
         else:
             account = {"id": user.encode(), "name": user, "displayName": user}
             options, state = self.server.register_begin(account, user_verification=verification)
@@ -96,10 +105,18 @@ class RelyingParty:
                 "rp": {"id": "localhost", "name": "Relying party"},
                 "user": {**account, "id": encode(account["id"])},
                 "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
-                "excludeCredentials": listed if kind == "exclude" else [],
-                "authenticatorSelection": {"userVerification": verification},
+                "excludeCredentials": listed if step == "exclude" else [],
+                "authenticatorSelection": {
+                    "userVerification": verification,
+                    "residentKey": "required" if step == "passkey" else "discouraged",
+                    "requireResidentKey": step == "passkey",
+                },
                 "attestation": "none",
             }
+        if step == "passkey":
+            more["extensions"] = {"prf": {}}
+        if step == "login":
+            more["extensions"] = {"prf": {"eval": {"first": encode(SALT)}}}
         self.states[user] = state
         return {
             "challenge": encode(options["publicKey"]["challenge"]),
@@ -117,7 +134,7 @@ class RelyingParty:
             elif "error" in answer:
                 raise ValueError(answer["error"])
             else:
-                getattr(self, "end_" + step.partition("-")[0])(user, answer)
+                getattr(self, "end_" + step)(user, answer)
             verdict = "ok"
         except Exception as error:  # whatever the library raises is the verdict
             verdict = f"{type(error).__name__}: {error}"
@@ -132,6 +149,19 @@ class RelyingParty:
         )
         self.credentials.setdefault(user, []).append(data.credential_data)
         self.counters[data.credential_data.credential_id] = data.counter
+
+    def end_passkey(self, user, answer):
+        self.end_create(user, answer)
+        if not answer["prf"]:
+            raise ValueError("PRF is not enabled")
+
+    def end_login(self, user, answer):
+        self.end_get(user, answer)
+        if decode(answer["user"]) != user.encode():
+            raise ValueError(f"user handle {answer['user']}")
+        secret = decode(answer["prf"])
+        if len(secret) != 32 or self.secrets.setdefault(answer["id"], secret) != secret:
+            raise ValueError("PRF gives no secret, or another one than before")
 
     def end_get(self, user, answer):
         credential, data = decode(answer["id"]), AuthenticatorData(decode(answer["data"]))
