@@ -238,8 +238,12 @@ register() {
     printf '%s\n%s\nalice\n%s\n' "$(random)" "$rp" "$(random)" >"$dir/param"
     # shellcheck disable=SC2086
     ask_device fido2-cred -M $options -i "$dir/param" -o "$dir/cred" "$device" es256
+    # With -b the large blob's key is the last line, which would be read as a certificate.
+    case $options in
+    *-b*) tail -n 1 "$dir/cred" >"$dir/blobkey" && sed -i '$d' "$dir/cred" ;;
+    esac
     # shellcheck disable=SC2086
-    limited 20 fido2-cred -V ${options//-[ru]/} -i "$dir/cred" -o "$dir/verified" es256
+    limited 20 fido2-cred -V ${options//-[bru]/} -i "$dir/cred" -o "$dir/verified" es256
     head -n 1 "$dir/verified" >"$dir/id"
     tail -n +2 "$dir/verified" >"$dir/key"
     echo "$rp" >"$dir/rp"
