@@ -277,7 +277,7 @@ uint8_t model_permit(struct model *m, unsigned permission, unsigned site) {
 
 enum { WALK_MS = 30000 /* GN2, CM12 */ };
 
-void model_begin_walk(struct model *m, int kind, unsigned channel, bool by_token,
+void model_begin_walk(struct model *m, enum walk_kind kind, unsigned channel, bool by_token,
                       uint64_t token_ends_ms) {
         m->walk = (struct model_walk){
                 .kind = kind,

@@ -110,8 +110,10 @@ struct model_wants {
         enum maybe blob, large_blob_key, payment;
 };
 
+enum walk_kind { WALK_NONE, WALK_ASSERTIONS, WALK_SITES, WALK_PASSKEYS, WALK_BLOBS };
+
 struct model_walk {
-        enum { WALK_NONE, WALK_ASSERTIONS, WALK_SITES, WALK_PASSKEYS, WALK_BLOBS } kind;
+        enum walk_kind kind;
         unsigned channel;
         uint64_t ends_ms;
         uint64_t token_ends_ms; /* UINT64_MAX: it needs none */
@@ -266,7 +268,7 @@ uint8_t model_prove(struct model *m, const struct model_proof *p);
 uint8_t model_permit(struct model *m, unsigned permission, unsigned site);
 /* MC1, MC2: the shape of a proof. */
 uint8_t model_proof_shape(struct model *m, const struct model_proof *p, int site);
-void model_begin_walk(struct model *m, int kind, unsigned channel, bool by_token,
+void model_begin_walk(struct model *m, enum walk_kind kind, unsigned channel, bool by_token,
                       uint64_t token_ends_ms);
 /* False: it is over, or another client's. */
 bool model_walk_goes_on(struct model *m, int kind, unsigned channel);

@@ -348,8 +348,7 @@ static void a_key_attests_only_with_certificates(void **state) {
 static void a_site_is_named_as_browsers_name_it(void **state) {
         static const char *const wrong[] = { "https://a.example", "A.example",
                                              "a.example,b.example", "a.example:443",
-                                             "b\xc3\xbc"
-                                             "cher.example" };
+                                             "b\303\274cher.example" };
         struct fixture *f = *state;
         char line[64];
 
