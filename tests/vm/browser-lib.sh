@@ -46,7 +46,7 @@ visit() {
     lines=$(wc -l <"$REPORT")
     rm -rf "$PROFILE"
     "${browser}_opens" "$URL/?user=$user&steps=$steps" >"$OUT/$browser.log" 2>&1 &
-    local pid=$! end=$((SECONDS + 150))
+    local pid=$! end=$((SECONDS + 300))
     while [ "$(wc -l <"$REPORT")" -lt $((lines + $#)) ] && [ $SECONDS -lt $end ]; do
         sleep 0.5
         [ -e /proc/$pid/exe ] || break
