@@ -253,7 +253,7 @@ void pick_proof(struct driver *d, struct driver_client *c, unsigned permission, 
         if (one_in(d, 40)) {
                 ret->kind = PROOF_EMPTY;
                 ret->protocol = (int)pick(d, 4);
-        } else if (has_good_token(d, permission, site) ? !one_in(d, 6) : one_in(d, 12)) {
+        } else if (has_good_token(d, permission, site) ? !one_in(d, 6) : one_in(d, 6)) {
                 pick_token(d, ret);
         }
 }
@@ -280,9 +280,31 @@ void put_proof(struct driver *d, struct driver_client *c, const struct model_pro
 
 /* ---- the world ---- */
 
+/* When something ends by itself, as far as the model knows: one of them, or 0. */
+static uint64_t pick_edge(struct driver *d) {
+        const struct model *m = &d->model;
+        const uint64_t edges[] = {
+                m->powered_ms + 10000,       m->token.issued_ms + 30000,
+                m->token.issued_ms + 600000, m->walk.kind == WALK_NONE ? 0 : m->walk.ends_ms,
+                m->u2f.asking.until_ms,      m->u2f.granted.until_ms,
+                m->u2f.denied.until_ms,
+        };
+
+        return edges[pick(d, ELEMENTSOF(edges))];
+}
+
+/* To the last moment before it, or to the first one after. */
+static unsigned pick_time(struct driver *d) {
+        static const unsigned ms[] = { 1, 200, 3100, 29000, 31000, 600000 };
+        const uint64_t edge = pick_edge(d), now = d->model.now_ms;
+
+        if (edge > now && !one_in(d, 3))
+                return (unsigned)(edge - now) - pick(d, 2);
+        return ms[one_in(d, 10) ? pick(d, ELEMENTSOF(ms)) : pick(d, 3)];
+}
+
 static void step_time(struct driver *d, struct driver_client *c) {
-        static const unsigned ms[] = { 1, 200, 2900, 3100, 9000, 10000, 29000, 31000, 600000 };
-        const unsigned n = ms[one_in(d, 8) ? pick(d, ELEMENTSOF(ms)) : pick(d, 4)];
+        const unsigned n = pick_time(d);
 
         (void)c;
         say(d, " %u ms pass", n);
@@ -392,7 +414,7 @@ static const struct {
         { 60, step_get_token },
         { 60, step_client_pin },
         { 60, step_manage },
-        { 30, step_config },
+        { 40, step_config },
         { 40, step_blobs },
         { 100, step_u2f },
         { 60, step_time },
