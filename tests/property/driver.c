@@ -293,13 +293,15 @@ static uint64_t pick_edge(struct driver *d) {
         return edges[pick(d, ELEMENTSOF(edges))];
 }
 
-/* To the last moment before it, or to the first one after. */
+/* To the last moment before it, to the first one after, or some steps ahead of it. */
 static unsigned pick_time(struct driver *d) {
+        static const unsigned before[] = { 0, 1, 5000 };
         static const unsigned ms[] = { 1, 200, 3100, 29000, 31000, 600000 };
-        const uint64_t edge = pick_edge(d), now = d->model.now_ms;
+        const uint64_t edge = pick_edge(d) - before[pick(d, ELEMENTSOF(before))];
+        const uint64_t now = d->model.now_ms;
 
-        if (edge > now && !one_in(d, 3))
-                return (unsigned)(edge - now) - pick(d, 2);
+        if (edge > now && edge < UINT64_MAX / 2 && !one_in(d, 3))
+                return (unsigned)(edge - now);
         return ms[one_in(d, 10) ? pick(d, ELEMENTSOF(ms)) : pick(d, 3)];
 }
 
@@ -444,6 +446,8 @@ static step_fn *next_step(const struct driver *d) {
 static step_fn *pick_step(struct driver *d) {
         unsigned total = 0, n;
 
+        if (d->model.walk.kind != WALK_NONE && one_in(d, 12))
+                return step_time;
         /* Whoever was told that there is more asks for it. */
         if (d->model.walk.kind != WALK_NONE && !one_in(d, 3))
                 return next_step(d);

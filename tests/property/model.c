@@ -169,6 +169,11 @@ void model_start(struct model *m) {
         model_power_up(m);
 }
 
+void model_crash(struct model *m) {
+        for (unsigned i = 0; i < m->n_passkeys; i++)
+                m->passkeys[i].may_have_risen = true;
+}
+
 void model_sleep(struct model *m) {
         model_end_token(m);
 }

@@ -62,6 +62,7 @@ struct passkey {
         int alg;
         size_t field; /* of a coordinate; 0: it is an RSA key */
         uint8_t x[48], y[48], modulus[256];
+        bool may_have_risen;              /* the count, when the process crashed */
         uint32_t count;                   /* last shown */
         uint8_t hmac[2][MODEL_SALTS][32]; /* without and with verification */
         bool knows_hmac[2][MODEL_SALTS];
@@ -209,6 +210,8 @@ void model_power_up(struct model *m);
 void model_sleep(struct model *m);
 /* Another process on the same store and key device. */
 void model_start(struct model *m);
+/* The last one ended out of order. */
+void model_crash(struct model *m);
 /* Time passed; a question of U2F may have ended. */
 void model_expire(struct model *m);
 void model_delete(struct model *m, const struct passkey *p);

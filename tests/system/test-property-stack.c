@@ -50,7 +50,11 @@ static void open_stack(struct driver *d) {
 static void restart(struct driver *d) {
         struct world *w = d->userdata;
 
-        stack_close(&w->stack, one_in(d, 2));
+        const bool clean = one_in(d, 2);
+
+        stack_close(&w->stack, clean);
+        if (!clean)
+                model_crash(&d->model);
         if (one_in(d, 2))
                 swtpm_restart(&w->tpm, one_in(d, 2));
         open_stack(d);
