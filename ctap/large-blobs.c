@@ -224,8 +224,9 @@ enum ctap_status ctap_large_blobs(struct ctap *c, const struct ctap_call *call,
         enum ctap_status s;
 
         s = decode(&call->params, &rq);
-        if (s != CTAP_OK || has(&rq.get) || rq.offset.integer == 0)
-                ctap_forget_walk(c); /* LB10: it is not the rest of a write */
+        if (s != CTAP_OK || has(&rq.get) || rq.offset.integer == 0 ||
+            c->walk.kind != CTAP_WALK_LARGE_BLOBS)
+                ctap_forget_walk(c); /* LB10, CM12: it is not the rest of a write */
         if (!ctap_has_large_blobs(c))
                 return CTAP1_ERR_INVALID_COMMAND;
         if (s != CTAP_OK)

@@ -190,8 +190,8 @@ static uint8_t set(struct model *m, const struct model_blobs *rq) {
 uint8_t model_large_blobs(struct model *m, const struct model_blobs *rq, struct bytes *ret) {
         const bool bad = rq->offset < 0 || (rq->get >= 0) == rq->has_set; /* LB1 */
 
-        if (bad || rq->get >= 0 || rq->offset == 0)
-                m->walk.kind = WALK_NONE; /* LB10 */
+        if (bad || rq->get >= 0 || rq->offset == 0 || m->walk.kind != WALK_BLOBS)
+                m->walk.kind = WALK_NONE; /* LB10, CM12 */
         if (bad)
                 return CTAP1_ERR_INVALID_PARAMETER;
         return rq->get >= 0 ? get(m, rq, ret) : set(m, rq);

@@ -528,6 +528,29 @@ static void LB10_a_fragment_ends_what_else_was_under_way(void **state) {
         assert_int_equal(client_call(c, 0x08, BYTES_NULL), CTAP2_ERR_NOT_ALLOWED);
 }
 
+/* Also one that cannot be the rest of any write. */
+static void CM12_a_fragment_that_is_refused_ends_an_enumeration(void **state) {
+        struct client *c = *state;
+        struct made made[2];
+        struct array a;
+
+        make_array(&a, 2000, 1);
+        client_register(c, true, "ann", &made[0]);
+        client_register(c, true, "bob", &made[1]);
+        for (size_t i = 0; i < 2; i++) {
+                client_get_assertion(c);
+                assert_int_equal(client_send(c), CTAP_OK);
+                if (i == 0) {
+                        write_part(c, &a, 1000, 1500);
+                        client_set(c, 4, "2000");
+                        assert_int_equal(client_send(c), CTAP1_ERR_INVALID_PARAMETER);
+                } else
+                        assert_int_equal(put_part(c, &a, 1, FRAGMENT + 2),
+                                         CTAP1_ERR_INVALID_LENGTH);
+                assert_int_equal(client_call(c, 0x08, BYTES_NULL), CTAP2_ERR_NOT_ALLOWED);
+        }
+}
+
 /* Whoever was asked in between got a token for other things as well. */
 static void LB11_a_token_that_was_used_up_still_writes(void **state) {
         struct client *c = *state;
@@ -579,6 +602,7 @@ int main(void) {
                 client_unit_test(LB10_time_ends_it),
                 client_unit_test(LB10_another_channel_does_not_write_on),
                 client_unit_test(LB10_a_fragment_ends_what_else_was_under_way),
+                client_unit_test(CM12_a_fragment_that_is_refused_ends_an_enumeration),
                 client_unit_test(LB11_a_token_that_was_used_up_still_writes),
         };
 
