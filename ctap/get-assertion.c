@@ -330,19 +330,25 @@ static int ga_select(struct ctap *c, const struct ga_request *rq, struct asserti
 
 /* ---- getAssertion: confirm ---- */
 
-/* Nor does anybody type a PIN for nothing; but who was verified by this key has chosen it. */
+/*
+ * Who is to be verified is verified first (GA5): else a client could tell by the question whether
+ * there is a credential that credProtect hides from it. Who was verified by this key has chosen it.
+ */
 static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_request *rq,
-                                           const struct ctap_verification *v) {
+                                           struct ctap_verification *v) {
         const struct ctap_prompt prompt = {
-                .ask = CTAP_ASK_SELECT,
-                .passive = true,
+                .ask = v->due ? CTAP_ASK_USE : CTAP_ASK_SELECT,
+                .passive = !v->due,
                 .rp_id = rq->rp_id.string,
         };
         enum ctap_status s;
 
-        if (!rq->up || v->present)
-                return CTAP2_ERR_NO_CREDENTIALS;
-        s = ctap_confirm(c, &prompt, NULL, NULL, CTAP2_ERR_NO_CREDENTIALS);
+        if (v->due)
+                s = ctap_consent(c, &prompt, NULL, NULL, v);
+        else if (!rq->up || v->present)
+                s = CTAP_OK;
+        else
+                s = ctap_confirm(c, &prompt, NULL, NULL, CTAP2_ERR_NO_CREDENTIALS);
         return s == CTAP_OK ? CTAP2_ERR_NO_CREDENTIALS : s;
 }
 

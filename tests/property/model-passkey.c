@@ -308,11 +308,15 @@ static uint8_t authorize_use(struct model *m, const struct model_use *rq, bool u
         return status;
 }
 
-/* GA9: only who wants no presence, or has just shown it, is told at once. */
+/* GA5, GA9: only who wants neither presence nor verification, or gave it before, is told at once. */
 static uint8_t nothing_matches(struct model *m, const struct model_use *rq, bool up,
-                               const struct verification *v) {
+                               struct verification *v) {
         uint8_t status;
 
+        if (v->due) {
+                status = consent(m, v, CTAP_ASK_USE, false, (int)rq->site, NULL, 0);
+                return status == CTAP_OK ? CTAP2_ERR_NO_CREDENTIALS : status;
+        }
         if (!up || v->present)
                 return CTAP2_ERR_NO_CREDENTIALS;
         status = model_status(model_ask(m, CTAP_ASK_SELECT, true, (int)rq->site, NULL, 0),

@@ -318,17 +318,26 @@ static void MC12_an_excluded_credential_is_told_to_who_is_verified(void **state)
         assert_int_equal(c->fake->n_rows, 1);
 }
 
-static void GA9_nobody_types_a_pin_for_nothing(void **state) {
+/* What it is answered until then tells nobody whether credProtect hides something (GA7, GA8). */
+static void GA5_that_nothing_matches_is_told_to_who_is_verified(void **state) {
+        static const char *const options[] = { "{'uv': true}", "{'up': false, 'uv': true}" };
         struct client *c = *state;
 
-        client_get_assertion(c);
-        client_set(c, 5, "{'uv': true}");
-        assert_int_equal(send(c), CTAP2_ERR_NO_CREDENTIALS);
-        assert_string_equal(c->fake->trace, "count newest begin wait end");
-        assert_true(c->fake->prompt.passive);
-        client_set(c, 5, "{'up': false, 'uv': true}");
-        assert_int_equal(send(c), CTAP2_ERR_NO_CREDENTIALS);
-        assert_string_equal(c->fake->trace, "count newest");
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                client_get_assertion(c);
+                client_set(c, 5, "%s", options[i]);
+                assert_int_equal(send(c), CTAP2_ERR_NO_CREDENTIALS);
+                assert_int_equal(c->fake->n_prompts, 1);
+                assert_int_equal(c->fake->prompt.ask, CTAP_ASK_USE);
+                assert_true(c->fake->prompt.verify && !c->fake->prompt.passive);
+                c->fake->answer = CTAP_ANSWER_TIMEOUT;
+                assert_int_equal(send(c), CTAP2_ERR_USER_ACTION_TIMEOUT);
+                c->fake->answer = CTAP_ANSWER_YES;
+                c->fake->settings.uv_retries = 0;
+                assert_int_equal(send(c), CTAP2_ERR_PUAT_REQUIRED);
+                assert_int_equal(c->fake->n_prompts, 0);
+                c->fake->settings.uv_retries = CTAP_UV_RETRIES_MAX;
+        }
 }
 
 /* Whoever wants somebody verified wants them asked, and the counter left alone. */
@@ -650,7 +659,7 @@ int main(void) {
                 uv_test(MC11b_a_key_behind_the_pin_attests_to_itself),
                 uv_test(GA5_hmac_secret_is_that_of_a_verified_person),
                 uv_test(MC12_an_excluded_credential_is_told_to_who_is_verified),
-                uv_test(GA9_nobody_types_a_pin_for_nothing),
+                uv_test(GA5_that_nothing_matches_is_told_to_who_is_verified),
                 uv_test(GA10_verification_without_presence),
                 uv_test(GA10_the_pin_uses_a_token_up_as_a_yes_does),
                 uv_test(GA8_a_person_who_is_being_verified_sees_all_levels),
