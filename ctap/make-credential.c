@@ -173,8 +173,9 @@ static enum ctap_status check_options(struct ctap *c, struct mc_request *rq) {
         }
         s = ctap_attestation_grant(c->env.attester, settings->enterprise_attestation,
                                    &rq->enterprise, rq->rp.id.string, &rq->attester);
-        if (rq->format == CTAP_ATTESTATION_NONE)
-                rq->attester = NULL; /* who wants no attestation gets none */
+        /* Who wants no attestation gets none; nor does who was told that nothing is created. */
+        if (rq->format == CTAP_ATTESTATION_NONE || rq->dummy)
+                rq->attester = NULL;
         return s;
 }
 

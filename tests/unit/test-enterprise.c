@@ -104,6 +104,20 @@ static void MC9_who_wants_no_attestation_gets_none(void **state) {
         assert_int_equal(fake_calls(c->fake, "attest"), 0);
 }
 
+static void MC9_a_dummy_is_not_attested(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        enable_attester(c);
+        client_make_credential(c);
+        client_set(c, 2, "{'id': '.dummy'}");
+        client_set(c, 0x0a, "2");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_made(c, &made);
+        assert_false(made.enterprise);
+        assert_int_equal(fake_calls(c->fake, "attest"), 0);
+}
+
 static void MC9_without_a_yes_nothing_is_attested(void **state) {
         struct client *c = *state;
 
@@ -163,6 +177,7 @@ int main(void) {
                         MC9_it_is_granted_to_sites_that_are_served_or_that_the_platform_knows),
                 client_unit_test(MC9_the_attester_signs_for_any_key),
                 client_unit_test(MC9_who_wants_no_attestation_gets_none),
+                client_unit_test(MC9_a_dummy_is_not_attested),
                 client_unit_test(MC9_without_a_yes_nothing_is_attested),
                 client_unit_test(H39_the_largest_reply_fits_into_2048_bytes),
         };
