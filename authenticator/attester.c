@@ -79,6 +79,7 @@ static int open_file(const struct material *m, const char *key, const char *path
         if (!file)
                 return -errno;
         take_fd(&fd);
+        (void)!setvbuf(file, NULL, _IONBF, 0); /* a buffer would keep a copy of the key */
         bio = BIO_new_fp(file, BIO_CLOSE);
         if (!bio) {
                 fclose(file);
