@@ -353,8 +353,9 @@ static enum ctap_status check_uv(struct ctap *c) {
 }
 
 /*
- * A token that opens more than one site is asked for as that. Should it be for making or using a
- * credential too, then that has its own question: this one did not say so.
+ * A token that opens more than one site is asked for as that, except for large blobs: a site that
+ * keeps one cannot do without, and what others keep there is encrypted. Should it be for making or
+ * using a credential too, then that has its own question: this one did not say so.
  */
 static enum ctap_status ask_for_pin(struct ctap *c, const struct request *rq, struct gift *g) {
         const bool for_a_site = (g->permissions & FOR_A_SITE) &&
