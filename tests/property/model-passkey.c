@@ -74,6 +74,17 @@ static uint8_t consent(struct model *m, struct verification *v, enum ctap_ask as
         return status;
 }
 
+/*
+ * A key behind the PIN signs for as long as the token stands that it was proven with. Who thinks beyond
+ * that is told that it has run out.
+ */
+static uint8_t sign(struct model *m, const struct passkey *p, const struct verification *v) {
+        if (!p->behind_pin || !v->uv || !m->same_clock || m->now_ms < v->ends_ms)
+                return CTAP_OK;
+        model_end_token(m);
+        return CTAP2_ERR_PIN_AUTH_INVALID;
+}
+
 static void consume_token(struct model *m) {
         m->token.permissions &= PERMISSION_LBW; /* MC14, GA10, LB11 */
         m->token.present = false;
@@ -272,6 +283,10 @@ uint8_t model_make_credential(struct model *m, const struct model_creation *rq,
         ret->packed =
                 rq->format != FORMAT_NONE && (!ret->passkey.behind_pin || v.uv || ret->enterprise);
         ret->kept = !is_dummy(rq->site);
+        if (ret->packed && !ret->enterprise)
+                status = sign(m, &ret->passkey, &v);
+        if (status != CTAP_OK)
+                return status;
         return !ret->kept || has_room(m, &ret->passkey) ? CTAP_OK : CTAP2_ERR_KEY_STORE_FULL;
 }
 
@@ -372,6 +387,8 @@ uint8_t model_get_assertion(struct model *m, const struct model_use *rq, struct 
                 n = model_count(m, rq->site, protect);
         status = confirm_use(m, rq, ret->passkey, up, n, &v);
         ret->uv = v.uv;
+        if (status == CTAP_OK)
+                status = sign(m, ret->passkey, &v);
         if (status != CTAP_OK || n == 1)
                 return status;
 

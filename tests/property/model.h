@@ -163,6 +163,7 @@ struct model {
         bool verifies;       /* there is a way to ask for the PIN */
         bool holds;          /* and one to have a button held */
         unsigned restarts;   /* of the key device */
+        bool same_clock;     /* the key device goes by it too */
         unsigned algorithms; /* bits of enum ctap_key_type that it offers */
 
         /* What lasts. */

@@ -43,6 +43,7 @@ static int setup(void **state) {
         w->driver.userdata = w;
         w->driver.restart = start;
         w->driver.can_restart_keys = true;
+        w->driver.model.same_clock = true;
         start(&w->driver);
         return 0;
 }
