@@ -179,7 +179,8 @@ static uint8_t read_enterprise(const struct model *m, const struct model_creatio
                 return CTAP1_ERR_INVALID_PARAMETER;
         if (rq->enterprise > 2)
                 return CTAP2_ERR_INVALID_OPTION;
-        ret->enterprise = rq->format != FORMAT_NONE && (rq->enterprise == 2 || rq->site == 0);
+        ret->enterprise = rq->format != FORMAT_NONE && !is_dummy(rq->site) &&
+                          (rq->enterprise == 2 || rq->site == 0);
         return CTAP_OK;
 }
 
