@@ -95,11 +95,12 @@ static void write_salts(struct driver *d, struct driver_client *c, const struct 
         mac[0] ^= s->bad_mac;
         say(d, " salts %u/%u%s%s", s->n, s->by.protocol, s->bad_mac ? " bad MAC" : "",
             s->bad_length ? " bad length" : "");
-        snprintf(to, room,
-                 "{1: {1: 2, 3: -25, -1: 1, -2: h'%s', -3: h'%s'}, 2: h'%s', 3: h'%s', 4: %u}",
+        snprintf(to, room, "{1: {1: 2, 3: -25, -1: 1, -2: h'%s', -3: h'%s'}, 2: h'%s', 3: h'%s'%s}",
                  client_hex(&c->client, BYTES_OF(p->x)), client_hex(&c->client, BYTES_OF(p->y)),
                  client_hex(&c->client, buf_bytes(&enc)), client_hex(&c->client, buf_bytes(&auth)),
-                 s->by.protocol);
+                 s->by.protocol == 2 ? ", 4: 2"
+                 : one_in(d, 2)      ? ", 4: 1"
+                                     : ""); /* the first if none is named (D3) */
 }
 
 /* The same salts give the same answer for ever, and another one to a verified person (D3). */

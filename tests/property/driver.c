@@ -183,6 +183,7 @@ static void send_spoiled(struct driver *d, struct driver_client *c) {
                 b.len = 2 + pick(d, (unsigned)b.len - 2);
         say(d, " spoiled");
         expect_status(d, driver_send_bytes(d, c, buf_bytes(&b)), expected);
+        d->model.walk.kind = WALK_NONE; /* GN4, CM12: whatever it was, it was not the next step */
 }
 
 uint8_t driver_send(struct driver *d, struct driver_client *c) {
@@ -190,7 +191,7 @@ uint8_t driver_send(struct driver *d, struct driver_client *c) {
         uint8_t storage[8192];
         struct buf b = BUF_ON(storage);
 
-        if (d->model.walk.kind == WALK_NONE && one_in(d, 50))
+        if (one_in(d, 50))
                 send_spoiled(d, c);
         if (one_in(d, 20)) /* B12 */
                 client_set(cl, CLIENT_MEMBERS - 1, "{'unknown': [null, 1]}");
