@@ -408,8 +408,8 @@ static void check_pin_rules(const struct model *m, const struct exchange *e,
         require(complexity.boolean <= m->f->settings.pin_complexity);
 }
 
-/* MC9: the attester signs for whom it is granted to, and for nobody else. */
-static void check_attestation(const struct model *m, const struct exchange *e,
+/* MC9: the attester signs for whom it is granted to, and for nobody else, nor for a dummy. */
+static void check_attestation(const struct model *m, const struct exchange *e, bool is_dummy,
                               const struct cbor_value *reply) {
         const struct cbor_value enterprise = asked_for(e, 0x0a), rp = asked_for(e, 2);
         const struct cbor_value statement = member(reply, 3), granted = member(reply, 4);
@@ -427,7 +427,9 @@ static void check_attestation(const struct model *m, const struct exchange *e,
         require(m->ctap->env.attester && m->f->settings.enterprise_attestation);
         require(enterprise.integer == 2 || enterprise.integer == 1);
         require((granted.boolean || none) ==
-                (enterprise.integer == 2 || bytes_equal(rp_id, BYTES_TEXT(m->f->served)) || none));
+                ((!is_dummy &&
+                  (enterprise.integer == 2 || bytes_equal(rp_id, BYTES_TEXT(m->f->served)))) ||
+                 none));
 }
 
 static void check_created(struct model *m, const struct exchange *e,
@@ -454,7 +456,7 @@ static void check_created(struct model *m, const struct exchange *e,
         outputs = cbor_next(&left);
         check_kept(m, e, BYTES_OF(id), &outputs, reply);
         check_pin_rules(m, e, &d.rp_id_hash, &outputs);
-        check_attestation(m, e, reply);
+        check_attestation(m, e, !row_of(m->f, BYTES_OF(id)), reply);
         remember(m, &id, &d.rp_id_hash);
         check_creation(m, &id, d.flags);
 }
