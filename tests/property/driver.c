@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/property/driver.h"
@@ -500,6 +501,14 @@ static void expect_world(struct driver *d) {
                 differ(d, "a question is up: %d", d->fake->shown);
         if (d->fake->n_loaded != 0)
                 differ(d, "a key stays loaded");
+}
+
+void driver_read_arguments(int argc, char **argv, uint64_t *seed, unsigned *n_steps) {
+        for (int i = 1; i + 1 < argc; i += 2)
+                if (strcmp(argv[i], "--seed") == 0)
+                        *seed = strtoull(argv[i + 1], NULL, 0);
+                else if (strcmp(argv[i], "--steps") == 0)
+                        *n_steps = (unsigned)strtoul(argv[i + 1], NULL, 0);
 }
 
 void driver_init(struct driver *d, struct fake *f, unsigned offered, uint64_t seed) {

@@ -68,6 +68,8 @@ struct driver {
                      [256]; /* statuses by command; of U2F words by instruction, from 0x80 on */
 };
 
+/* --seed N and --steps N, in place of what is there. */
+void driver_read_arguments(int argc, char **argv, uint64_t *seed, unsigned *n_steps);
 /* ctap and store are set by the caller: a plugged-in authenticator that knows nothing yet. */
 void driver_init(struct driver *d, struct fake *f, unsigned offered, uint64_t seed);
 void driver_run(struct driver *d, unsigned n_steps);

@@ -75,11 +75,7 @@ int main(int argc, char **argv) {
         assert_non_null(w);
         w->seed = 1;
         w->n_steps = 200000;
-        for (int i = 1; i + 1 < argc; i += 2)
-                if (strcmp(argv[i], "--seed") == 0)
-                        w->seed = strtoull(argv[i + 1], NULL, 0);
-                else if (strcmp(argv[i], "--steps") == 0)
-                        w->n_steps = (unsigned)strtoul(argv[i + 1], NULL, 0);
+        driver_read_arguments(argc, argv, &w->seed, &w->n_steps);
         r = cmocka_run_group_tests_name("property", tests, NULL, NULL);
         free(w);
         return r;
