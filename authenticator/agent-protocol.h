@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * The agent socket, as the daemon and tpmauthn-agent both see it: a SOCK_SEQPACKET socket in the
+ * runtime directory. A packet is one JSON object with a "type". The daemon decides; an agent shows
+ * what it is told and says what the person did.
+ *
+ *   agent  {"type":"hello","v":1,"ui":"gtk4","pin":true}
+ *   daemon {"type":"welcome","v":1,"device":"TPM Passkey","phys":"tpmauthn/1000","machine":"lab"}
+ *   daemon {"type":"ask","id":7,"verb":"use","rp_id":"example.org","account":"alice","accounts":1,
+ *           "passive":false,"verify":true,"again":false,"tries":8,"hold":0,"finger":true,
+ *           "timeout":30000}
+ *   agent  {"type":"shown","id":7}
+ *   daemon {"type":"finger","id":7,"state":"retry"}
+ *   agent  {"type":"answer","id":7,"answer":"yes","pin":"..."}
+ *   daemon {"type":"withdraw","id":7,"why":"cancelled"}
+ *
+ * The daemon sends nothing before hello. One question is up at a time: an "ask" takes the place
+ * of the one before. An answer to any other than the one that is up is ignored, and so is a
+ * member that is not known; a packet that cannot be read ends the connection. "shown" comes
+ * before "answer", within AGENT_SHOWN_MS. A question that has an answer is taken away by the
+ * agent itself; "withdraw" takes away one that has none. Texts of sites and clients are sent as
+ * they came (NUL is U+FFFD): who shows them makes them harmless. A PIN travels as it was typed:
+ * the socket is between two processes of one machine.
+ */
+
+#define AGENT_PROTOCOL_VERSION 1
+#define AGENT_SOCKET           "agent.sock"
+#define AGENT_PACKET_MAX       8192 /* bytes */
+#define AGENT_SHOWN_MS         3000 /* an agent that takes longer hangs */
+
+/* Types. */
+#define AGENT_HELLO    "hello"    /* "v"; "ui": gtk4, pinentry or tty; "pin": it can ask for one */
+#define AGENT_WELCOME  "welcome"  /* "v"; "device"; "phys": of that; "machine": its name */
+#define AGENT_ASK      "ask"      /* see above; "timeout" in milliseconds, "hold" in seconds */
+#define AGENT_SHOWN    "shown"    /* "id": a person can see it now */
+#define AGENT_ANSWER   "answer"   /* "id"; "answer": yes or no; with yes to "verify" the "pin" */
+#define AGENT_WITHDRAW "withdraw" /* "id"; "why": finger, cancelled, timeout, locked */
+#define AGENT_FINGER   "finger"   /* "id"; "state": a word of fingers below */
+
+/* Verbs: enum ctap_ask in the same order. */
+#define AGENT_VERB_CREATE "create"
+#define AGENT_VERB_USE    "use"
+#define AGENT_VERB_SELECT "select"
+#define AGENT_VERB_RESET  "reset"
+#define AGENT_VERB_VERIFY "verify"
+#define AGENT_VERB_MANAGE "manage"
+
+/*
+ * States of fingers: waiting (put it on), no-match (another try), retry (hold still, in the middle,
+ * longer), match, gone (no reader any more: the PIN is the way out).
+ */
