@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What the control socket asks of an instance: how it is, a request for its worker, a word to its presence. */
+
+#include "authenticator/instance-internal.h"
+
+#include <string.h>
+
+#include "authenticator/manage.h"
+#include "authenticator/protocol.h"
+#include "authenticator/util.h"
+
+static const char *presence_text(const struct instance *i) {
+        if (i->presence_now == PRESENCE_INJECT_AUTO)
+                return "auto";
+        if (i->presence_now == PRESENCE_INJECT_DENY)
+                return "deny";
+        return presence_mode_to_string(i->config->presence);
+}
+
+/* Why nobody can be verified here; NULL if a person can. */
+static const char *why_unverified(const struct instance *i) {
+        if (i->verifies)
+                return NULL;
+        if (i->presence_now == PRESENCE_INJECT_DENY || i->config->presence == PRESENCE_DENY)
+                return "every question is answered no";
+        if (!i->config->presence_verify)
+                return "[presence] verify = no";
+        if (i->presence_now == PRESENCE_INJECT_ASK && i->config->presence == PRESENCE_TTY)
+                return "the terminal hung up; start tpmauthnd on another one";
+        return "there is no PIN to answer with; to give one: tpmauthn presence pin";
+}
+
+json_t *instance_describe(const struct instance *i) {
+        static const char *const states[] = { "starting", "ready", "failed" };
+        const char *state = *i->trouble ? "failed" : states[i->state];
+        const char *reason = *i->trouble ? i->trouble : i->reason;
+        json_t *j = json_pack("{s:i,s:s,s:s,s:s,s:s}", "device", (int)i->options.index, "id", i->id,
+                              "state", state, "presence", presence_text(i), "store", i->store_path);
+
+        if (!j)
+                return NULL;
+        if (*reason)
+                json_object_set_new(j, "reason", json_string(reason));
+        if (i->wants_owner_auth)
+                json_object_set_new(j, "owner_auth_wanted", json_true());
+        if (i->state == INSTANCE_READY) {
+                json_object_set_new(j, "name", json_string(i->full_name));
+                json_object_set_new(j, "path", json_string(device_path(i->device)));
+                json_object_set_new(j, "tpm", json_string(i->facts.tpm));
+                json_object_set_new(j, "simulator", json_boolean(i->facts.simulator));
+                json_object_set_new(j, "pin_kind", json_string(manage_pin_kind(i->facts.pin_kind)));
+                json_object_set_new(j, "hmac_kind",
+                                    json_string(manage_hmac_kind(i->facts.hmac_kind)));
+                json_object_set_new(j, "verify", json_boolean(!why_unverified(i)));
+                if (why_unverified(i))
+                        json_object_set_new(j, "verify_off", json_string(why_unverified(i)));
+                if (*i->facts.note)
+                        json_object_set_new(j, "note", json_string(i->facts.note));
+        }
+        return j;
+}
+
+void instance_control(struct instance *i, uint32_t tag, const struct control_request *rq) {
+        _cleanup_(free_secret) char *job = NULL;
+        json_t *error = NULL;
+
+        if (i->state != INSTANCE_READY)
+                error = control_error(PROTOCOL_E_NOT_READY, "Device %u is not ready. %s",
+                                      i->options.index, i->reason);
+        else {
+                job = manage_job(rq);
+                if (!job || instance_add_job(i, WORKER_CONTROL, tag, BYTES_TEXT(job)) < 0)
+                        error = control_error(PROTOCOL_E_BUSY, "Too much waits already.");
+        }
+        if (error)
+                i->options.on_answer(i->options.userdata, tag, error);
+}
+
+void instance_forget(struct instance *i, uint32_t tag) {
+        for (struct job **at = &i->queue; *at; at = &(*at)->next)
+                if ((*at)->type == WORKER_CONTROL && (*at)->tag == tag) {
+                        instance_remove_job(i, at);
+                        break;
+                }
+        if (i->provisioning && i->provision_tag == tag)
+                i->provisioning = false;
+}
+
+static bool stands_in_for_a_person(enum presence_inject what) {
+        switch (what) {
+        case PRESENCE_INJECT_ONCE:
+        case PRESENCE_INJECT_AUTO:
+        case PRESENCE_INJECT_PIN:
+        case PRESENCE_INJECT_PIN_ONCE:
+                return true;
+        case PRESENCE_INJECT_NO:
+        case PRESENCE_INJECT_DENY:
+        case PRESENCE_INJECT_ASK:
+        case PRESENCE_INJECT_NO_PIN:
+                break;
+        }
+        return false;
+}
+
+static bool is_mode(enum presence_inject what) {
+        return what == PRESENCE_INJECT_AUTO || what == PRESENCE_INJECT_DENY ||
+               what == PRESENCE_INJECT_ASK;
+}
+
+json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes pin) {
+        if (i->state != INSTANCE_READY)
+                return control_error(PROTOCOL_E_NOT_READY, "Device %u is not ready. %s",
+                                     i->options.index, i->reason);
+        if (stands_in_for_a_person(what) && !i->facts.simulator)
+                return control_error(PROTOCOL_E_NOT_SIMULATOR,
+                                     "Only a person may say yes for a real TPM; auto, once and pin "
+                                     "are for simulators.");
+        if (what == PRESENCE_INJECT_PIN && !i->config->presence_verify)
+                return control_error(PROTOCOL_E_NOT_ALLOWED,
+                                     "[presence] verify = no: nobody is asked for a PIN here.");
+        if (worker_inject(i->worker, what, pin) < 0)
+                return control_error(PROTOCOL_E_BUSY, "Too many answers wait already.");
+        if (is_mode(what))
+                i->presence_now = what;
+        return NULL;
+}

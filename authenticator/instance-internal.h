@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * What the files of an instance share, and nobody else includes: instance.c has the wire, the
+ * plugging and what the worker says, instance-jobs.c the queue before the worker, instance-start.c
+ * what has to be there first, instance-control.c the answers to the control socket.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "authenticator/backend.h"
+#include "authenticator/config.h"
+#include "authenticator/device.h"
+#include "authenticator/instance.h"
+#include "authenticator/log.h"
+#include "authenticator/presence.h"
+#include "authenticator/simulator.h"
+#include "authenticator/worker.h"
+#include "ctap/bytes.h"
+#include "ctap/hid.h"
+#include "ctap/macro.h"
+
+#define INSTANCE_REASON_MAX 1024
+
+struct job {
+        struct job *next;
+        enum worker_job type;
+        uint32_t tag;
+        uint64_t plug;  /* the plug cycle that it belongs to */
+        bool cancelled; /* before it ran */
+        bool discard;   /* nobody waits for the answer */
+        size_t len;
+        uint8_t data[];
+};
+
+struct instance {
+        struct instance_options options;
+        const struct config *config;
+        struct log_context log;
+        char id[32];
+        char uniq[16];
+        char phys[48];
+        char *folder, *store_path, *tpm_folder;
+        char *name; /* of the device, before "(simulator)" */
+        char full_name[128];
+
+        enum instance_state state;
+        char reason[INSTANCE_REASON_MAX];
+        bool wants_owner_auth;             /* the reason is that the TPM's owner has a password */
+        char trouble[INSTANCE_REASON_MAX]; /* what ails the TPM of one that is ready, or empty */
+        struct backend_facts facts;
+        bool provisioning; /* somebody waits for the outcome, under this tag */
+        uint32_t provision_tag;
+        enum presence_inject presence_now; /* ASK: as configured */
+        bool verifies;                     /* a person can be verified: as the worker said last */
+        bool plugged_verifies;             /* and as clients know it */
+
+        struct simulator *simulator;
+        sd_event_source *simulator_io;
+        struct worker *worker;
+        sd_event_source *worker_io;
+        struct device *device;
+        struct hid *hid;
+        uint64_t plug;
+        sd_event_source *timer;
+        sd_event_source *lost; /* runs once after the device was lost */
+
+        struct job *running;
+        bool asking;     /* the running job waits for a person */
+        bool suspending; /* WORKER_SUSPEND is running or waits */
+        struct job *queue;
+        unsigned n_queued;
+};
+
+/* ---- instance.c ---- */
+
+void instance_set_state(struct instance *i, enum instance_state state, const char *reason);
+void instance_unplug(struct instance *i);
+void instance_fail(struct instance *i, const char *reason);
+/* The worker's descriptor is readable. */
+int instance_on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata);
+/* Tells who asked for instance_provision(), once it is no longer starting. */
+void instance_answer_provisioning(struct instance *i);
+
+/* ---- instance-start.c ---- */
+
+/* Begins to open store and TPM; the device is plugged in when the worker has. */
+void instance_start(struct instance *i, struct bytes owner_auth);
+
+/* ---- instance-jobs.c ---- */
+
+void instance_job_free(struct job *job);
+bool instance_job_is_of_client(const struct job *job);
+/* Hands the next job to the worker, if that is free. */
+void instance_run_next(struct instance *i);
+/* -ENOBUFS: too many wait; -ENOMEM. */
+_must_check_ int instance_add_job(struct instance *i, enum worker_job type, uint32_t tag,
+                                  struct bytes data);
+/* Takes the job that this points to out of the queue. */
+void instance_remove_job(struct instance *i, struct job **at);
+/* What belongs to a device that is not there any more. */
+void instance_drop_stale_jobs(struct instance *i);
+/* The command of the plugged device that the framing knows to be running; NULL if there is none. */
+struct job *instance_client_job(struct instance *i);
+void instance_cancel_client_job(struct instance *i, bool discard);
