@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""test-dist.py SOURCE BUILD: what is installed, and what systemd says of it, as TAP.
+
+The build is installed into a folder of its own (DESTDIR) once; each test looks at it there.
+"""
+
+import configparser
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+SOURCE, BUILD = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+EXPOSURE_MAX = 10  # tenths
+
+
+def run(*command, expect=0, **more):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **more)
+    if expect is not None:
+        assert done.returncode == expect, f"{command}: status {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def option(name):
+    options = json.loads(run("meson", "introspect", "--buildoptions", BUILD))
+    return next(o["value"] for o in options if o["name"] == name)
+
+
+def installed(root):
+    """Paths below the DESTDIR, with the prefix written as PREFIX."""
+    prefix = option("prefix").lstrip("/") + "/"
+    names = (str(p.relative_to(root)) for p in root.rglob("*") if not p.is_dir())
+    return {"PREFIX/" + n[len(prefix):] if n.startswith(prefix) else "/" + n for n in names}
+
+
+def places():
+    def ask(package, variable, default):
+        done = subprocess.run(["pkg-config", "--variable=" + variable, package], capture_output=True, text=True)
+        return done.stdout.strip() or default
+
+    return {
+        "SYSTEM": ask("systemd", "systemd_system_unit_dir", "/usr/lib/systemd/system"),
+        "SYSUSERS": ask("systemd", "sysusers_dir", "/usr/lib/sysusers.d"),
+        "MODULES": ask("systemd", "modules_load_dir", "/usr/lib/modules-load.d"),
+        "UDEV": ask("udev", "udev_dir", "/usr/lib/udev") + "/rules.d",
+    }
+
+
+def file_of(root, place, name):
+    return root / places()[place].lstrip("/") / name
+
+
+# Each line: what must be there. Nothing else of the daemon's folders may be.
+DAEMON_FILES = """
+PREFIX/libexec/tpmauthnd
+PREFIX/bin/tpmauthn
+SYSTEM/tpmauthnd.service
+SYSUSERS/tpmauthn.conf
+MODULES/tpmauthn.conf
+UDEV/65-tpmauthn.rules
+UDEV/69-tpmauthn-snap.rules
+/etc/tpmauthn/tpmauthn.conf
+"""
+
+
+def every_file_is_installed_where_it_belongs(root):
+    expected = set(DAEMON_FILES.split())
+    for name, path in places().items():
+        expected = {e.replace(name + "/", path + "/", 1) if e.startswith(name + "/") else e for e in expected}
+    missing = expected - installed(root)
+    assert not missing, f"not installed: {sorted(missing)}"
+
+
+def service_is_at_most_1_0_exposed(root):
+    unit = file_of(root, "SYSTEM", "tpmauthnd.service")
+    out = run("systemd-analyze", "security", "--no-pager", "--offline=yes", f"--threshold={EXPOSURE_MAX}", unit)
+    assert "Overall exposure level" in out, out
+    loose = root / "loose.service"
+    loose.write_text("[Service]\nExecStart=/bin/true\n")
+    run("systemd-analyze", "security", "--no-pager", "--offline=yes", f"--threshold={EXPOSURE_MAX}", loose, expect=1)
+
+
+def systemd_understands_every_line_of_the_service(root):
+    """systemd-analyze verify needs the program to be where the unit says."""
+    unit = root / "verify" / "tpmauthnd.service"
+    unit.parent.mkdir()
+    text = file_of(root, "SYSTEM", "tpmauthnd.service").read_text()
+    program = re.search(r"^ExecStart=(\S+)", text, re.M)[1]
+    assert (root / program.lstrip("/")).exists(), program
+    unit.write_text(text.replace(program, str(root / program.lstrip("/"))))
+    out = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit)
+    assert "tpmauthnd.service" not in out, out
+    unit.write_text(unit.read_text() + "[Service]\nProtectEverything=yes\n")
+    assert "ProtectEverything" in run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit,
+                                      expect=None)
+
+
+def service_and_daemon_agree_on_their_folders(root):
+    unit = configparser.RawConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str
+    unit.read(file_of(root, "SYSTEM", "tpmauthnd.service"))
+    service = unit["Service"]
+    printed = run(root / service["ExecStart"].lstrip("/"), "--config", "/dev/null", "--print-config")
+    assert f"state-directory = /var/lib/{service['StateDirectory']}\n" in printed, printed
+    assert f"runtime-directory = /run/{service['RuntimeDirectory']}\n" in printed, printed
+    assert service["StateDirectoryMode"] == "0700" and service["RuntimeDirectoryMode"] == "0755"
+
+
+def account_is_made_by_sysusers(root):
+    made = root / "sysusers"
+    (made / "etc").mkdir(parents=True)
+    for _ in range(2):
+        run("systemd-sysusers", f"--root={made}", file_of(root, "SYSUSERS", "tpmauthn.conf"))
+    passwd = (made / "etc/passwd").read_text()
+    group = (made / "etc/group").read_text()
+    assert re.search(r"^tpmauthn:x:\d+:\d+:FIDO2 authenticator:/var/lib/tpmauthn:\S+nologin$", passwd, re.M), passwd
+    assert re.search(r"^tpmauthn:x:\d+:$", group, re.M) and re.search(r"^tss:x:\d+:$", group, re.M), group
+
+
+def example_configuration_says_every_default_and_sets_none(root):
+    example = root / "etc/tpmauthn/tpmauthn.conf"
+    daemon = BUILD / "authenticator/tpmauthnd"
+    defaults = run(daemon, "--config", "/dev/null", "--print-config")
+    assert run(daemon, "--config", example, "--print-config") == defaults
+    text = example.read_text()
+    assert not re.search(r"^[^#\[\n]", text, re.M), text
+    sets = re.sub(r"^#(?=[a-z0-9.-]+ =)", "", text, flags=re.M)
+    (root / "all.conf").write_text(sets)
+    assert run(daemon, "--config", root / "all.conf", "--print-config") == defaults
+    for line in defaults.splitlines():
+        assert line in sets, f"not in the example: {line}"
+
+
+TESTS = [
+    every_file_is_installed_where_it_belongs,
+    service_is_at_most_1_0_exposed,
+    systemd_understands_every_line_of_the_service,
+    service_and_daemon_agree_on_their_folders,
+    account_is_made_by_sysusers,
+    example_configuration_says_every_default_and_sets_none,
+]
+
+
+def main():
+    failed = 0
+    print(f"1..{len(TESTS)}")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        run("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root)
+        for number, test in enumerate(TESTS, 1):
+            try:
+                test(root)
+                print(f"ok {number} - {test.__name__}", flush=True)
+            except Exception:
+                failed += 1
+                print(f"not ok {number} - {test.__name__}")
+                print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), flush=True)
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
