@@ -18,6 +18,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "authenticator/bus.h"
 #include "authenticator/env.h"
 #include "authenticator/instance.h"
 #include "authenticator/protocol.h"
@@ -31,6 +32,7 @@ struct daemon {
         const struct log *log;
         sd_event *event;
         struct server *server;
+        struct bus *bus;
         struct suspend *suspend;
         char *control_path;
         struct instance *instances[CONFIG_DEVICES_MAX];
@@ -275,9 +277,15 @@ static int add_instances(struct daemon *d) {
         return r;
 }
 
+static int add_bus(struct daemon *d) {
+        const struct bus_options options = { .event = d->event, .log = d->log };
+
+        return bus_new(&options, &d->bus);
+}
+
 static int add_suspend(struct daemon *d) {
         const struct suspend_options options = {
-                .event = d->event,
+                .bus = d->bus,
                 .log = d->log,
                 .on_sleep = on_sleep,
                 .userdata = d,
@@ -307,6 +315,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
                 r = add_server(d);
         if (r == 0)
                 r = add_instances(d);
+        if (r == 0)
+                r = add_bus(d);
         if (r == 0)
                 r = add_suspend(d);
         if (r < 0) {
@@ -352,6 +362,7 @@ struct daemon *daemon_free(struct daemon *d) {
                 return NULL;
         sd_notify(0, "STOPPING=1");
         d->server = server_free(d->server);
+        d->bus = bus_free(d->bus);
         d->suspend = suspend_free(d->suspend);
         stop_instances(d);
         sd_event_unref(d->event);

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include "authenticator/util.h"
@@ -24,7 +23,7 @@
 
 struct suspend {
         struct suspend_options options;
-        sd_bus *bus;
+        struct bus_listener listener;
         int inhibitor;  /* -1: none */
         bool announced; /* a sleep that is not over */
 };
@@ -52,10 +51,11 @@ static int on_inhibited(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return 0;
 }
 
-static void inhibit(struct suspend *s) {
-        int r = sd_bus_call_method_async(s->bus, NULL, LOGIND_NAME, LOGIND_PATH, LOGIND_INTERFACE,
-                                         "Inhibit", on_inhibited, s, "ssss", "sleep", "tpmauthn",
-                                         "The TPM is let go before it sleeps", "delay");
+static void inhibit(struct suspend *s, sd_bus *connection) {
+        int r = sd_bus_call_method_async(connection, NULL, LOGIND_NAME, LOGIND_PATH,
+                                         LOGIND_INTERFACE, "Inhibit", on_inhibited, s, "ssss",
+                                         "sleep", "tpmauthn", "The TPM is let go before it sleeps",
+                                         "delay");
 
         if (r < 0)
                 note(s, "logind was not asked to delay sleep", strerror(-r));
@@ -74,35 +74,51 @@ static int on_prepare(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (begins)
                 s->options.on_sleep(s->options.userdata);
         else
-                inhibit(s);
+                inhibit(s, sd_bus_message_get_bus(m));
         return 0;
 }
 
-static int connect_bus(struct suspend *s) {
-        int r = sd_bus_open_system(&s->bus);
+/* A logind that comes later, or anew, knows nothing of an inhibitor. */
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct suspend *s = userdata;
+
+        (void)error;
+        s->announced = false;
+        if (bus_new_owner(m))
+                inhibit(s, sd_bus_message_get_bus(m));
+        return 0;
+}
+
+static void on_up(void *userdata, sd_bus *connection) {
+        struct suspend *s = userdata;
+        int r = sd_bus_match_signal_async(connection, NULL, LOGIND_NAME, LOGIND_PATH,
+                                          LOGIND_INTERFACE, "PrepareForSleep", on_prepare, NULL, s);
 
         if (r >= 0)
-                r = sd_bus_attach_event(s->bus, s->options.event, SD_EVENT_PRIORITY_NORMAL);
-        if (r >= 0)
-                r = sd_bus_match_signal_async(s->bus, NULL, LOGIND_NAME, LOGIND_PATH,
-                                              LOGIND_INTERFACE, "PrepareForSleep", on_prepare, NULL,
-                                              s);
-        if (r >= 0)
-                inhibit(s);
-        return r;
+                r = bus_watch_name(connection, LOGIND_NAME, on_owner, s);
+        if (r < 0)
+                note(s, "sleep will not be heard of", strerror(-r));
+        else
+                inhibit(s, connection);
+}
+
+/* Who held the sleep up for us, or announced it, is not there any more. */
+static void on_down(void *userdata) {
+        struct suspend *s = userdata;
+
+        s->inhibitor = close_fd(s->inhibitor);
+        s->announced = false;
 }
 
 int suspend_new(const struct suspend_options *options, struct suspend **ret) {
         struct suspend *s = calloc(1, sizeof(*s));
-        int r;
 
         if (!s)
                 return -ENOMEM;
         s->options = *options;
         s->inhibitor = -1;
-        r = connect_bus(s);
-        if (r < 0)
-                note(s, "there is no system bus to hear of sleep from", strerror(-r));
+        s->listener = (struct bus_listener){ .on_up = on_up, .on_down = on_down, .userdata = s };
+        bus_listen(options->bus, &s->listener);
         *ret = s;
         return 0;
 }
@@ -110,7 +126,6 @@ int suspend_new(const struct suspend_options *options, struct suspend **ret) {
 struct suspend *suspend_free(struct suspend *s) {
         if (!s)
                 return NULL;
-        sd_bus_close_unref(s->bus);
         close_fd(s->inhibitor);
         free(s);
         return NULL;

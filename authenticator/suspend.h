@@ -7,22 +7,21 @@
  * happens here; the worker sees by its clocks that the machine slept (worker.h).
  */
 
-#include <systemd/sd-event.h>
-
+#include "authenticator/bus.h"
 #include "authenticator/log.h"
 #include "ctap/macro.h"
 
 struct suspend;
 
 struct suspend_options {
-        sd_event *event;
+        struct bus *bus; /* to be freed first */
         const struct log *log;
         /* It is about to sleep: suspend_allow() once it may, perhaps at once. */
         void (*on_sleep)(void *userdata);
         void *userdata;
 };
 
-/* 0 or -ENOMEM. That there is no bus or no logind is no failure, and is not tried again. */
+/* 0 or -ENOMEM. That there is no bus or no logind is no failure: one may come. */
 _must_check_ int suspend_new(const struct suspend_options *options, struct suspend **ret);
 /* NULL is fine. Returns NULL. */
 struct suspend *suspend_free(struct suspend *s);

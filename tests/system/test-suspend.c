@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * authenticator/suspend.c in the real daemon: a private bus, and a logind on it that is this test. A
+ * authenticator/bus.c and suspend.c in the real daemon: a private bus, and a logind on it that is this test. A
  * delay inhibitor is the one end of a pipe; the daemon has let go of it when the other reads its end.
  */
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include "ctap/bytes.h"
+#include "tests/system/bus-kit.h"
 #include "tests/system/test-daemon-kit.h"
 #include "tests/unit/test.h"
 
@@ -26,58 +23,13 @@
 
 struct world {
         struct daemon_kit kit;
-        pid_t bus_pid;
-        char address[120];
+        struct bus_kit private;
         sd_bus *bus;
         unsigned n_inhibited;
         int inhibitor; /* the end that reads: -1 if none was given */
 };
 
 /* ---- the bus and the logind ---- */
-
-/* What the bus complains about is of no interest, and no TAP. */
-static void silence(void) {
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-        dup2(null, STDOUT_FILENO);
-        dup2(null, STDERR_FILENO);
-}
-
-static void start_bus(struct world *w) {
-        const struct timespec step = { .tv_nsec = 10000000 };
-        char path[80], socket_path[80];
-        FILE *f;
-
-        snprintf(path, sizeof(path), "%s/bus.conf", w->kit.folder);
-        snprintf(socket_path, sizeof(socket_path), "%s/bus", w->kit.folder);
-        snprintf(w->address, sizeof(w->address), "unix:path=%s", socket_path);
-        f = fopen(path, "w");
-        assert_non_null(f);
-        fprintf(f,
-                "<busconfig><listen>%s</listen><policy context=\"default\">"
-                "<allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>"
-                "<allow own=\"*\"/></policy></busconfig>\n",
-                w->address);
-        fclose(f);
-
-        w->bus_pid = fork();
-        assert_true(w->bus_pid >= 0);
-        if (w->bus_pid == 0) {
-                char argument[100];
-
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                silence();
-                snprintf(argument, sizeof(argument), "--config-file=%s", path);
-                execlp("dbus-daemon", "dbus-daemon", "--nofork", argument, (char *)NULL);
-                _exit(127);
-        }
-        for (uint64_t until = kit_now() + WAIT_MS; access(socket_path, F_OK) < 0;) {
-                assert_int_equal(waitpid(w->bus_pid, NULL, WNOHANG), 0);
-                assert_true(kit_now() < until);
-                nanosleep(&step, NULL);
-        }
-        setenv("DBUS_SYSTEM_BUS_ADDRESS", w->address, 1);
-}
 
 static int on_inhibit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *what, *who, *why, *mode;
@@ -108,10 +60,7 @@ static const sd_bus_vtable logind[] = {
 };
 
 static void become_logind(struct world *w) {
-        assert_true(sd_bus_new(&w->bus) >= 0);
-        assert_true(sd_bus_set_address(w->bus, w->address) >= 0);
-        assert_true(sd_bus_set_bus_client(w->bus, 1) >= 0);
-        assert_true(sd_bus_start(w->bus) >= 0);
+        w->bus = bus_kit_connect(&w->private);
         assert_true(sd_bus_add_object_vtable(w->bus, NULL, "/org/freedesktop/login1",
                                              "org.freedesktop.login1.Manager", logind, w) >= 0);
         assert_true(sd_bus_request_name(w->bus, "org.freedesktop.login1", 0) >= 0);
@@ -160,15 +109,11 @@ static int teardown(void **state) {
         struct world *w = *state;
 
         sd_bus_flush_close_unref(w->bus);
-        if (w->bus_pid > 0) {
-                kill(w->bus_pid, SIGKILL);
-                waitpid(w->bus_pid, NULL, 0);
-        }
+        bus_kit_end(&w->private);
         if (w->inhibitor >= 0)
                 close(w->inhibitor);
         kit_done(&w->kit);
         free(w);
-        unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
         return 0;
 }
 
@@ -179,7 +124,7 @@ static const char *const scripted[] = { "--presence=script", "--log-level=debug"
 static void the_tpm_is_let_go_before_sleep_and_again_before_the_next(void **state) {
         struct world *w = *state;
 
-        start_bus(w);
+        bus_kit_start(&w->private, w->kit.folder);
         become_logind(w);
         kit_start(&w->kit, scripted);
         for (unsigned i = 1; i <= 3; i++) {
@@ -218,7 +163,7 @@ static void a_question_neither_holds_up_sleep_nor_ends_with_it(void **state) {
         uint8_t report[64];
         int fd;
 
-        start_bus(w);
+        bus_kit_start(&w->private, w->kit.folder);
         become_logind(w);
         kit_start(&w->kit, scripted);
         serve_until(w, 1);
@@ -246,7 +191,7 @@ static void a_bus_without_logind_is_no_failure(void **state) {
         struct world *w = *state;
         char command[128];
 
-        start_bus(w);
+        bus_kit_start(&w->private, w->kit.folder);
         kit_start(&w->kit, scripted);
         assert_string_equal(kit_state(&w->kit), "ready");
         json_decref(kit_control(&w->kit, "list", NULL));
@@ -258,19 +203,58 @@ static void a_bus_without_logind_is_no_failure(void **state) {
         assert_int_not_equal(system(command), 0);
 }
 
+static void end_bus(struct world *w) {
+        w->bus = sd_bus_flush_close_unref(w->bus);
+        bus_kit_end(&w->private);
+}
+
 static void a_bus_that_ends_takes_nothing_with_it(void **state) {
         struct world *w = *state;
 
-        start_bus(w);
+        bus_kit_start(&w->private, w->kit.folder);
         become_logind(w);
         kit_start(&w->kit, scripted);
         serve_until(w, 1);
-        kill(w->bus_pid, SIGKILL);
-        waitpid(w->bus_pid, NULL, 0);
-        w->bus_pid = 0;
+        end_bus(w);
         for (int i = 0; i < 5; i++)
                 json_decref(kit_control(&w->kit, "list", NULL));
         kit_assert_alive(&w->kit);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_bus_that_comes_back_is_used_again(void **state) {
+        struct world *w = *state;
+
+        bus_kit_start(&w->private, w->kit.folder);
+        become_logind(w);
+        kit_start(&w->kit, scripted);
+        serve_until(w, 1);
+        for (unsigned i = 2; i <= 3; i++) {
+                end_bus(w);
+                assert_true(held_for(w, 2000) < 2000); /* by nobody who is not asked any more */
+                bus_kit_start(&w->private, w->kit.folder);
+                become_logind(w);
+                serve_until(w, i);
+        }
+        announce(w, true);
+        assert_true(held_for(w, 2000) < 2000);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_logind_that_comes_later_or_anew_is_used(void **state) {
+        struct world *w = *state;
+
+        bus_kit_start(&w->private, w->kit.folder);
+        kit_start(&w->kit, scripted);
+        for (unsigned i = 1; i <= 2; i++) {
+                become_logind(w);
+                serve_until(w, i);
+                assert_true(held_for(w, 100) >= 100);
+                announce(w, true);
+                assert_true(held_for(w, 2000) < 2000);
+                w->bus = sd_bus_flush_close_unref(w->bus); /* in the middle of the sleep */
+        }
+        assert_string_equal(kit_state(&w->kit), "ready");
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
@@ -281,6 +265,7 @@ static void without_a_bus_the_daemon_starts(void **state) {
         kit_start(&w->kit, scripted);
         assert_string_equal(kit_state(&w->kit), "ready");
         assert_int_equal(kit_stop(&w->kit), 0);
+        unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -291,6 +276,8 @@ int main(void) {
                 TEST(a_question_neither_holds_up_sleep_nor_ends_with_it),
                 TEST(a_bus_without_logind_is_no_failure),
                 TEST(a_bus_that_ends_takes_nothing_with_it),
+                TEST(a_bus_that_comes_back_is_used_again),
+                TEST(a_logind_that_comes_later_or_anew_is_used),
                 TEST(without_a_bus_the_daemon_starts),
         };
 

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* dbus-daemon with a configuration that allows all, dead with the test (PR_SET_PDEATHSIG). */
+
+#include "tests/system/bus-kit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/system/test-daemon-kit.h"
+#include "tests/unit/test.h"
+
+#define START_MS 10000
+
+/* What the bus complains about is of no interest, and no TAP. */
+static void silence(void) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+}
+
+static void run_bus(const char *configuration) {
+        char argument[100];
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        silence();
+        snprintf(argument, sizeof(argument), "--config-file=%s", configuration);
+        execlp("dbus-daemon", "dbus-daemon", "--nofork", argument, (char *)NULL);
+        _exit(127);
+}
+
+static void await_bus(const struct bus_kit *k) {
+        const struct timespec step = { .tv_nsec = 10000000 };
+        uint64_t until = kit_now() + START_MS;
+        int fd;
+
+        while ((fd = kit_connect(k->socket, SOCK_STREAM)) < 0) {
+                assert_int_equal(waitpid(k->pid, NULL, WNOHANG), 0);
+                assert_true(kit_now() < until);
+                nanosleep(&step, NULL);
+        }
+        close(fd);
+}
+
+void bus_kit_start(struct bus_kit *k, const char *folder) {
+        char path[80];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/bus.conf", folder);
+        snprintf(k->socket, sizeof(k->socket), "%s/bus", folder);
+        snprintf(k->address, sizeof(k->address), "unix:path=%s", k->socket);
+        unlink(k->socket);
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fprintf(f,
+                "<busconfig><listen>%s</listen><policy context=\"default\">"
+                "<allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>"
+                "<allow own=\"*\"/><allow user=\"*\"/></policy></busconfig>\n",
+                k->address);
+        fclose(f);
+
+        k->pid = fork();
+        assert_true(k->pid >= 0);
+        if (k->pid == 0)
+                run_bus(path);
+        await_bus(k);
+        setenv("DBUS_SYSTEM_BUS_ADDRESS", k->address, 1);
+}
+
+void bus_kit_end(struct bus_kit *k) {
+        if (k->pid > 0) {
+                kill(k->pid, SIGKILL);
+                waitpid(k->pid, NULL, 0);
+        }
+        k->pid = 0;
+        unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
+}
+
+sd_bus *bus_kit_connect(const struct bus_kit *k) {
+        sd_bus *bus = NULL;
+
+        assert_true(sd_bus_new(&bus) >= 0);
+        assert_true(sd_bus_set_address(bus, k->address) >= 0);
+        assert_true(sd_bus_set_bus_client(bus, 1) >= 0);
+        assert_true(sd_bus_start(bus) >= 0);
+        return bus;
+}

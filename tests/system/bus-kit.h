@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A private bus in place of the system's, for services that a test plays itself. */
+
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+struct bus_kit {
+        pid_t pid; /* 0: none runs */
+        char socket[80], address[100];
+};
+
+/* Starts dbus-daemon with its files in this folder, and has children take it for the system's. */
+void bus_kit_start(struct bus_kit *k, const char *folder);
+/* Kills it. After it another one may be started. Fine if none runs. */
+void bus_kit_end(struct bus_kit *k);
+
+/* A new connection of the test's own. */
+sd_bus *bus_kit_connect(const struct bus_kit *k);
