@@ -139,3 +139,30 @@ int ask_new_secret(const char *prompt, const char *again, struct secret_text *re
         secret_text_wipe(ret);
         return -1;
 }
+
+static bool confirmed(const struct options *o, const char *question, const char *verb,
+                      const char *otherwise) {
+        char line[16];
+
+        if (o->yes)
+                return true;
+        if (!isatty(STDIN_FILENO)) {
+                fprintf(stderr, "tpmauthn: this %s; say --yes where no terminal can be asked\n",
+                        verb);
+                return false;
+        }
+        fflush(stdout);
+        fprintf(stderr, "%s [y/N] ", question); /* standard output may be a file of JSON */
+        if (fgets(line, sizeof(line), stdin) && (!strcmp(line, "y\n") || !strcmp(line, "yes\n")))
+                return true;
+        fprintf(stderr, "%s\n", otherwise);
+        return false;
+}
+
+bool ask_to_erase(const struct options *o, const char *question) {
+        return confirmed(o, question, "erases", "Nothing was erased.");
+}
+
+bool ask_to_go_on(const struct options *o, const char *question) {
+        return confirmed(o, question, "changes the store", "Nothing was changed.");
+}

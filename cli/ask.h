@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * Secrets that a person types: without echo from the terminal, or, where standard input is none, a
- * line of it for each.
+ * What a person is asked at a terminal: secrets, without echo, or, where standard input is none, a
+ * line of it for each; and whether something is to be erased.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cli/cli.h"
 #include "ctap/macro.h"
 
 #define SECRET_MAX 256 /* bytes with the terminator: longer than any PIN or password may be */
@@ -26,3 +27,10 @@ bool ask_is_interactive(void);
 _must_check_ int ask_secret(const char *prompt, struct secret_text *ret);
 /* The same, and once more to be sure. */
 _must_check_ int ask_new_secret(const char *prompt, const char *again, struct secret_text *ret);
+
+/*
+ * True if the answer is yes, or --yes has said it before. Without a terminal there is nobody to ask.
+ * Otherwise it says that nothing was done.
+ */
+bool ask_to_erase(const struct options *o, const char *question);
+bool ask_to_go_on(const struct options *o, const char *question);

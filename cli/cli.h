@@ -21,12 +21,14 @@ struct options {
         bool yes; /* no question before something is erased */
 };
 
-/* Each command: its operands, checked for number, follow. */
+/* Each command: its operands, checked for number and ended by NULL, follow. */
 int cmd_status(const struct options *o, char **operands);
 int cmd_list(const struct options *o, char **operands);
 int cmd_show(const struct options *o, char **operands);
 int cmd_delete(const struct options *o, char **operands);
 int cmd_reset(const struct options *o, char **operands);
+int cmd_retire(const struct options *o, char **operands);
+int cmd_config(const struct options *o, char **operands);
 int cmd_replug(const struct options *o, char **operands);
 int cmd_presence(const struct options *o, char **operands);
 int cmd_pin(const struct options *o, char **operands);

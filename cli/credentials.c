@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* list, show, delete and reset: the passkeys of one device. */
+/* list, show and delete: the passkeys of one device. */
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "authenticator/protocol.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/credentials.h"
+#include "cli/table.h"
 #include "cli/text.h"
-
-/* Columns of the table, within 80: 12 + 28 + 20 + 16 and a blank between two. */
-enum {
-        WIDTH_ID = 12,
-        WIDTH_SITE = 28,
-        WIDTH_ACCOUNT = 20,
-        WIDTH_TIME = 16,
-};
 
 static const char *member(const json_t *entry, const char *name, const char *otherwise) {
         const char *s = json_string_value(json_object_get(entry, name));
@@ -27,31 +21,33 @@ static const char *member(const json_t *entry, const char *name, const char *oth
         return s && *s ? s : otherwise;
 }
 
-static const char *site_of(const json_t *c) {
+const char *credential_site(const json_t *c) {
         if (json_is_true(json_object_get(c, "damaged")))
                 return "(damaged entry)";
         return member(c, "rp_id", "(U2F: site not named)");
 }
 
-static const char *account_of(const json_t *c) {
+const char *credential_account(const json_t *c) {
         return member(c, "user_name", member(c, "user_display_name", "-"));
 }
 
-/* Every page of the list as one array. */
-static int fetch_all(const struct options *o, json_t **ret) {
-        json_t *all = json_array(), *page = NULL, *next = NULL;
+static json_int_t integer(const json_t *entry, const char *name) {
+        return json_integer_value(json_object_get(entry, name));
+}
+
+int credentials_fetch(const struct options *o, const char *method, json_t **ret) {
+        json_t *all = json_array(), *page = NULL;
         json_int_t after = 0;
         int status;
 
         do {
-                status = client_run(o, PROTOCOL_LIST, json_pack("{s:I}", "after", after), &page);
+                status = client_run(o, method, json_pack("{s:I}", "after", after), &page);
                 if (status != EXIT_OK) {
                         json_decref(all);
                         return status;
                 }
                 json_array_extend(all, json_object_get(page, "credentials"));
-                next = json_object_get(page, "next");
-                after = json_integer_value(next);
+                after = integer(page, "next");
                 json_decref(page);
         } while (after > 0);
 
@@ -59,24 +55,55 @@ static int fetch_all(const struct options *o, json_t **ret) {
         return EXIT_OK;
 }
 
-static void print_row(const json_t *c) {
-        char id[WIDTH_ID + 1];
+enum {
+        COLUMN_ID,
+        COLUMN_SITE,
+        COLUMN_ACCOUNT,
+        COLUMN_CREATED,
+        COLUMN_USED,
+        COLUMN_COUNT,
+        COLUMN_KEY,
+        COLUMNS
+};
+
+static void print_row(const struct column *columns, const json_t *c) {
+        char id[9], created[CELL_MAX], used[CELL_MAX], count[CELL_MAX];
+        bool damaged = json_is_true(json_object_get(c, "damaged"));
+        const char *cells[COLUMNS] = {
+                [COLUMN_ID] = id,
+                [COLUMN_SITE] = credential_site(c),
+                [COLUMN_ACCOUNT] = credential_account(c),
+                [COLUMN_CREATED] = table_date(integer(c, "created"), created),
+                [COLUMN_USED] = table_date(integer(c, "last_used"), used),
+                [COLUMN_COUNT] = table_number(integer(c, "count"), count),
+                [COLUMN_KEY] = strcmp(member(c, "class", ""), "pin") == 0 ? "PIN" : "yes",
+        };
 
         snprintf(id, sizeof(id), "%s", member(c, "credential", "?"));
-        print_text(stdout, id, WIDTH_ID);
-        putchar(' ');
-        print_text(stdout, site_of(c), WIDTH_SITE);
-        putchar(' ');
-        print_text(stdout, account_of(c), WIDTH_ACCOUNT);
-        putchar(' ');
-        print_time(stdout, json_integer_value(json_object_get(c, "last_used")), 0);
-        putchar('\n');
+        style(damaged ? STYLE_BAD : STYLE_PLAIN);
+        table_row(columns, COLUMNS, cells);
+        style(STYLE_PLAIN);
+}
+
+/* The last column: what a use takes, a yes or the PIN too. */
+static void print_table(const json_t *all) {
+        struct column columns[COLUMNS] = {
+                { "ID", 8, 0, false },         { "SITE", 22, 3, false },
+                { "ACCOUNT", 16, 2, false },   { "CREATED", 10, 0, false },
+                { "LAST USED", 10, 0, false }, { "COUNT", 5, 0, true },
+                { "ASK", 3, 0, false },
+        };
+        json_t *c;
+        size_t i;
+
+        table_fit(columns, COLUMNS);
+        table_head(columns, COLUMNS);
+        json_array_foreach(all, i, c) print_row(columns, c);
 }
 
 int cmd_list(const struct options *o, char **operands) {
-        json_t *all = NULL, *c;
-        size_t i;
-        int status = fetch_all(o, &all);
+        json_t *all = NULL;
+        int status = credentials_fetch(o, PROTOCOL_LIST, &all);
 
         (void)operands;
         if (status != EXIT_OK)
@@ -86,11 +113,8 @@ int cmd_list(const struct options *o, char **operands) {
                 print_json(all);
         else if (json_array_size(all) == 0)
                 puts("There are no passkeys on this device.");
-        else {
-                printf("%-*s %-*s %-*s %s\n", WIDTH_ID, "ID", WIDTH_SITE, "SITE", WIDTH_ACCOUNT,
-                       "ACCOUNT", "LAST USED");
-                json_array_foreach(all, i, c) print_row(c);
-        }
+        else
+                print_table(all);
         json_decref(all);
         return EXIT_OK;
 }
@@ -134,8 +158,8 @@ static void print_extensions(const json_t *c) {
 
 static void print_credential(const json_t *c) {
         print_id(member(c, "credential", "?"));
-        print_field("site", site_of(c));
-        print_field("account", account_of(c));
+        print_field("site", credential_site(c));
+        print_field("account", credential_account(c));
         print_field("display name", member(c, "user_display_name", "-"));
         print_field("user id", member(c, "user_id", "-"));
         print_field("kind", json_is_true(json_object_get(c, "u2f"))            ? "U2F"
@@ -143,11 +167,9 @@ static void print_credential(const json_t *c) {
                                                                                : "by id only");
         print_field("key needs", member(c, "class", "?"));
         print_extensions(c);
-        printf("%-13s%d\n", "algorithm", (int)json_integer_value(json_object_get(c, "algorithm")));
-        printf("%-13s%d\n", "credProtect",
-               (int)json_integer_value(json_object_get(c, "cred_protect")));
-        printf("%-13s%lld\n", "counter",
-               (long long)json_integer_value(json_object_get(c, "count")));
+        printf("%-13s%d\n", "algorithm", (int)integer(c, "algorithm"));
+        printf("%-13s%d\n", "credProtect", (int)integer(c, "cred_protect"));
+        printf("%-13s%lld\n", "counter", (long long)integer(c, "count"));
         print_time_field("created", json_object_get(c, "created"));
         print_time_field("last used", json_object_get(c, "last_used"));
 }
@@ -166,25 +188,6 @@ int cmd_show(const struct options *o, char **operands) {
         return EXIT_OK;
 }
 
-/* Without a terminal there is nobody to ask: then --yes must have said it. */
-static bool confirmed(const struct options *o, const char *question) {
-        char line[16];
-
-        if (o->yes)
-                return true;
-        if (!isatty(STDIN_FILENO)) {
-                fprintf(stderr,
-                        "tpmauthn: this erases; say --yes where no terminal can be asked\n");
-                return false;
-        }
-        printf("%s [y/N] ", question);
-        fflush(stdout);
-        if (fgets(line, sizeof(line), stdin) && (!strcmp(line, "y\n") || !strcmp(line, "yes\n")))
-                return true;
-        puts("Nothing was erased.");
-        return false;
-}
-
 int cmd_delete(const struct options *o, char **operands) {
         json_t *c = NULL, *done = NULL;
         char *id;
@@ -194,7 +197,7 @@ int cmd_delete(const struct options *o, char **operands) {
                 return status;
         if (!o->yes)
                 print_credential(c);
-        if (!confirmed(o, "Delete this passkey for good?")) {
+        if (!ask_to_erase(o, "Delete this passkey for good?")) {
                 json_decref(c);
                 return EXIT_FAILED;
         }
@@ -209,19 +212,5 @@ int cmd_delete(const struct options *o, char **operands) {
         json_decref(done);
         if (status == EXIT_OK)
                 puts("Deleted. The site still lists it; remove it there too.");
-        return status;
-}
-
-int cmd_reset(const struct options *o, char **operands) {
-        json_t *done = NULL;
-        int status;
-
-        (void)operands;
-        if (!confirmed(o, "ERASE ALL PASSKEYS of this device? They cannot be brought back."))
-                return EXIT_FAILED;
-        status = client_run_as_owner(o, PROTOCOL_RESET, &done);
-        json_decref(done);
-        if (status == EXIT_OK)
-                puts("All passkeys of this device are erased.");
         return status;
 }

@@ -51,7 +51,10 @@ say(struct doctor *d, enum level level, const char *subject, const char *format,
         d->n_failed += level == LEVEL_FAIL;
         if (d->options->json)
                 return;
-        printf("%-4s  %-8s ", level_names[level], subject);
+        style(level == LEVEL_OK ? STYLE_GOOD : level == LEVEL_WARN ? STYLE_WARN : STYLE_BAD);
+        printf("%-4s", level_names[level]);
+        style(STYLE_PLAIN);
+        printf("  %-8s ", subject);
         print_text(stdout, text, 0);
         putchar('\n');
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* tpmauthn: options, then a command out of a table. Options may stand on either side of it. */
+/* tpmauthn: options, then a command out of a table (command.c), in any order. */
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,27 +14,7 @@
 #include "authenticator/protocol.h"
 #include "build-config.h"
 #include "cli/cli.h"
-
-static const struct command {
-        const char *name;
-        const char *operands; /* for the help; n_operands of them */
-        int n_operands;
-        int (*run)(const struct options *o, char **operands);
-        const char *help;
-} commands[] = {
-        { "status", "", 0, cmd_status, "the daemon and its devices" },
-        { "list", "", 0, cmd_list, "the passkeys of a device" },
-        { "show", " ID", 1, cmd_show, "one passkey; ID may be shortened" },
-        { "delete", " ID", 1, cmd_delete, "delete one passkey" },
-        { "reset", "", 0, cmd_reset, "erase all passkeys of a device" },
-        { "replug", "", 0, cmd_replug, "unplug the device and plug it in again" },
-        { "presence", " MODE", 1, cmd_presence,
-          "auto, deny, ask, once, no, pin, pin-once or no-pin" },
-        { "pin", " WHAT", 1, cmd_pin, "status, set or change; from the terminal or stdin" },
-        { "tpm", "", 0, cmd_tpm, "what the TPM holds for a device, and what using it costs" },
-        { "provision", "", 0, cmd_provision, "make the keys with the TPM owner's password" },
-        { "doctor", "", 0, cmd_doctor, "check everything and say what to do" },
-};
+#include "cli/command.h"
 
 static const struct option long_options[] = {
         { "socket", required_argument, NULL, 's' },
@@ -45,27 +25,6 @@ static const struct option long_options[] = {
         { "version", no_argument, NULL, 'v' },
         { 0 },
 };
-
-static void print_help(void) {
-        puts("Usage: tpmauthn [OPTION]... COMMAND\n"
-             "Looks after the passkeys that tpmauthnd keeps in the TPM.\n");
-        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-                printf("  %s%-*s %s\n", commands[i].name, (int)(16 - strlen(commands[i].name)),
-                       commands[i].operands, commands[i].help);
-        puts("\n"
-             "  -d, --device N     the device, counted from 0 (default 0)\n"
-             "  -j, --json         status, list, show, pin status, tpm and doctor print JSON\n"
-             "  -y, --yes          do not ask before something is erased\n"
-             "  -s, --socket PATH  the daemon's control socket (default\n"
-             "                     " TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET ", or $TPMAUTHN_SOCKET)\n"
-             "  -h, --help\n"
-             "  -v, --version\n"
-             "\n"
-             "Exit status:\n"
-             "  0  done                    3  no daemon answers\n"
-             "  1  failed or refused       4  no such passkey, or more than one\n"
-             "  2  wrong usage             5  the device is not ready");
-}
 
 static int usage(const char *what, const char *name) {
         fprintf(stderr, "tpmauthn: %s%s. Try: tpmauthn --help\n", what, name);
@@ -83,16 +42,16 @@ static int parse_device(const char *text, int *ret) {
 }
 
 static int run_command(const struct options *o, int n, char **words) {
+        const struct command *c;
+
         if (n == 0)
                 return usage("a command is missing", "");
-        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-                if (strcmp(commands[i].name, words[0]) != 0)
-                        continue;
-                if (n - 1 != commands[i].n_operands)
-                        return usage("wrong number of operands for ", words[0]);
-                return commands[i].run(o, words + 1);
-        }
-        return usage("there is no command ", words[0]);
+        c = command_find(words[0]);
+        if (!c)
+                return usage("there is no command ", words[0]);
+        if (n - 1 < c->n_min || n - 1 > c->n_max)
+                return usage("wrong number of operands for ", words[0]);
+        return c->run(o, words + 1);
 }
 
 /* A list that was cut short by a full disk must not look like a whole one. */
@@ -133,7 +92,7 @@ int main(int argc, char **argv) {
                         o.yes = true;
                         break;
                 case 'h':
-                        print_help();
+                        command_print_help();
                         return EXIT_OK;
                 case 'v':
                         puts("tpmauthn " TPMAUTHN_VERSION);

@@ -29,8 +29,11 @@ static void print_sentence(const char *name, const char *sentence) {
 static void print_device(const json_t *d) {
         const char *state = json_string_value(json_object_get(d, "state"));
 
-        printf("device %d: %s\n", (int)json_integer_value(json_object_get(d, "device")),
-               state ? state : "unknown");
+        printf("device %d: ", (int)json_integer_value(json_object_get(d, "device")));
+        style(state && strcmp(state, "ready") == 0 ? STYLE_GOOD : STYLE_BAD);
+        fputs(state ? state : "unknown", stdout);
+        style(STYLE_PLAIN);
+        putchar('\n');
         print_line("reason", json_object_get(d, "reason"));
         print_line("name", json_object_get(d, "name"));
         print_line("path", json_object_get(d, "path"));

@@ -8,8 +8,11 @@
 #include "cli/text.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 #include <wchar.h>
 #include <wctype.h>
 
@@ -45,6 +48,7 @@ static size_t next(const char *s, size_t left, mbstate_t *state, wchar_t *ret, i
 }
 
 void print_text(FILE *to, const char *utf8, int width) {
+        const int most = abs(width);
         mbstate_t state = { 0 };
         size_t left = strlen(utf8);
         int used = 0, w;
@@ -55,7 +59,7 @@ void print_text(FILE *to, const char *utf8, int width) {
 
                 utf8 += n;
                 left -= n;
-                if (width > 0 && used + w >= width && (left > 0 || used + w > width)) {
+                if (most > 0 && used + w >= most && (left > 0 || used + w > most)) {
                         fputc('~', to);
                         used++;
                         break;
@@ -75,4 +79,30 @@ void print_time(FILE *to, int64_t seconds, int width) {
         if (seconds > 0 && localtime_r(&t, &tm))
                 strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
         print_text(to, text, width);
+}
+
+int text_columns(void) {
+        struct winsize size = { 0 };
+
+        if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+            size.ws_col > 80)
+                return size.ws_col;
+        return 80;
+}
+
+static bool shows_colours(void) {
+        const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+        return isatty(STDOUT_FILENO) && (!no_color || !*no_color) && term && *term &&
+               strcmp(term, "dumb") != 0;
+}
+
+void style(enum style s) {
+        static const char *const sequences[] = {
+                [STYLE_PLAIN] = "\033[0m", [STYLE_BOLD] = "\033[1m", [STYLE_GOOD] = "\033[32m",
+                [STYLE_WARN] = "\033[33m", [STYLE_BAD] = "\033[31m",
+        };
+
+        if (shows_colours())
+                fputs(sequences[s], stdout);
 }

@@ -569,7 +569,7 @@ static void a_name_with_a_nul_is_listed_and_deleted(void **state) {
         assert_non_null(strstr(out, "\"a\\uFFFDb\""));
         assert_int_equal(kit_cli(k, "list", out, sizeof(out)), 0);
         assert_non_null(strstr(out, "nul.test"));
-        snprintf(command, sizeof(command), "--yes delete %.12s", strchr(out, '\n') + 1);
+        snprintf(command, sizeof(command), "--yes delete %.8s", strchr(out, '\n') + 1);
         assert_int_equal(kit_cli(k, command, out, sizeof(out)), 0);
 }
 

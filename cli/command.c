@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* In groups, in the order in which a person meets them. */
+
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "authenticator/protocol.h"
+#include "build-config.h"
+
+#define GROUP(title) \
+        { NULL, title, 0, 0, NULL, NULL, NULL }
+
+static const struct command commands[] = {
+        GROUP("Passkeys"),
+        { "list", "", 0, 0, cmd_list, "the passkeys of a device",
+          "Prints a table of the passkeys: id, site, account, when each was made and last\n"
+          "used, its signature counter, and what a use takes: a yes, or the PIN. Ids are\n"
+          "shortened; any command takes them so, as long as only one passkey begins with\n"
+          "what is given.\n" },
+        { "show", " ID", 1, 1, cmd_show, "one passkey",
+          "Prints all that is known of one passkey. ID: at least four digits of its id.\n" },
+        { "delete", " ID", 1, 1, cmd_delete, "delete one passkey",
+          "Deletes one passkey after showing it and asking. The site still lists it:\n"
+          "remove it there too. A backup that has it can bring it back; after a reset\n"
+          "nothing can.\n" },
+        GROUP("Verification"),
+        { "pin", " status|set|change", 1, 1, cmd_pin, "the PIN",
+          "status says whether there is a PIN and how many tries are left. set makes the\n"
+          "first one, change replaces it. PINs are typed without echo, or read from\n"
+          "standard input, a line each, where that is no terminal.\n" },
+        { "presence", " MODE", 1, 1, cmd_presence, "how questions are answered",
+          "From now on: deny refuses all questions; ask has them asked as configured;\n"
+          "auto says yes (with a simulator only). To the question that is up, or else the\n"
+          "next one: once says yes (with a simulator only), no refuses. For a simulator\n"
+          "also: pin has each yes given with a PIN that is read now, pin-once the next\n"
+          "one only, no-pin forgets it.\n" },
+        GROUP("Device"),
+        { "status", "", 0, 0, cmd_status, "the daemon and its devices",
+          "Prints each device: whether it is ready, and if not why and what to do; its\n"
+          "TPM and what that can do for a PIN. Fails with 5 unless all are ready.\n" },
+        { "doctor", "", 0, 0, cmd_doctor, "check everything and say what to do",
+          "Looks at everything between a browser and a key, and says for each thing that\n"
+          "is wrong what to do about it. Works without a running daemon. Fails with 1 if\n"
+          "a check failed.\n" },
+        { "replug", "", 0, 0, cmd_replug, "unplug the device and plug it in again",
+          "Takes the virtual device away, opens the TPM and the store anew, and plugs it\n"
+          "in again. After three wrong PINs in a row this is what lets a client try\n"
+          "again.\n" },
+        GROUP("Keeping, giving away"),
+        { "reset", "", 0, 0, cmd_reset, "erase all passkeys of a device",
+          "Erases every passkey, the PIN and the settings of a device, in the TPM first,\n"
+          "and begins anew. No backup brings back what it erased. Asks for the password\n"
+          "of the TPM's owner hierarchy where that has one.\n" },
+        { "retire", "", 0, 0, cmd_retire, "list the sites to tell, then erase all",
+          "For a computer that is sold or given back: prints every site and account that\n"
+          "still trusts a passkey of this device, asks, and then erases all as reset\n"
+          "does.\n" },
+        GROUP("Administration"),
+        { "config", " cat|verify [FILE]", 1, 2, cmd_config, "the configuration of the daemon",
+          "cat prints every key with its meaning and the value that results from all\n"
+          "files; verify says what is wrong with them. With FILE: that file and\n"
+          "FILE.d/*.conf instead. Works without a running daemon. Fails with 78 if the\n"
+          "configuration is wrong.\n" },
+        { "tpm", "", 0, 0, cmd_tpm, "what the TPM holds, and what using it costs",
+          "Prints what is provisioned where in the TPM for a device, what the TPM can do,\n"
+          "and how many TPM commands each ceremony takes at most.\n" },
+        { "provision", "", 0, 0, cmd_provision, "make the keys with the TPM owner's password",
+          "Makes the keys of a device that failed because the TPM's owner hierarchy has a\n"
+          "password, which it asks for.\n" },
+        { "help", " [COMMAND]", 0, 1, cmd_help, "this text, or more about a command",
+          "Prints the list of commands, or what there is to know of one.\n" },
+};
+
+static const struct command *end(void) {
+        return commands + sizeof(commands) / sizeof(commands[0]);
+}
+
+const struct command *command_find(const char *name) {
+        for (const struct command *c = commands; c < end(); c++)
+                if (c->name && strcmp(c->name, name) == 0)
+                        return c;
+        return NULL;
+}
+
+void command_print_help(void) {
+        puts("Usage: tpmauthn [OPTION]... COMMAND [OPERAND]...\n"
+             "Looks after the passkeys that tpmauthnd keeps in the TPM.");
+        for (const struct command *c = commands; c < end(); c++)
+                if (c->name)
+                        printf("  %s%-*s %s\n", c->name, (int)(24 - strlen(c->name)), c->operands,
+                               c->summary);
+                else
+                        printf("\n%s:\n", c->operands);
+        puts("\n"
+             "Options, before the command or behind it:\n"
+             "  -d, --device N     the device, counted from 0 (default 0)\n"
+             "  -j, --json         print JSON, for programs\n"
+             "  -y, --yes          do not ask before something is erased or changed\n"
+             "  -s, --socket PATH  the daemon's control socket (default\n"
+             "                     " TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET ", or $TPMAUTHN_SOCKET)\n"
+             "  -h, --help\n"
+             "  -v, --version\n"
+             "\n"
+             "Exit status:\n"
+             "  0  done                    4  no such passkey, or more than one\n"
+             "  1  failed or refused       5  the device is not ready\n"
+             "  2  wrong usage            78  the configuration is wrong\n"
+             "  3  no daemon answers");
+}
+
+int cmd_help(const struct options *o, char **operands) {
+        const struct command *c;
+
+        (void)o;
+        if (!operands[0]) {
+                command_print_help();
+                return EXIT_OK;
+        }
+        c = command_find(operands[0]);
+        if (!c) {
+                fprintf(stderr, "tpmauthn: there is no command %s. Try: tpmauthn help\n",
+                        operands[0]);
+                return EXIT_USAGE;
+        }
+        printf("Usage: tpmauthn [OPTION]... %s%s\n\n%s", c->name, c->operands, c->details);
+        return EXIT_OK;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The command line over a real daemon, TPM simulator and store: what each command prints, what it
+ * refuses, and that what it says it did is done. libfido2 makes and uses the passkeys.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/system/fido-kit.h"
+#include "tests/unit/test.h"
+
+static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
+
+static int setup(void **state) {
+        struct daemon_kit *k = malloc(sizeof(*k));
+
+        *state = k;
+        return k ? kit_init(k) : -1;
+}
+
+static int teardown(void **state) {
+        kit_done(*state);
+        free(*state);
+        return 0;
+}
+
+static void start(struct daemon_kit *k) {
+        static const char *const automatic[] = { "--presence=auto", NULL };
+
+        kit_start(k, automatic);
+}
+
+static fido_cred_t *make(fido_dev_t *dev, const char *rp, const char *user) {
+        fido_cred_t *cred = fido_cred_new();
+
+        assert_non_null(cred);
+        assert_int_equal(fido_cred_set_type(cred, COSE_ES256), FIDO_OK);
+        assert_int_equal(fido_cred_set_clientdata_hash(cred, challenge, sizeof(challenge)),
+                         FIDO_OK);
+        assert_int_equal(fido_cred_set_rp(cred, rp, NULL), FIDO_OK);
+        assert_int_equal(fido_cred_set_user(cred, (const unsigned char *)user, strlen(user), user,
+                                            user, NULL),
+                         FIDO_OK);
+        assert_int_equal(fido_cred_set_rk(cred, FIDO_OPT_TRUE), FIDO_OK);
+        assert_int_equal(fido_dev_make_cred(dev, cred, NULL), FIDO_OK);
+        return cred;
+}
+
+/* The signature counter, or the error as a negative number. */
+static int64_t use(fido_dev_t *dev, const char *rp, const fido_cred_t *cred) {
+        fido_assert_t *a = fido_assert_new();
+        int64_t count;
+        int r;
+
+        assert_non_null(a);
+        assert_int_equal(fido_assert_set_clientdata_hash(a, challenge, sizeof(challenge)), FIDO_OK);
+        assert_int_equal(fido_assert_set_rp(a, rp), FIDO_OK);
+        assert_int_equal(fido_assert_allow_cred(a, fido_cred_id_ptr(cred), fido_cred_id_len(cred)),
+                         FIDO_OK);
+        r = fido_dev_get_assert(dev, a, NULL);
+        count = r == FIDO_OK ? (int64_t)fido_assert_sigcount(a, 0) : -r;
+        fido_assert_free(&a);
+        return count;
+}
+
+static const char *cli(const struct daemon_kit *k, int want, const char *arguments) {
+        static char out[65536];
+        int got = kit_cli(k, arguments, out, sizeof(out));
+
+        if (got != want)
+                fail_msg("tpmauthn %s: %d, not %d: %s", arguments, got, want, out);
+        return out;
+}
+
+static json_t *cli_json(const struct daemon_kit *k, const char *arguments) {
+        json_t *j = json_loads(cli(k, 0, arguments), 0, NULL);
+
+        assert_non_null(j);
+        return j;
+}
+
+static void assert_says(const char *text, const char *what) {
+        if (!strstr(text, what))
+                fail_msg("\"%s\" is not in: %s", what, text);
+}
+
+static void the_list_is_a_table_of_80_columns(void **state) {
+        struct daemon_kit *k = *state;
+        fido_cred_t *a, *b;
+        fido_dev_t *dev;
+        const char *out;
+
+        start(k);
+        assert_string_equal(cli(k, 0, "list"), "There are no passkeys on this device.\n");
+        dev = kit_open_key(k);
+        a = make(dev, "a-site-with-a-name-that-is-far-too-long-for-a-column.example", "ann");
+        b = make(dev, "b.example", "an-account-with-a-name-that-is-too-long@b.example");
+        assert_int_equal(use(dev, "b.example", b), 1);
+
+        out = cli(k, 0, "list");
+        assert_says(out, "ID       SITE                   ACCOUNT          CREATED    LAST USED  "
+                         "COUNT ASK\n");
+        assert_says(out, " a-site-with-a-name-th~ ann              20");
+        assert_says(out, " never          0 yes\n");
+        assert_says(out, " b.example              an-account-with~ 20");
+        assert_says(out, "     1 yes\n");
+        for (const char *line = out, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+                assert_true(end - line <= 80);
+        assert_null(strchr(out, '\033'));
+
+        fido_cred_free(&a);
+        fido_cred_free(&b);
+        kit_close_key(dev);
+}
+
+static void retire_names_the_sites_and_then_erases(void **state) {
+        struct daemon_kit *k = *state;
+        fido_cred_t *a, *b;
+        fido_dev_t *dev;
+        const char *out, *first;
+        char line[512];
+        json_t *list;
+
+        start(k);
+        assert_says(cli(k, 1, "retire"), "There are no passkeys");
+        dev = kit_open_key(k);
+        b = make(dev, "b.example", "bob");
+        a = make(dev, "a.example", "ann");
+
+        /* Without a terminal and without --yes it only says what there is. */
+        out = cli(k, 1, "retire");
+        first = strstr(out, "a.example");
+        assert_non_null(first);
+        assert_says(first, "ann");
+        assert_says(first, "b.example");
+        assert_says(out, "say --yes");
+        assert_true(use(dev, "a.example", a) > 0);
+
+        /* What could not be told is not erased. */
+        cli(k, 1, "retire --yes >/dev/full");
+        assert_true(use(dev, "b.example", b) > 0);
+
+        list = cli_json(k, "retire --json --yes");
+        assert_int_equal(json_array_size(list), 2);
+        snprintf(line, sizeof(line), "%s",
+                 json_string_value(json_object_get(json_array_get(list, 1), "rp_id")));
+        assert_string_equal(line, "b.example");
+        json_decref(list);
+        assert_int_equal(use(dev, "a.example", a), -FIDO_ERR_NO_CREDENTIALS);
+        assert_says(cli(k, 0, "list"), "no passkeys");
+
+        fido_cred_free(&a);
+        fido_cred_free(&b);
+        kit_close_key(dev);
+}
+
+static void help_tells_of_every_command(void **state) {
+        struct daemon_kit *k = *state;
+        char help[65536], *line, *rest = help, name[32], arguments[64];
+        unsigned n = 0;
+
+        snprintf(help, sizeof(help), "%s", cli(k, 0, "--help"));
+        assert_string_equal(cli(k, 0, "help"), help);
+        while ((line = strsep(&rest, "\n")) != NULL) {
+                assert_true(strlen(line) <= 80);
+                if (sscanf(line, "  %31[a-z]", name) != 1 || strncmp(line, "  ", 2) != 0)
+                        continue;
+                n++;
+                snprintf(arguments, sizeof(arguments), "help %s", name);
+                assert_says(cli(k, 0, arguments), name);
+                for (const char *s = cli(k, 0, arguments), *e; (e = strchr(s, '\n')); s = e + 1)
+                        assert_true(e - s <= 80);
+        }
+        assert_true(n >= 14);
+        assert_says(cli(k, 2, "help sing"), "no command sing");
+        cli(k, 2, "help list show");
+        cli(k, 2, "list all");
+        cli(k, 2, "show");
+        cli(k, 2, "");
+}
+
+static void the_configuration_is_read_without_a_daemon(void **state) {
+        struct daemon_kit *k = *state;
+        char path[80], arguments[120];
+        FILE *f;
+
+        setenv("TPMAUTHND", TPMAUTHND, 1);
+        snprintf(path, sizeof(path), "%s/some.conf", k->folder);
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fputs("[policy]\nalways-uv = yes\n", f);
+        assert_int_equal(fclose(f), 0);
+        snprintf(arguments, sizeof(arguments), "config cat %s", path);
+        assert_says(cli(k, 0, arguments), "always-uv = yes");
+        snprintf(arguments, sizeof(arguments), "config verify %s", path);
+        assert_string_equal(cli(k, 0, arguments), "");
+
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fputs("[policy]\nalways-uf = yes\n", f);
+        assert_int_equal(fclose(f), 0);
+        assert_says(cli(k, 78, arguments), "always-uv");
+        cli(k, 2, "config sing");
+        cli(k, 2, "config");
+        setenv("TPMAUTHND", "/nowhere/tpmauthnd", 1);
+        assert_says(cli(k, 1, arguments), "/nowhere/tpmauthnd");
+        unsetenv("TPMAUTHND");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(the_list_is_a_table_of_80_columns),
+                TEST(retire_names_the_sites_and_then_erases),
+                TEST(help_tells_of_every_command),
+                TEST(the_configuration_is_read_without_a_daemon),
+        };
+
+        return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
+}
