@@ -86,7 +86,7 @@ static enum ctap_status verify_token(struct ctap *c, const struct ctap_authoriza
         if (!ctap_token_verify(t, a->protocol.integer, message, a->param.string, ctap_now_ms(c)))
                 return CTAP2_ERR_PIN_AUTH_INVALID;
         /* Also where no key will ask for the ticket: what a restart ended is ended everywhere. */
-        return ctap_status_from_keys(c, c->env.keys->ops->ticket_check(c->env.keys, &t->ticket));
+        return ctap_status_from_keys(c, ctap_ticket_check(c, &t->ticket));
 }
 
 static void verified_by(const struct ctap_token *t, struct ctap_verification *ret) {

@@ -83,6 +83,15 @@ static enum ctap_status compare(struct ctap *c, const struct ctap_typed_pin *typ
         return CTAP2_ERR_UV_BLOCKED;
 }
 
+/* It gives back what the PIN would (CP7), but neither the PIN's own tries nor the latch's. */
+static enum ctap_status take_finger(struct ctap *c, const struct ctap_prompt *prompt,
+                                    struct ctap_ticket *ret) {
+        if (prompt->pin_only)
+                return CTAP1_ERR_OTHER;
+        *ret = (struct ctap_ticket){ 0 };
+        return ctap_status_from_errno(ctap_pin_refill_uv_retries(c));
+}
+
 /* CTAP2_ERR_PIN_INVALID: ask again. */
 static enum ctap_status ask_once(struct ctap *c, const struct ctap_prompt *prompt,
                                  ctap_prepare_fn *prepare, void *userdata,
@@ -95,6 +104,8 @@ static enum ctap_status ask_once(struct ctap *c, const struct ctap_prompt *promp
         r = ctap_ask_for_pin(c, prompt, prepare, userdata, &answer, &typed);
         if (r < 0)
                 return ctap_status_from_keys(c, r);
+        if (answer == CTAP_ANSWER_FINGER)
+                return take_finger(c, prompt, ret);
         s = ctap_status_from_answer(answer, CTAP2_ERR_USER_ACTION_TIMEOUT);
         return s == CTAP_OK ? compare(c, &typed, ret) : s;
 }

@@ -5,6 +5,10 @@
  * Built-in user verification (CTAP 2.3 §6.5.3): the person types the PIN into a question of this
  * authenticator's own, and no client comes to know it. It is the same PIN that clients give, so the
  * key device counts its tries, and what stands in the way of that stands in the way of this.
+ *
+ * Where the presence can, a finger answers the question in the PIN's place. It is a shorter way for who
+ * has a PIN, not another one: where none is set, or tried, no finger is. To the key device it is nothing:
+ * no ticket comes of it.
  */
 
 #include <stdbool.h>
@@ -28,8 +32,9 @@ bool ctap_uv_is_configured(const struct ctap *c);
 _must_check_ int ctap_uv_retries(struct ctap *c, uint8_t *ret);
 
 /*
- * Asks for the PIN until it is right; `prepare` runs beside the first question, as with ctap_ask().
- * The ticket is good for CTAP_TOKEN_SECONDS. CTAP2_ERR_OPERATION_DENIED: the person said no;
+ * Asks for the PIN until it is right, or a finger came; `prepare` runs beside the first question, as
+ * with ctap_ask(). The ticket is good for CTAP_TOKEN_SECONDS; it is empty after a finger, which the
+ * prompt's pin_only rules out. CTAP2_ERR_OPERATION_DENIED: the person said no;
  * CTAP2_ERR_USER_ACTION_TIMEOUT; CTAP2_ERR_KEEPALIVE_CANCEL; CTAP2_ERR_UV_BLOCKED: there are no
  * tries, or no more. It must be configured.
  */

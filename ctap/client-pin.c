@@ -356,12 +356,15 @@ static enum ctap_status check_uv(struct ctap *c) {
  * A token that opens more than one site is asked for as that, except for large blobs: a site that
  * keeps one cannot do without, and what others keep there is encrypted. Should it be for making or
  * using a credential too, then that has its own question: this one did not say so.
+ *
+ * Under alwaysUv the keys of a site want the PIN: who gave a finger would be asked a second time.
  */
 static enum ctap_status ask_for_pin(struct ctap *c, const struct request *rq, struct gift *g) {
         const bool for_a_site = (g->permissions & FOR_A_SITE) &&
                                 !(g->permissions & ~(FOR_A_SITE | CTAP_PERMISSION_LBW));
         const struct ctap_prompt prompt = {
                 .ask = for_a_site ? CTAP_ASK_VERIFY : CTAP_ASK_MANAGE,
+                .pin_only = for_a_site && ctap_always_uv(c),
                 .rp_id = rq->rp_id.string,
         };
 

@@ -57,6 +57,10 @@ enum ctap_status ctap_status_from_keys(struct ctap *c, int r) {
         return ctap_status_from_errno(r);
 }
 
+int ctap_ticket_check(struct ctap *c, const struct ctap_ticket *ticket) {
+        return ticket->len > 0 ? c->env.keys->ops->ticket_check(c->env.keys, ticket) : 0;
+}
+
 uint64_t ctap_now_ms(const struct ctap *c) {
         return c->env.clock->ops->now_ms(c->env.clock);
 }
@@ -67,6 +71,10 @@ bool ctap_has_large_blobs(const struct ctap *c) {
 
 bool ctap_always_uv(const struct ctap *c) {
         return c->options.always_uv || c->env.store->ops->settings(c->env.store)->always_uv;
+}
+
+bool ctap_has_u2f(const struct ctap *c) {
+        return !ctap_always_uv(c) && !c->options.verified_presence;
 }
 
 void ctap_walk_begin(struct ctap *c, enum ctap_walk_kind kind, uint32_t channel,
@@ -267,7 +275,7 @@ void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *r
                 buf_put_u16(reply, 0x6f00);
                 return;
         }
-        u2f_message(&c->u2f, &c->env, &c->credential_keys, ctap_always_uv(c), channel, apdu, reply);
+        u2f_message(&c->u2f, &c->env, &c->credential_keys, !ctap_has_u2f(c), channel, apdu, reply);
 }
 
 uint64_t ctap_deadline(const struct ctap *c) {

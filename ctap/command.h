@@ -39,9 +39,10 @@ enum ctap_walk_kind {
 /* Whether a person was verified, for the rest of the command, and of a walk. A secret. */
 struct ctap_verification {
         bool verified;             /* the uv bit */
-        bool due;                  /* not yet, but by the PIN they type once they are asked */
+        bool due;                  /* not yet, or not by the PIN, but once they are asked */
+        bool pin_only;             /* what they are verified for takes the ticket */
         bool present;              /* they were there a moment ago and need not be asked again */
-        struct ctap_ticket ticket; /* a copy: the token may end before what is done by it */
+        struct ctap_ticket ticket; /* a copy: the token may end first. Empty: it was a finger */
         uint64_t ends_ms;          /* with the token; the persistent one has neither */
 };
 
@@ -50,7 +51,16 @@ static inline bool ctap_takes_verification(const struct ctap_verification *v) {
         return v->verified || v->due;
 }
 
-/* NULL unless a person was verified. */
+/*
+ * What they are verified for is done by the key device alone for who showed it the PIN: a finger does
+ * not answer the question, and whose finger it was has a question yet to come.
+ */
+static inline void ctap_take_ticket(struct ctap_verification *v) {
+        v->pin_only = true;
+        v->due = v->due || (v->verified && v->ticket.len == 0);
+}
+
+/* NULL unless a person was verified; empty if by a finger. */
 static inline const struct ctap_ticket *ctap_ticket_of(const struct ctap_verification *v) {
         return v->verified ? &v->ticket : NULL;
 }
@@ -142,9 +152,17 @@ _must_check_ enum ctap_status ctap_status_from_errno(int r);
  */
 _must_check_ enum ctap_status ctap_status_from_keys(struct ctap *c, int r);
 
+/*
+ * ctap_keys_ops.ticket_check; 0 where there is no ticket: what a finger opened, no restart of the key
+ * device ends.
+ */
+_must_check_ int ctap_ticket_check(struct ctap *c, const struct ctap_ticket *ticket);
+
 uint64_t ctap_now_ms(const struct ctap *c);
 /* Nothing is done without verification (CTAP 2.3 §7.2). */
 bool ctap_always_uv(const struct ctap *c);
+/* U2F, which knows neither PIN nor finger, is served. */
+bool ctap_has_u2f(const struct ctap *c);
 /* authenticatorConfig knows this subcommand, now (getInfo authenticatorConfigCommands). */
 bool ctap_config_has(const struct ctap *c, unsigned subcommand);
 /* There is room for authenticatorLargeBlobs. */

@@ -53,6 +53,7 @@ enum ctap_status ctap_status_from_answer(enum ctap_answer answer, enum ctap_stat
         case CTAP_ANSWER_CANCELLED:
                 return CTAP2_ERR_KEEPALIVE_CANCEL;
         case CTAP_ANSWER_PENDING:
+        case CTAP_ANSWER_FINGER:
                 break;
         }
         return CTAP1_ERR_OTHER;
@@ -70,15 +71,27 @@ enum ctap_status ctap_confirm(struct ctap *c, const struct ctap_prompt *prompt,
         return ctap_status_from_answer(answer, on_timeout);
 }
 
-/* MC11b. Where the question is of no use any more, clients can ask for the PIN themselves. */
+/* Where the question is of no use, or none any more, clients can ask for the PIN themselves. */
+static enum ctap_status ask_who_it_is(struct ctap *c, const struct ctap_prompt *prompt,
+                                      ctap_prepare_fn *prepare, void *userdata,
+                                      struct ctap_ticket *ret) {
+        enum ctap_status s;
+
+        if (!ctap_uv_is_configured(c))
+                return CTAP2_ERR_PUAT_REQUIRED;
+        s = ctap_verify_person(c, prompt, prepare, userdata, ret);
+        return s == CTAP2_ERR_UV_BLOCKED ? CTAP2_ERR_PUAT_REQUIRED : s;
+}
+
+/* MC11b */
 static enum ctap_status verify(struct ctap *c, const struct ctap_prompt *prompt,
                                ctap_prepare_fn *prepare, void *userdata,
                                struct ctap_verification *v) {
+        struct ctap_prompt asked = *prompt;
         enum ctap_status s;
 
-        s = ctap_verify_person(c, prompt, prepare, userdata, &v->ticket);
-        if (s == CTAP2_ERR_UV_BLOCKED)
-                return CTAP2_ERR_PUAT_REQUIRED;
+        asked.pin_only = v->pin_only;
+        s = ask_who_it_is(c, &asked, prepare, userdata, &v->ticket);
         if (s != CTAP_OK)
                 return s;
         v->due = false;
@@ -88,6 +101,15 @@ static enum ctap_status verify(struct ctap *c, const struct ctap_prompt *prompt,
         return CTAP_OK;
 }
 
+/* A touch that PIN or finger vouch for, and no more than a touch. */
+static enum ctap_status confirm_verified(struct ctap *c, const struct ctap_prompt *prompt,
+                                         ctap_prepare_fn *prepare, void *userdata) {
+        _cleanup_(ctap_ticket_wipe) struct ctap_ticket ticket = { 0 };
+        enum ctap_status s = ask_who_it_is(c, prompt, prepare, userdata, &ticket);
+
+        return s == CTAP2_ERR_USER_ACTION_TIMEOUT ? CTAP2_ERR_OPERATION_DENIED : s;
+}
+
 enum ctap_status ctap_consent(struct ctap *c, const struct ctap_prompt *prompt,
                               ctap_prepare_fn *prepare, void *userdata,
                               struct ctap_verification *v) {
@@ -95,5 +117,7 @@ enum ctap_status ctap_consent(struct ctap *c, const struct ctap_prompt *prompt,
                 return verify(c, prompt, prepare, userdata, v);
         if (v->present)
                 return prepare ? ctap_status_from_keys(c, prepare(userdata)) : CTAP_OK;
+        if (c->options.verified_presence && !v->verified && !prompt->passive)
+                return confirm_verified(c, prompt, prepare, userdata);
         return ctap_confirm(c, prompt, prepare, userdata, CTAP2_ERR_OPERATION_DENIED);
 }

@@ -22,7 +22,7 @@ typedef int ctap_prepare_fn(void *userdata);
 _must_check_ int ctap_ask(struct ctap *c, const struct ctap_prompt *prompt,
                           ctap_prepare_fn *prepare, void *userdata, enum ctap_answer *ret);
 
-/* The same for a prompt with `verify`: with a yes comes what was typed. */
+/* The same for a prompt with `verify`: with a YES comes what was typed. */
 _must_check_ int ctap_ask_for_pin(struct ctap *c, const struct ctap_prompt *prompt,
                                   ctap_prepare_fn *prepare, void *userdata, enum ctap_answer *ret,
                                   struct ctap_typed_pin *ret_pin);
@@ -37,9 +37,13 @@ _must_check_ enum ctap_status ctap_confirm(struct ctap *c, const struct ctap_pro
                                            enum ctap_status on_timeout);
 
 /*
- * What makeCredential and getAssertion need of the person: the PIN where verification is due (MC11b,
- * GA5), which then is done and is presence as well; nothing but the preparation where a token shows
- * that they are there; else a yes. `prepare` cannot count on a ticket while verification is due.
+ * What makeCredential and getAssertion need of the person: PIN or finger where verification is due
+ * (MC11b, GA5), which then is done and is presence as well; nothing but the preparation where a token
+ * shows that they are there; else a yes. `prepare` cannot count on a ticket while verification is due.
+ *
+ * With verified_presence a yes is given by PIN or finger too, unless the question is passive or a token
+ * has verified them. The client did not ask for that, and gets what it would without: no uv bit, and
+ * hmac-secret's key of an unverified person.
  */
 _must_check_ enum ctap_status ctap_consent(struct ctap *c, const struct ctap_prompt *prompt,
                                            ctap_prepare_fn *prepare, void *userdata,

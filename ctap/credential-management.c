@@ -267,13 +267,11 @@ static enum ctap_status list_credentials(struct ctap *c, const struct request *r
 /* What is next, if the key device still stands by the token. */
 static int continue_list(struct ctap *c, struct entry *ret) {
         const struct ctap_list_walk *w = &c->walk.list;
-        struct ctap_keys *k = c->env.keys;
-        int r = 0;
+        int r;
 
         if (w->remaining == 0)
                 return -ENOENT;
-        if (w->verification.ticket.len > 0)
-                r = k->ops->ticket_check(k, &w->verification.ticket);
+        r = ctap_ticket_check(c, &w->verification.ticket);
         return r < 0 ? r : find_next(c, c->walk.kind, w, ret);
 }
 

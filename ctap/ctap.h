@@ -22,7 +22,9 @@ struct ctap_options {
         uint32_t max_message;     /* bytes, 1024 to CTAP_REPLY_MAX: getInfo maxMsgSize */
         uint32_t max_large_blobs; /* bytes, 1024 at least: maxSerializedLargeBlobArray; 0: none */
         bool always_uv; /* nothing without verification (CTAP 2.3 §7.2), and no client changes that */
-        bool locked;    /* the administrator's: authenticatorConfig changes nothing */
+        /* Nothing is made or used on a touch alone, whatever a client asks for: see confirm.h. */
+        bool verified_presence;
+        bool locked;   /* the administrator's: authenticatorConfig changes nothing */
         bool ctap_2_3; /* claims FIDO_2_3 */
 };
 

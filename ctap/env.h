@@ -342,10 +342,11 @@ struct ctap_prompt {
          * shown without getting in the way, and nothing answers it by itself at once.
          */
         bool passive;
-        /* A yes takes the PIN: wait_verified() is called. */
+        /* A yes takes the PIN, or a finger: wait_verified() is called. */
         bool verify;
-        bool again;           /* with verify: the last one was wrong */
-        uint8_t tries;        /* with verify: that are left, this one included */
+        bool pin_only;        /* with verify: only the PIN will do */
+        bool again;           /* with verify: the last PIN was wrong */
+        uint8_t tries;        /* with verify: PINs that are left, this one included */
         uint8_t hold_s;       /* a yes takes so many seconds of holding on; 0: a short one */
         struct bytes rp_id;   /* UTF-8, as the client sent it; empty if the client named none */
         struct bytes account; /* UTF-8; empty if unknown */
@@ -359,6 +360,7 @@ enum ctap_answer {
         CTAP_ANSWER_NO,
         CTAP_ANSWER_TIMEOUT,
         CTAP_ANSWER_CANCELLED, /* by the client */
+        CTAP_ANSWER_FINGER,    /* from wait_verified() only, never to pin_only: yes, by a finger */
 };
 
 /* A PIN that a person typed, as UTF-8. A secret. */
@@ -378,6 +380,7 @@ enum {
         CTAP_PRESENCE_DISPLAY = 1 << 0, /* a person reads the question: RS1 */
         CTAP_PRESENCE_VERIFY = 1 << 1,  /* a person can type the PIN: built-in verification */
         CTAP_PRESENCE_HOLD = 1 << 2,    /* a person can hold on: RS3 */
+        CTAP_PRESENCE_FINGER = 1 << 3,  /* with VERIFY: a finger can be given in the PIN's place */
 };
 
 struct ctap_presence {
@@ -391,7 +394,7 @@ struct ctap_presence_ops {
         _must_check_ int (*wait)(struct ctap_presence *p, enum ctap_answer *ret);
         /*
          * The same for a prompt with `verify`. With YES comes what was typed, which nobody has
-         * looked at; it may be longer or shorter than any PIN.
+         * looked at; it may be longer or shorter than any PIN. FINGER was looked at, and comes alone.
          */
         _must_check_ int (*wait_verified)(struct ctap_presence *p, enum ctap_answer *ret,
                                           struct ctap_typed_pin *ret_pin);

@@ -352,6 +352,37 @@ static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_reque
         return s == CTAP_OK ? CTAP2_ERR_NO_CREDENTIALS : s;
 }
 
+/* A finger is, or may be, all that there is to say who it is. */
+static bool may_be_a_finger(const struct ctap_verification *v) {
+        return v->due || (v->verified && v->ticket.len == 0);
+}
+
+/*
+ * Does any credential of the walk take the PIN? getNextAssertion asks nobody, so that who answers for
+ * the first one answers for all.
+ */
+static int takes_ticket(struct ctap *c, const struct assertion *a, bool *ret) {
+        const struct ctap_assertions_walk *w = a->walk;
+        struct ctap_store *s = c->env.store;
+        bool takes = w->extensions.salts.len > 0 || a->row.class == CTAP_CLASS_B;
+        uint64_t before = w->before;
+        int r = 0;
+
+        for (uint32_t n = w->remaining; n > 0 && !takes && r == 0; n--) {
+                struct ctap_row row;
+
+                r = s->ops->newest(s, &w->rp_tag, w->max_protect, before, &row);
+                if (r == 0) {
+                        takes = row.class == CTAP_CLASS_B;
+                        before = row.sequence;
+                }
+        }
+        if (r < 0 && r != -ENOENT)
+                return r;
+        *ret = takes;
+        return 0;
+}
+
 static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, struct assertion *a,
                                    struct ctap_verification *v) {
         const struct ctap_prompt prompt = {
@@ -360,8 +391,17 @@ static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, 
                 .account = ctap_record_account(&a->record),
                 .n_accounts = a->walk->n,
         };
-        const bool due = v->due;
+        bool takes = false, due;
         enum ctap_status s;
+        int r = 0;
+
+        if (may_be_a_finger(v))
+                r = takes_ticket(c, a, &takes);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+        if (takes)
+                ctap_take_ticket(v);
+        due = v->due;
 
         if (!rq->up && !due)
                 return ctap_status_from_keys(c, assertion_prepare(a));
@@ -432,16 +472,10 @@ static bool copy_walk(struct ctap *c, uint32_t channel, struct ctap_assertions_w
 /* -ENOENT: what was left was deleted since it was counted. */
 static int find_next(struct assertion *a) {
         const struct ctap_assertions_walk *w = a->walk;
-        struct ctap_keys *k = a->ctap->env.keys;
         struct ctap_store *s = a->ctap->env.store;
-        int r;
+        int r = ctap_ticket_check(a->ctap, &w->verification.ticket);
 
-        if (w->verification.verified) {
-                r = k->ops->ticket_check(k, &w->verification.ticket);
-                if (r < 0)
-                        return r;
-        }
-        return s->ops->newest(s, &w->rp_tag, w->max_protect, w->before, &a->row);
+        return r < 0 ? r : s->ops->newest(s, &w->rp_tag, w->max_protect, w->before, &a->row);
 }
 
 static int give_next(struct assertion *a) {

@@ -21,8 +21,9 @@
 /* Room for the other members of a browser's makeCredential: names, algorithms, salts, a token. */
 #define OTHER_MEMBERS_SIZE 800
 
-/* FIDO Registry of Predefined Values §3.1: a code that is typed into the authenticator. */
-#define USER_VERIFY_PASSCODE_INTERNAL 0x04
+/* FIDO Registry of Predefined Values §3.1: a finger, and a code that is typed into the authenticator. */
+#define USER_VERIFY_FINGERPRINT_INTERNAL 0x02
+#define USER_VERIFY_PASSCODE_INTERNAL    0x04
 
 static const struct ctap_settings *settings(const struct ctap *c) {
         return c->env.store->ops->settings(c->env.store);
@@ -62,10 +63,10 @@ static size_t count(const struct item *items, size_t n) {
         return n_there;
 }
 
-/* GI7: U2F knows no PIN. */
+/* GI7 */
 static int put_versions(const struct ctap *c, struct cbor_writer *out) {
         const struct item versions[] = {
-                { "U2F_V2", !ctap_always_uv(c), true },
+                { "U2F_V2", ctap_has_u2f(c), true },
                 { "FIDO_2_0", true, true },
                 { "FIDO_2_1", true, true },
                 { "FIDO_2_3", c->options.ctap_2_3, true },
@@ -210,8 +211,11 @@ static int put_uv_attempts(const struct ctap *c _unused_, struct cbor_writer *ou
         return 0;
 }
 
-static int put_uv_modality(const struct ctap *c _unused_, struct cbor_writer *out) {
-        cbor_put_int(out, USER_VERIFY_PASSCODE_INTERNAL);
+static int put_uv_modality(const struct ctap *c, struct cbor_writer *out) {
+        const bool finger = c->env.presence->ops->abilities(c->env.presence) & CTAP_PRESENCE_FINGER;
+
+        cbor_put_int(out, USER_VERIFY_PASSCODE_INTERNAL |
+                                  (finger ? USER_VERIFY_FINGERPRINT_INTERNAL : 0));
         return 0;
 }
 

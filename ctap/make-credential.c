@@ -225,6 +225,13 @@ static enum ctap_key_class class_of(const struct ctap *c, const struct mc_reques
         return ctap_always_uv(c) || rq->asked.cred_protect == 3 ? CTAP_CLASS_B : CTAP_CLASS_A;
 }
 
+/* Whose key attests to itself behind the PIN, or computes hmac-secret-mc there, has to give it. */
+static bool takes_ticket(const struct ctap *c, const struct mc_request *rq) {
+        const bool by_itself = !rq->attester && rq->format != CTAP_ATTESTATION_NONE;
+
+        return rq->asked.salts.len > 0 || (by_itself && class_of(c, rq) == CTAP_CLASS_B);
+}
+
 static uint32_t row_flags(const struct mc_request *rq) {
         uint32_t flags = 0;
 
@@ -394,8 +401,8 @@ static enum ctap_status report_excluded(struct ctap *c, const struct ctap_prompt
 
 static enum ctap_status mc_confirm(struct ctap *c, struct mc_request *rq, struct mc_credential *m) {
         const struct ctap_prompt prompt = mc_prompt(rq);
-        const bool due = rq->verification.due;
         enum ctap_status s;
+        bool due;
         int r;
 
         r = ctap_find_listed(c, &rq->exclude_list, &rq->rp_id_hash,
@@ -405,6 +412,9 @@ static enum ctap_status mc_confirm(struct ctap *c, struct mc_request *rq, struct
                 return report_excluded(c, &prompt, &rq->verification);
         if (r != -ENOENT)
                 return ctap_status_from_errno(r);
+        if (takes_ticket(c, rq))
+                ctap_take_ticket(&rq->verification);
+        due = rq->verification.due;
         s = ctap_consent(c, &prompt, mc_prepare, m, &rq->verification);
         if (s != CTAP_OK)
                 return s;

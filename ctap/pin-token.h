@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The pinUvAuthToken (CTAP 2.3 §6.5.2.1): what a platform got for the right PIN, what it may be used
+ * The pinUvAuthToken (CTAP 2.3 §6.5.2.1): what a platform got for a verified person, what it may be used
  * for, for which site, and until when. There is one at a time, of one protocol: issuing it ends any
- * other (CP30). With it goes the ticket by which the key device knows of the PIN.
+ * other (CP30). With it goes the ticket by which the key device knows of the PIN,
+ * unless it was a finger.
  */
 
 #include <stdbool.h>
@@ -34,12 +35,12 @@ enum ctap_permission {
 struct ctap_token {
         unsigned protocol; /* 0: there is none */
         struct secret32 value;
-        struct ctap_ticket ticket;
-        uint8_t permissions; /* enum ctap_permission */
+        struct ctap_ticket ticket; /* empty: it was given for a finger */
+        uint8_t permissions;       /* enum ctap_permission */
         bool has_rp;
         struct sha256 rp_id_hash; /* the only site it is for, if has_rp */
         bool user_verified;
-        bool user_present; /* to be set by who issued it: the PIN was typed here, not at the client */
+        bool user_present; /* to be set by who issued it: they were verified here, not at the client */
         bool was_used;
         uint64_t issued_ms;
 };

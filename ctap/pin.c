@@ -186,7 +186,7 @@ static enum ctap_status judge(struct ctap *c, unsigned protocol, enum ctap_pin_v
 }
 
 /* CP7: the right PIN gives back the tries of built-in verification too. */
-static int refill_uv_retries(struct ctap *c) {
+int ctap_pin_refill_uv_retries(struct ctap *c) {
         struct ctap_settings s = *settings(c);
 
         if (s.uv_retries == CTAP_UV_RETRIES_MAX)
@@ -208,7 +208,7 @@ enum ctap_status ctap_pin_verify(struct ctap *c, unsigned protocol, const struct
         if (r < 0)
                 return ctap_status_from_errno(r);
         s = judge(c, protocol, verdict);
-        return s == CTAP_OK ? ctap_status_from_errno(refill_uv_retries(c)) : s;
+        return s == CTAP_OK ? ctap_status_from_errno(ctap_pin_refill_uv_retries(c)) : s;
 }
 
 enum ctap_status ctap_pin_check(struct ctap *c, unsigned protocol,

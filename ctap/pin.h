@@ -50,6 +50,8 @@ _must_check_ enum ctap_status ctap_pin_ready(struct ctap *c);
 _must_check_ enum ctap_status ctap_pin_verify(struct ctap *c, unsigned protocol,
                                               const struct ctap_pin_hash *pin,
                                               struct ctap_ticket *ret);
+/* Those tries alone, which a finger gives back too. */
+_must_check_ int ctap_pin_refill_uv_retries(struct ctap *c);
 /* The same for nothing but the answer. */
 _must_check_ enum ctap_status ctap_pin_check(struct ctap *c, unsigned protocol,
                                              const struct ctap_pin_hash *pin);

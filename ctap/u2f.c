@@ -43,7 +43,7 @@ struct call {
         struct u2f *u2f;
         const struct ctap_env *env;
         const struct ctap_credential_keys *keys;
-        bool always_uv;
+        bool off;
         uint32_t channel;
         uint8_t ins, p1;
         struct bytes data;
@@ -325,7 +325,7 @@ static enum status_word run_register(const struct call *c) {
 
         if (!register_decode(c->data, &rq))
                 return SW_WRONG_LENGTH;
-        if (c->always_uv)
+        if (c->off)
                 return SW_CONDITIONS_NOT_SATISFIED;
         if (register_confirm(c, &rq, &granted) < 0)
                 return SW_FAILED;
@@ -465,7 +465,7 @@ static enum status_word run_authenticate(const struct call *c) {
                 return SW_WRONG_LENGTH;
         if (c->p1 != P1_ENFORCE && c->p1 != P1_CHECK_ONLY && c->p1 != P1_DONT_ENFORCE)
                 return SW_WRONG_P1;
-        if (c->always_uv)
+        if (c->off)
                 return SW_CONDITIONS_NOT_SATISFIED;
 
         r = resolve(c, &rq, &row);
@@ -546,12 +546,12 @@ static enum status_word run(struct call *c, struct bytes apdu) {
 }
 
 void u2f_message(struct u2f *u, const struct ctap_env *env, const struct ctap_credential_keys *keys,
-                 bool always_uv, uint32_t channel, struct bytes apdu, struct buf *reply) {
+                 bool off, uint32_t channel, struct bytes apdu, struct buf *reply) {
         struct call c = {
                 .u2f = u,
                 .env = env,
                 .keys = keys,
-                .always_uv = always_uv,
+                .off = off,
                 .channel = channel,
                 .reply = reply,
         };

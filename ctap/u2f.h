@@ -34,11 +34,11 @@ struct u2f {
 void u2f_init(struct u2f *u);
 
 /*
- * Runs one message: APDU in, response APDU out. What the machine could not do becomes 6F00. Under
- * alwaysUv nothing is made and nothing signed, for U2F has no way to verify anybody (U11).
+ * Runs one message: APDU in, response APDU out. What the machine could not do becomes 6F00. Where
+ * it is `off` nothing is made and nothing signed, for U2F has no way to verify anybody (U11).
  */
 void u2f_message(struct u2f *u, const struct ctap_env *env, const struct ctap_credential_keys *keys,
-                 bool always_uv, uint32_t channel, struct bytes apdu, struct buf *reply);
+                 bool off, uint32_t channel, struct bytes apdu, struct buf *reply);
 
 /* When u2f_expire() takes the question away; UINT64_MAX: there is none. */
 uint64_t u2f_deadline(const struct u2f *u);

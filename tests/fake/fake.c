@@ -821,6 +821,11 @@ static int presence_wait(struct ctap_presence *p, enum ctap_answer *ret) {
         return r;
 }
 
+static bool gives_finger(const struct fake *f) {
+        return f->forged_finger ||
+               (f->finger && (f->abilities & CTAP_PRESENCE_FINGER) && !f->prompt.pin_only);
+}
+
 static int presence_wait_verified(struct ctap_presence *p, enum ctap_answer *ret,
                                   struct ctap_typed_pin *ret_pin) {
         struct fake *f = of_presence(p);
@@ -832,6 +837,11 @@ static int presence_wait_verified(struct ctap_presence *p, enum ctap_answer *ret
         r = wait_for(f, "wait_verified", true, ret);
         if (r < 0 || *ret != CTAP_ANSWER_YES)
                 return r;
+        if (f->n_mistyped == 0 && gives_finger(f)) {
+                f->n_yes[f->prompt.ask]++;
+                *ret = CTAP_ANSWER_FINGER;
+                return 0;
+        }
         if (f->n_mistyped > 0)
                 f->n_mistyped--;
         else

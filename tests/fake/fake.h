@@ -62,6 +62,8 @@ struct fake {
         enum ctap_answer answer;         /* what the person says to every question */
         const char *typed;               /* and types, with a yes, where it asks for the PIN */
         unsigned n_mistyped;             /* but so often something else before it */
+        bool finger;                     /* or gives a finger after that, where it may */
+        bool forged_finger;              /* or where it may not */
         void (*on_wait)(struct fake *f); /* NULL, or called while the person is being waited for */
         unsigned abilities;              /* presence: CTAP_PRESENCE_* */
         bool shown;                      /* a question is up */
