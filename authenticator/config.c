@@ -307,8 +307,9 @@ static const struct config_key {
           "names such as example.com with blanks between them, or nothing",
           "sites that get this attestation where they ask for it; a browser's policy can name others" },
         { "presence", "presence", parse_presence, print_presence, offsetof(struct config, presence),
-          "deny", "tty, auto, script or deny",
-          "who answers: the terminal, or on a simulator auto or script; deny refuses all" },
+          "agent", "agent, tty, auto, script or deny",
+          "who answers: the agent of the user's session, the terminal, or on a simulator auto or "
+          "script; deny refuses all" },
         { "presence", "timeout", parse_duration, print_duration,
           offsetof(struct config, presence_timeout_ms), "30s",
           "a time from 100ms to 10min, such as 30s", "how long a question waits" },

@@ -304,10 +304,7 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         d->log = log;
 
         if (config->presence == PRESENCE_DENY)
-                log_write(
-                        log, LOG_NOTICE, NULL,
-                        "presence = deny: every request is refused. Set [presence] presence = tty "
-                        "to be asked on this terminal");
+                log_write(log, LOG_NOTICE, NULL, "presence = deny: every request is refused");
         r = prepare_folders(d);
         if (r == 0)
                 r = add_event_loop(d);

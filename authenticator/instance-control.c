@@ -28,6 +28,8 @@ static const char *why_unverified(const struct instance *i) {
                 return "[presence] verify = no";
         if (i->presence_now == PRESENCE_INJECT_ASK && i->config->presence == PRESENCE_TTY)
                 return "the terminal hung up; start tpmauthnd on another one";
+        if (i->presence_now == PRESENCE_INJECT_ASK && i->config->presence == PRESENCE_AGENT)
+                return "no agent of this user is there to ask through";
         return "there is no PIN to answer with; to give one: tpmauthn presence pin";
 }
 

@@ -62,7 +62,7 @@ static void print_help(void) {
               "  -s, --set SECTION.KEY=V  override one key of the configuration\n"
               "      --device DEVICE      uhid, uhid:/PATH or socket:/PATH\n"
               "      --tpm TPM            a TCTI such as device:/dev/tpmrm0, or swtpm\n"
-              "      --presence MODE      tty, auto, script or deny\n"
+              "      --presence MODE      agent, tty, auto, script or deny\n"
               "      --state-dir DIR      where the stores are kept\n"
               "      --runtime-dir DIR    where the control socket is\n"
               "      --log-level LEVEL    err, warning, notice, info or debug\n"

@@ -61,10 +61,8 @@ struct presence {
 };
 
 static const char *const mode_names[_PRESENCE_MODES] = {
-        [PRESENCE_DENY] = "deny",
-        [PRESENCE_AUTO] = "auto",
-        [PRESENCE_SCRIPT] = "script",
-        [PRESENCE_TTY] = "tty",
+        [PRESENCE_DENY] = "deny", [PRESENCE_AUTO] = "auto",   [PRESENCE_SCRIPT] = "script",
+        [PRESENCE_TTY] = "tty",   [PRESENCE_AGENT] = "agent",
 };
 
 int presence_mode_from_string(const char *s, enum presence_mode *ret) {
@@ -147,6 +145,7 @@ static void answer_yes(const struct presence *p, struct presence_answer *ret) {
 static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answer *ret) {
         switch (p->mode) {
         case PRESENCE_DENY:
+        case PRESENCE_AGENT:
                 ret->answer = CTAP_ANSWER_NO;
                 return 0;
         case PRESENCE_AUTO:
@@ -249,7 +248,7 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
                 return r;
 
         p->asking = true;
-        if (p->mode != PRESENCE_DENY)
+        if (p->mode != PRESENCE_DENY && p->mode != PRESENCE_AGENT)
                 tell_waiting(p, true);
         return 0;
 }
@@ -342,6 +341,7 @@ static unsigned abilities(struct ctap_presence *port) {
         case PRESENCE_SCRIPT:
                 return CTAP_PRESENCE_HOLD | (p->script.pin.len > 0 ? verify : 0);
         case PRESENCE_DENY:
+        case PRESENCE_AGENT:
         case _PRESENCE_MODES:
                 break;
         }

@@ -3,7 +3,8 @@
 
 /*
  * Asks the person. One object per virtual device; it decides by its mode who answers: nobody (deny),
- * the simulator (auto), a script over the control socket, or the terminal that started the daemon.
+ * the simulator (auto), a script over the control socket, the terminal that started the daemon, or
+ * the agent of a user's session.
  * The worker thread calls the port; the loop thread only calls presence_inject() and writes into the
  * cancel eventfd, so that no lock is needed.
  */
@@ -20,6 +21,7 @@ enum presence_mode {
         PRESENCE_AUTO, /* yes; a passive question only after PRESENCE_PASSIVE_MS. Simulator only */
         PRESENCE_SCRIPT, /* waits for `presence once` on the control socket. Simulator only */
         PRESENCE_TTY,    /* asks on the terminal */
+        PRESENCE_AGENT,  /* asks through an agent; no while there is none */
         _PRESENCE_MODES,
 };
 

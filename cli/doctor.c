@@ -161,8 +161,8 @@ static void check_device(struct doctor *d, const json_t *device) {
                     index);
         if (strcmp(text_of(device, "presence"), "deny") == 0)
                 say(d, LEVEL_WARN, "presence",
-                    "device %d refuses every request. Set [presence] presence = tty in "
-                    "/etc/tpmauthn/tpmauthn.conf to be asked",
+                    "device %d refuses every request. To be asked: tpmauthn presence ask, or take "
+                    "[presence] presence = deny out of /etc/tpmauthn/tpmauthn.conf",
                     index);
         check_verify(d, index, device);
         if (*text_of(device, "note"))

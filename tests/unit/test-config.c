@@ -89,7 +89,7 @@ static void every_key_has_a_default(void **state) {
 
         assert_string_equal(f->config.device, "uhid");
         assert_string_equal(f->config.tpm, "device:/dev/tpmrm0");
-        assert_int_equal(f->config.presence, PRESENCE_DENY);
+        assert_int_equal(f->config.presence, PRESENCE_AGENT);
         assert_int_equal(f->config.presence_timeout_ms, 30000);
         assert_int_equal(f->config.max_credentials, 10000);
         assert_int_equal(f->config.nv.first, 0x01800200);
@@ -188,7 +188,7 @@ static void wrong_value_says_what_is_taken(void **state) {
                 { "[tpm]\nnv-range = 0x81800200-0x81800300\n", "two NV handles" },
                 { "[tpm]\nnv-range = 0x01800300-0x01800200\n", "two NV handles" },
                 { "[tpm]\npersistent-range = 0x01000000-0x01000001\n", "two persistent handles" },
-                { "[presence]\npresence = always\n", "tty, auto, script or deny" },
+                { "[presence]\npresence = always\n", "agent, tty, auto, script or deny" },
                 { "[presence]\ntimeout = 1h\n", "a time from 100ms to 10min" },
                 { "[presence]\ntimeout = 99ms\n", "a time from 100ms to 10min" },
                 { "[presence]\ntimeout = 11min\n", "a time from 100ms to 10min" },
