@@ -10,18 +10,12 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 from pathlib import Path
+
+from tap import run, run_tests
 
 SOURCE, BUILD = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 EXPOSURE_MAX = 10  # tenths
-
-
-def run(*command, expect=0, **more):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **more)
-    if expect is not None:
-        assert done.returncode == expect, f"{command}: status {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
 
 
 def option(name):
@@ -145,20 +139,10 @@ TESTS = [
 
 
 def main():
-    failed = 0
-    print(f"1..{len(TESTS)}")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
         run("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root)
-        for number, test in enumerate(TESTS, 1):
-            try:
-                test(root)
-                print(f"ok {number} - {test.__name__}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"not ok {number} - {test.__name__}")
-                print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), flush=True)
-    return failed > 0
+        return run_tests(TESTS, root)
 
 
 if __name__ == "__main__":
