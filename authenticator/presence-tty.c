@@ -25,80 +25,24 @@
 #include <unistd.h>
 
 #include "authenticator/util.h"
+#include "ctap/text.h"
 
 #define RP_ID_SHOWN   255
 #define ACCOUNT_SHOWN 64
-#define REPLACEMENT   "\xef\xbf\xbd"
-#define ELLIPSIS      "\xe2\x80\xa6"
-
-/* Takes one code point; UINT32_MAX, and one byte, if it is malformed. */
-static uint32_t next_character(struct cursor *c) {
-        struct bytes whole = c->left;
-        uint8_t lead = cursor_u8(c);
-        size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
-        uint32_t v = more == 3 ? lead & 0x07u : more == 2 ? lead & 0x0fu : lead & 0x1fu;
-
-        if (lead < 0x80)
-                return lead;
-        if (more == 0 || whole.len < more + 1 || !bytes_is_utf8(BYTES(whole.data, more + 1)))
-                return UINT32_MAX;
-        while (more-- > 0)
-                v = v << 6 | (cursor_u8(c) & 0x3fu);
-        return v;
-}
-
-/* Characters that act on the terminal, on the order of the text, or are not seen at all. */
-static bool is_harmful(uint32_t c) {
-        static const struct {
-                uint32_t first, last;
-        } ranges[] = {
-                { 0x0000, 0x001f },       { 0x007f, 0x009f }, { 0x00ad, 0x00ad },
-                { 0x061c, 0x061c },       { 0x180e, 0x180e }, { 0x200b, 0x200f },
-                { 0x2028, 0x202e },       { 0x2060, 0x206f }, { 0xfe00, 0xfe0f },
-                { 0xfeff, 0xfeff },       { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
-                { 0x110000, UINT32_MAX },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(ranges); i++)
-                if (c >= ranges[i].first && c <= ranges[i].last)
-                        return true;
-        return false;
-}
-
-static void put_harmless(struct buf *text, struct bytes from) {
-        struct cursor c = { from, false };
-
-        while (c.left.len > 0) {
-                const uint8_t *start = c.left.data;
-
-                if (is_harmful(next_character(&c)))
-                        buf_put(text, BYTES_TEXT(REPLACEMENT));
-                else
-                        buf_put(text, BYTES(start, (size_t)(c.left.data - start)));
-        }
-}
 
 static void put_rp_id(struct buf *text, struct bytes rp_id) {
         if (rp_id.len == 0) {
                 buf_put(text, BYTES_TEXT("a site that it does not name"));
                 return;
         }
-        if (rp_id.len > RP_ID_SHOWN) {
-                buf_put(text, BYTES_TEXT(ELLIPSIS));
-                rp_id = BYTES(rp_id.data + (rp_id.len - RP_ID_SHOWN), RP_ID_SHOWN);
-        }
-        put_harmless(text, rp_id);
+        text_put_end(text, rp_id, RP_ID_SHOWN);
 }
 
 static void put_account(struct buf *text, const char *before, const struct ctap_prompt *p) {
-        struct bytes shown = bytes_utf8_prefix(p->account, ACCOUNT_SHOWN);
-
         if (p->account.len == 0)
                 return;
         buf_put(text, BYTES_TEXT(before));
-        put_harmless(text, shown);
-        if (shown.len < p->account.len)
-                buf_put(text, BYTES_TEXT(ELLIPSIS));
+        text_put_start(text, p->account, ACCOUNT_SHOWN);
         if (p->n_accounts > 1)
                 buf_put(text, BYTES_TEXT(" (or another of your accounts there)"));
 }
@@ -117,7 +61,7 @@ static void put_tries(struct buf *text, const struct ctap_prompt *p) {
 
 void presence_question(const struct ctap_prompt *prompt, const char *device_name,
                        struct buf *text) {
-        put_harmless(text, BYTES_TEXT(device_name));
+        text_put_harmless(text, BYTES_TEXT(device_name));
         buf_put(text, BYTES_TEXT(": "));
         if (prompt->passive)
                 buf_put(text, BYTES_TEXT("This is probably meant for another security key. "));

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* One code point at a time; what is not whole is replaced byte by byte. */
+
+#include "ctap/text.h"
+
+#define REPLACEMENT "\xef\xbf\xbd"
+
+/* Takes one code point; UINT32_MAX, and one byte, if it is malformed. */
+static uint32_t next_character(struct cursor *c) {
+        struct bytes whole = c->left;
+        uint8_t lead = cursor_u8(c);
+        size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+        uint32_t v = more == 3 ? lead & 0x07u : more == 2 ? lead & 0x0fu : lead & 0x1fu;
+
+        if (lead < 0x80)
+                return lead;
+        if (more == 0 || whole.len < more + 1 || !bytes_is_utf8(BYTES(whole.data, more + 1)))
+                return UINT32_MAX;
+        while (more-- > 0)
+                v = v << 6 | (cursor_u8(c) & 0x3fu);
+        return v;
+}
+
+/* Characters that act on the terminal, on the order of the text, or are not seen at all. */
+static bool is_harmful(uint32_t c) {
+        static const struct {
+                uint32_t first, last;
+        } ranges[] = {
+                { 0x0000, 0x001f },       { 0x007f, 0x009f }, { 0x00ad, 0x00ad },
+                { 0x061c, 0x061c },       { 0x180e, 0x180e }, { 0x200b, 0x200f },
+                { 0x2028, 0x202e },       { 0x2060, 0x206f }, { 0xfe00, 0xfe0f },
+                { 0xfeff, 0xfeff },       { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
+                { 0x110000, UINT32_MAX },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(ranges); i++)
+                if (c >= ranges[i].first && c <= ranges[i].last)
+                        return true;
+        return false;
+}
+
+void text_put_harmless(struct buf *to, struct bytes from) {
+        struct cursor c = { from, false };
+
+        while (c.left.len > 0) {
+                const uint8_t *start = c.left.data;
+
+                if (is_harmful(next_character(&c)))
+                        buf_put(to, BYTES_TEXT(REPLACEMENT));
+                else
+                        buf_put(to, BYTES(start, (size_t)(c.left.data - start)));
+        }
+}
+
+void text_put_start(struct buf *to, struct bytes from, size_t max) {
+        struct bytes shown = bytes_utf8_prefix(from, max);
+
+        text_put_harmless(to, shown);
+        if (shown.len < from.len)
+                buf_put(to, BYTES_TEXT(TEXT_ELLIPSIS));
+}
+
+void text_put_end(struct buf *to, struct bytes from, size_t max) {
+        if (from.len > max) {
+                buf_put(to, BYTES_TEXT(TEXT_ELLIPSIS));
+                from = BYTES(from.data + (from.len - max), max);
+        }
+        text_put_harmless(to, from);
+}
