@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "authenticator": {"authenticator", "uhid", "tpm", "ctap"},
     # The other programs speak to the daemon through its sockets and share what describes them.
     "cli": {"cli", "authenticator/protocol.h", "ctap/macro.h"},
-    "agent": {"agent", "authenticator/agent-protocol.h", "ctap/macro.h"},
+    "agent": {"agent", "authenticator/agent-protocol.h", "ctap/bytes.h", "ctap/macro.h", "ctap/text.h"},
 }
 
 # Folders that do no input or output of their own: nothing of these may appear in them.
