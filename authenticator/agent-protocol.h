@@ -16,19 +16,30 @@
  *   agent  {"type":"answer","id":7,"answer":"yes","pin":"..."}
  *   daemon {"type":"withdraw","id":7,"why":"cancelled"}
  *
- * The daemon sends nothing before hello. One question is up at a time: an "ask" takes the place
- * of the one before. An answer to any other than the one that is up is ignored, and so is a
- * member that is not known; a packet that cannot be read ends the connection. "shown" comes
- * before "answer", within AGENT_SHOWN_MS. A question that has an answer is taken away by the
- * agent itself; "withdraw" takes away one that has none. Texts of sites and clients are sent as
- * they came (NUL is U+FFFD): who shows them makes them harmless. A PIN travels as it was typed:
- * the socket is between two processes of one machine.
+ * The daemon sends nothing before hello, which comes within AGENT_HELLO_MS. One question is up at a
+ * time: an "ask" takes the place of the one before. An answer to any other than the one that is up
+ * is ignored, and so are types and members that are not known; a packet that cannot be read or
+ * breaks a rule of this file ends the connection. "shown" comes before "answer", within
+ * AGENT_SHOWN_MS of the question. A question that has an answer is taken away by the agent itself;
+ * "withdraw" takes away one that has none. Texts of sites and clients are sent as they came (NUL is
+ * U+FFFD, and what is too long is cut: of an account the end, of an RP ID the beginning): who shows
+ * them makes them harmless. A PIN travels as it was typed: the socket is between two processes of one
+ * machine.
+ *
+ * Of several agents of one user the one that connected last is asked; when it goes, the one before.
+ * The daemon ends a connection whose user has no device here, so that an agent that lost it, or got
+ * none, tries again every few seconds. An agent that does not take what is sent is dropped.
  */
 
 #define AGENT_PROTOCOL_VERSION 1
 #define AGENT_SOCKET           "agent.sock"
 #define AGENT_PACKET_MAX       8192 /* bytes */
+#define AGENT_HELLO_MS         3000
 #define AGENT_SHOWN_MS         3000 /* an agent that takes longer hangs */
+#define AGENT_RP_ID_MAX        512  /* bytes */
+#define AGENT_ACCOUNT_MAX      256  /* bytes */
+#define AGENT_PIN_MIN          4    /* characters: nobody means to spend a try on less */
+#define AGENT_PIN_MAX          63   /* bytes */
 
 /* Types. */
 #define AGENT_HELLO    "hello"    /* "v"; "ui": gtk4, pinentry or tty; "pin": it can ask for one */
@@ -36,8 +47,14 @@
 #define AGENT_ASK      "ask"      /* see above; "timeout" in milliseconds, "hold" in seconds */
 #define AGENT_SHOWN    "shown"    /* "id": a person can see it now */
 #define AGENT_ANSWER   "answer"   /* "id"; "answer": yes or no; with yes to "verify" the "pin" */
-#define AGENT_WITHDRAW "withdraw" /* "id"; "why": finger, cancelled, timeout, locked */
+#define AGENT_WITHDRAW "withdraw" /* "id"; "why": one of those below */
 #define AGENT_FINGER   "finger"   /* "id"; "state": a word of fingers below */
+
+/* Why a question goes. */
+#define AGENT_WHY_FINGER    "finger" /* a finger matched */
+#define AGENT_WHY_CANCELLED "cancelled"
+#define AGENT_WHY_TIMEOUT   "timeout"
+#define AGENT_WHY_LOCKED    "locked" /* the session was locked, or another one is in front */
 
 /* Verbs: enum ctap_ask in the same order. */
 #define AGENT_VERB_CREATE "create"
@@ -47,7 +64,9 @@
 #define AGENT_VERB_VERIFY "verify"
 #define AGENT_VERB_MANAGE "manage"
 
-/*
- * States of fingers: waiting (put it on), no-match (another try), retry (hold still, in the middle,
- * longer), match, gone (no reader any more: the PIN is the way out).
- */
+/* States of fingers. */
+#define AGENT_FINGER_WAITING  "waiting"  /* put it on */
+#define AGENT_FINGER_NO_MATCH "no-match" /* another try */
+#define AGENT_FINGER_RETRY    "retry"    /* hold still, in the middle, longer */
+#define AGENT_FINGER_MATCH    "match"    /* "withdraw" follows */
+#define AGENT_FINGER_GONE     "gone"     /* no reader any more: the PIN is the way out */

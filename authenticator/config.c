@@ -261,7 +261,7 @@ static const struct config_key {
           "where the stores are kept" },
         { "daemon", "runtime-directory", parse_path, print_string,
           offsetof(struct config, runtime_directory), TPMAUTHN_RUN_DIR, "an absolute path",
-          "where the control socket is" },
+          "where the sockets are" },
         { "daemon", "log-level", parse_level, print_level, offsetof(struct config, log_level),
           "info", "err, warning, notice, info or debug",
           "what is logged; names of sites only at debug" },

@@ -18,6 +18,8 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "authenticator/agent-protocol.h"
+#include "authenticator/agents.h"
 #include "authenticator/bus.h"
 #include "authenticator/env.h"
 #include "authenticator/instance.h"
@@ -34,7 +36,8 @@ struct daemon {
         struct server *server;
         struct bus *bus;
         struct suspend *suspend;
-        char *control_path;
+        struct agents *agents; /* with presence = agent */
+        char *control_path, *agent_path;
         struct instance *instances[CONFIG_DEVICES_MAX];
         bool told_ready;
 };
@@ -211,7 +214,8 @@ static int prepare_folders(struct daemon *d) {
         int r;
 
         if (asprintf(&users, "%s/users", d->config->state_directory) < 0 ||
-            asprintf(&d->control_path, "%s/" PROTOCOL_SOCKET, d->config->runtime_directory) < 0)
+            asprintf(&d->control_path, "%s/" PROTOCOL_SOCKET, d->config->runtime_directory) < 0 ||
+            asprintf(&d->agent_path, "%s/" AGENT_SOCKET, d->config->runtime_directory) < 0)
                 return -ENOMEM;
         r = make_folders(d->log, users);
         return r < 0 ? r : make_folders(d->log, d->config->runtime_directory);
@@ -257,11 +261,29 @@ static int add_server(struct daemon *d) {
         return r;
 }
 
+static int add_agents(struct daemon *d) {
+        const struct agents_options options = {
+                .event = d->event,
+                .path = d->agent_path,
+                .log = d->log,
+        };
+        int r;
+
+        if (d->config->presence != PRESENCE_AGENT)
+                return 0;
+        r = agents_new(&options, &d->agents);
+        if (r < 0)
+                log_write(d->log, LOG_ERR, NULL, "The agent socket %s could not be made: %s",
+                          d->agent_path, strerror(-r));
+        return r;
+}
+
 static int add_instances(struct daemon *d) {
         struct instance_options options = {
                 .event = d->event,
                 .config = d->config,
                 .log = d->log,
+                .agents = d->agents,
                 .owner = getuid(),
                 .on_state = on_state,
                 .on_answer = on_answer,
@@ -310,6 +332,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
                 r = add_event_loop(d);
         if (r == 0)
                 r = add_server(d);
+        if (r == 0)
+                r = add_agents(d);
         if (r == 0)
                 r = add_instances(d);
         if (r == 0)
@@ -362,8 +386,10 @@ struct daemon *daemon_free(struct daemon *d) {
         d->bus = bus_free(d->bus);
         d->suspend = suspend_free(d->suspend);
         stop_instances(d);
+        d->agents = agents_free(d->agents);
         sd_event_unref(d->event);
         free(d->control_path);
+        free(d->agent_path);
         free(d);
         return NULL;
 }

@@ -29,7 +29,8 @@ static const char *why_unverified(const struct instance *i) {
         if (i->presence_now == PRESENCE_INJECT_ASK && i->config->presence == PRESENCE_TTY)
                 return "the terminal hung up; start tpmauthnd on another one";
         if (i->presence_now == PRESENCE_INJECT_ASK && i->config->presence == PRESENCE_AGENT)
-                return "no agent of this user is there to ask through";
+                return "no agent that can ask for the PIN is there: tpmauthn-agent must run in the "
+                       "session, and that be in front and not locked";
         return "there is no PIN to answer with; to give one: tpmauthn presence pin";
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "authenticator/agents.h"
 #include "authenticator/backend.h"
 #include "authenticator/config.h"
 #include "authenticator/device.h"
@@ -63,6 +64,7 @@ struct instance {
         sd_event_source *simulator_io;
         struct worker *worker;
         sd_event_source *worker_io;
+        struct agents_link *agents; /* NULL: nobody is asked by an agent */
         struct device *device;
         struct hid *hid;
         uint64_t plug;

@@ -111,6 +111,10 @@ void instance_cancel_client_job(struct instance *i, bool discard) {
                 return;
         job->discard = job->discard || discard;
         job->cancelled = true;
-        if (job == i->running)
-                worker_cancel(i->worker);
+        if (job != i->running)
+                return;
+        worker_cancel(i->worker);
+        /* Where the worker is at something else just now, the question shall not wait for that. */
+        if (i->agents && job->type == WORKER_CBOR)
+                agents_link_cancel(i->agents);
 }

@@ -66,9 +66,24 @@ static int read_pin(struct instance *i, struct ctap_typed_pin *ret, struct buf *
         return r;
 }
 
+/* The worker's end of the link, if there is to be one. */
+static int link_agents(struct instance *i, int *ret) {
+        const struct agents_link_options options = {
+                .uid = i->options.owner,
+                .id = i->id,
+                .device = i->name,
+                .phys = i->phys,
+        };
+
+        if (i->config->presence != PRESENCE_AGENT || !i->options.agents)
+                return 0;
+        return agents_link_new(i->options.agents, &options, &i->agents, ret);
+}
+
 static int start_worker(struct instance *i, struct buf *reason) {
         _cleanup_(ctap_typed_pin_wipe) struct ctap_typed_pin pin = { 0 };
-        const struct worker_options options = {
+        _cleanup_(close_fd_pointer) int link = -1;
+        struct worker_options options = {
                 .backend = {
                         .id = i->id,
                         .store_path = i->store_path,
@@ -104,9 +119,14 @@ static int start_worker(struct instance *i, struct buf *reason) {
         if (i->worker)
                 return 0;
         r = read_pin(i, &pin, reason);
+        if (r == 0)
+                r = link_agents(i, &link);
         if (r < 0)
                 return r;
+        options.presence.agent_link = link;
         r = worker_new(&options, &i->worker);
+        if (r < 0)
+                i->agents = agents_link_free(i->agents);
         if (r < 0 && i->config->presence == PRESENCE_TTY)
                 buf_put(reason, BYTES_TEXT("presence = tty needs the terminal that tpmauthnd was "
                                            "started from, and there is none."));

@@ -11,7 +11,8 @@
  *
  * Clients ask once what a device can do. When a person becomes able to be verified here, or unable, it
  * is unplugged and plugged in again, once no command runs. That is a power cycle like any other. It
- * takes the control socket or the end of a terminal to bring it about: nothing that a client sends
+ * takes the control socket, an agent that comes or goes, or the end of a terminal to bring it about.
+ * The first two are the owner's, who can replug anyway: nothing that a client sends to the device
  * changes what a person can do, so that no client gains a power cycle by it.
  */
 
@@ -150,7 +151,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* Nobody reads the answer any more, and nobody shall be asked for a client that has gone. */
 static void on_closed(void *userdata) {
-        instance_cancel_client_job(userdata, false);
+        struct instance *i = userdata;
+
+        instance_cancel_client_job(i, false);
+        /* A question of U2F is up while no command runs. */
+        if (i->agents)
+                agents_link_cancel(i->agents);
 }
 
 static void on_gone(void *userdata) {
@@ -460,6 +466,7 @@ int instance_new(const struct instance_options *options, struct instance **ret) 
 
 void instance_stop(struct instance *i) {
         i->worker_io = sd_event_source_disable_unref(i->worker_io);
+        i->agents = agents_link_free(i->agents);
         i->device = device_free(i->device);
         i->hid = hid_free(i->hid);
         if (i->worker)

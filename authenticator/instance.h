@@ -24,12 +24,14 @@ enum instance_state {
         INSTANCE_FAILED,
 };
 
+struct agents;
 struct instance;
 
 struct instance_options {
         sd_event *event;
         const struct config *config;
         const struct log *log;
+        struct agents *agents; /* who asks with presence = agent; NULL: nobody does */
         uid_t owner;
         unsigned index;
         /* The state is another than before. */

@@ -64,7 +64,7 @@ static void print_help(void) {
               "      --tpm TPM            a TCTI such as device:/dev/tpmrm0, or swtpm\n"
               "      --presence MODE      agent, tty, auto, script or deny\n"
               "      --state-dir DIR      where the stores are kept\n"
-              "      --runtime-dir DIR    where the control socket is\n"
+              "      --runtime-dir DIR    where the sockets are\n"
               "      --log-level LEVEL    err, warning, notice, info or debug\n"
               "      --check-config       read the configuration, say what is wrong, and end\n"
               "      --print-config       print the configuration that results, and end\n"

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "authenticator/env.h"
+#include "authenticator/presence-agent.h"
 #include "authenticator/presence-script.h"
 #include "authenticator/presence-tty.h"
 #include "authenticator/util.h"
@@ -42,15 +43,17 @@ struct presence {
 
         int cancel_fd;
         struct presence_script script;
+        struct presence_agent agent;
         struct presence_tty tty;
         bool tty_is_gone;
         uint64_t echo_at; /* when a PIN was being typed: by env_now_ms(); UINT64_MAX: never */
 
         /* The question, while `asking`. */
         bool asking, verify;
-        bool on_tty; /* it stands on the terminal */
-        bool typed;  /* the answer came from there */
-        bool waited; /* waiting(true) was called and waiting(false) was not */
+        bool on_agent; /* it went to the agent */
+        bool on_tty;   /* it stands on the terminal */
+        bool typed;    /* the answer came from there */
+        bool waited;   /* waiting(true) was called and waiting(false) was not */
         uint64_t begun;
         uint64_t yes_ms;     /* since then, and AUTO says yes */
         uint64_t deaf_until; /* on the terminal; 0: it listens */
@@ -110,6 +113,8 @@ static uint64_t next_change(const struct presence *p) {
                 at = p->begun + p->yes_ms;
         if (p->deaf_until > 0 && p->deaf_until < at)
                 at = p->deaf_until;
+        if (p->on_agent && presence_agent_deadline(&p->agent) < at)
+                at = presence_agent_deadline(&p->agent);
         return at;
 }
 
@@ -145,7 +150,6 @@ static void answer_yes(const struct presence *p, struct presence_answer *ret) {
 static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answer *ret) {
         switch (p->mode) {
         case PRESENCE_DENY:
-        case PRESENCE_AGENT:
                 ret->answer = CTAP_ANSWER_NO;
                 return 0;
         case PRESENCE_AUTO:
@@ -155,6 +159,10 @@ static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answ
         case PRESENCE_TTY:
                 /* A mode that changed under the question has not shown it. */
                 return p->on_tty ? read_tty(p, now, ret) : 0;
+        case PRESENCE_AGENT:
+                if (p->on_agent)
+                        presence_agent_read(&p->agent, &ret->answer, &ret->pin);
+                return 0;
         case PRESENCE_SCRIPT:
         case _PRESENCE_MODES:
                 return 0;
@@ -190,6 +198,10 @@ static void withdraw(struct presence *p) {
                 p->echo_at = env_now_ms() + DEAF_PIN_MS;
 }
 
+static enum agent_why why_it_goes(const struct presence *p) {
+        return p->answer.answer == CTAP_ANSWER_TIMEOUT ? AGENT_GOES_TIMEOUT : AGENT_GOES_CANCELLED;
+}
+
 static void end(struct ctap_presence *port) {
         struct presence *p = presence_of(port);
 
@@ -199,7 +211,10 @@ static void end(struct ctap_presence *port) {
         /* An answer that came from the terminal has ended its line there. */
         if (p->on_tty && !p->typed)
                 withdraw(p);
+        if (p->on_agent)
+                presence_agent_end(&p->agent, why_it_goes(p));
         p->asking = false;
+        p->on_agent = false;
         p->on_tty = false;
         OPENSSL_cleanse(&p->answer, sizeof(p->answer));
 }
@@ -224,6 +239,22 @@ static int begin_on_tty(struct presence *p, const struct ctap_prompt *prompt) {
         return 0;
 }
 
+static bool is_readable(int fd) {
+        struct pollfd f = { .fd = fd, .events = POLLIN };
+
+        return poll(&f, 1, 0) > 0;
+}
+
+/* For a client that has gone meanwhile nobody is asked. */
+static void begin_at_agent(struct presence *p, const struct ctap_prompt *prompt) {
+        if (is_readable(p->cancel_fd)) {
+                p->answer.answer = CTAP_ANSWER_CANCELLED;
+                return;
+        }
+        p->on_agent = true;
+        presence_agent_ask(&p->agent, prompt, p->timeout_ms);
+}
+
 /* A passive question is left to other keys first, and who holds on takes as long as it says. */
 static uint64_t yes_ms(const struct presence *p, const struct ctap_prompt *prompt) {
         uint64_t passive = prompt->passive ? p->passive_ms : 0, hold = prompt->hold_s * 1000u;
@@ -244,19 +275,15 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         p->answer.answer = CTAP_ANSWER_PENDING;
         if (p->mode == PRESENCE_TTY)
                 r = begin_on_tty(p, prompt);
+        if (p->mode == PRESENCE_AGENT)
+                begin_at_agent(p, prompt);
         if (r < 0)
                 return r;
 
         p->asking = true;
-        if (p->mode != PRESENCE_DENY && p->mode != PRESENCE_AGENT)
+        if (p->mode != PRESENCE_DENY)
                 tell_waiting(p, true);
         return 0;
-}
-
-static bool is_readable(int fd) {
-        struct pollfd f = { .fd = fd, .events = POLLIN };
-
-        return poll(&f, 1, 0) > 0;
 }
 
 static int sleep_until_something_happens(struct presence *p) {
@@ -264,6 +291,7 @@ static int sleep_until_something_happens(struct presence *p) {
                 { .fd = p->cancel_fd, .events = POLLIN },
                 { .fd = p->script.listener, .events = POLLIN },
                 { .fd = p->on_tty && p->mode == PRESENCE_TTY ? p->tty.fd : -1, .events = POLLIN },
+                { .fd = p->on_agent ? p->agent.link : -1, .events = POLLIN },
         };
         uint64_t now = env_awake_ms(), at = next_change(p);
 
@@ -327,6 +355,16 @@ static void look_at_tty(struct presence *p) {
         p->tty_is_gone = p->tty_is_gone || (p->tty.fd >= 0 && presence_tty_is_gone(&p->tty));
 }
 
+static unsigned abilities_of_agent(struct presence *p, unsigned verify) {
+        presence_agent_hear(&p->agent);
+        if (!(p->agent.state & AGENT_LINK_ATTACHED))
+                return 0;
+        if (!(p->agent.state & AGENT_LINK_PIN) || verify == 0)
+                return CTAP_PRESENCE_DISPLAY;
+        return CTAP_PRESENCE_DISPLAY | verify |
+               (p->agent.state & AGENT_LINK_FINGER ? CTAP_PRESENCE_FINGER : 0u);
+}
+
 /* A yes of the simulator's is held on for: auto takes the time, a script has taken it. */
 static unsigned abilities(struct ctap_presence *port) {
         struct presence *p = presence_of(port);
@@ -337,11 +375,12 @@ static unsigned abilities(struct ctap_presence *port) {
         case PRESENCE_TTY:
                 look_at_tty(p);
                 return p->tty_is_gone ? 0 : CTAP_PRESENCE_DISPLAY | verify;
+        case PRESENCE_AGENT:
+                return abilities_of_agent(p, verify);
         case PRESENCE_AUTO:
         case PRESENCE_SCRIPT:
                 return CTAP_PRESENCE_HOLD | (p->script.pin.len > 0 ? verify : 0);
         case PRESENCE_DENY:
-        case PRESENCE_AGENT:
         case _PRESENCE_MODES:
                 break;
         }
@@ -352,6 +391,7 @@ void presence_watch(const struct presence *p, struct pollfd ret[static PRESENCE_
         /* Of the terminal only that it hangs up, and that once. */
         ret[0] = (struct pollfd){ .fd = p->script.listener, .events = POLLIN };
         ret[1] = (struct pollfd){ .fd = p->tty_is_gone ? -1 : p->tty.fd };
+        ret[2] = (struct pollfd){ .fd = p->agent.link, .events = POLLIN };
 }
 
 uint64_t presence_deadline(const struct presence *p) {
@@ -360,6 +400,7 @@ uint64_t presence_deadline(const struct presence *p) {
 
 void presence_attend(struct presence *p) {
         hear(p);
+        presence_agent_hear(&p->agent);
         look_at_tty(p);
         if (env_now_ms() < p->echo_at)
                 return;
@@ -379,6 +420,8 @@ static int set_up(struct presence *p, const struct presence_options *options) {
         r = presence_script_init(&p->script, options->pin);
         if (r == 0 && p->mode == PRESENCE_TTY)
                 r = presence_tty_init(&p->tty, options->tty_fd);
+        if (r == 0 && p->mode == PRESENCE_AGENT)
+                r = presence_agent_init(&p->agent, options->agent_link, options->shown_ms);
         return r;
 }
 
@@ -406,6 +449,7 @@ int presence_new(const struct presence_options *options, struct presence **ret) 
         p->userdata = options->userdata;
         p->cancel_fd = p->script.listener = p->script.speaker = p->tty.fd = -1;
         p->echo_at = UINT64_MAX;
+        p->agent.link = -1;
         r = set_up(p, options);
         if (r < 0) {
                 presence_free(p);
@@ -421,6 +465,7 @@ struct presence *presence_free(struct presence *p) {
                 return NULL;
         if (p->asking)
                 end(&p->port);
+        presence_agent_done(&p->agent);
         presence_tty_done(&p->tty);
         presence_script_done(&p->script);
         close_fd(p->cancel_fd);

@@ -21,7 +21,7 @@ enum presence_mode {
         PRESENCE_AUTO, /* yes; a passive question only after PRESENCE_PASSIVE_MS. Simulator only */
         PRESENCE_SCRIPT, /* waits for `presence once` on the control socket. Simulator only */
         PRESENCE_TTY,    /* asks on the terminal */
-        PRESENCE_AGENT,  /* asks through an agent; no while there is none */
+        PRESENCE_AGENT,  /* asks through an agent in the session */
         _PRESENCE_MODES,
 };
 
@@ -52,8 +52,10 @@ struct presence_options {
         const struct ctap_typed_pin *pin; /* as of PRESENCE_INJECT_PIN; NULL: none. Copied */
         uint64_t timeout_ms;
         uint64_t passive_ms;     /* 0: PRESENCE_PASSIVE_MS */
+        uint64_t shown_ms;       /* 0: AGENT_SHOWN_MS */
         const char *device_name; /* shown to the person; copied */
         int tty_fd;              /* for PRESENCE_TTY; borrowed; -1: /dev/tty is opened */
+        int agent_link;          /* for PRESENCE_AGENT: the worker's end (agents.h); duplicated */
         presence_waiting_fn *waiting;
         void *userdata;
 };
@@ -67,7 +69,7 @@ struct ctap_presence *presence_port(struct presence *p);
  * (of env_now_ms(); UINT64_MAX: none), presence_attend() has something to do, after which the
  * abilities may be others.
  */
-#define PRESENCE_WATCHED 2
+#define PRESENCE_WATCHED 3
 void presence_watch(const struct presence *p, struct pollfd ret[static PRESENCE_WATCHED]);
 uint64_t presence_deadline(const struct presence *p);
 void presence_attend(struct presence *p);
