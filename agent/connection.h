@@ -13,7 +13,7 @@
 #include "ctap/macro.h"
 
 /* Between two tries, the longest; the first of them comes after a tenth of a second. */
-#define CONNECTION_RETRY_MAX_MS 10000
+#define CONNECTION_RETRY_MAX_MS 3000
 
 struct connection;
 

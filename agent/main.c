@@ -33,6 +33,7 @@ static const struct way {
         int (*make)(sd_event *event, const struct ui_events *events, void *userdata,
                     struct ui **ret);
 } ways[] = {
+        { "gtk4", ui_gtk_new },
         { "pinentry", ui_pinentry_new },
         { "tty", ui_tty_new },
 };
