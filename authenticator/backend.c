@@ -50,13 +50,20 @@ struct backend {
         struct attester *attester;
         struct ctap *ctap;
         struct backend_facts facts;
+        struct journal *journal;
 };
 
 int backend_new(const struct backend_options *options, struct backend **ret) {
         struct backend *b = calloc(1, sizeof(*b));
+        int r;
 
         if (!b)
                 return -ENOMEM;
+        r = journal_new(&b->journal);
+        if (r < 0) {
+                free(b);
+                return r;
+        }
         b->options = *options;
         b->log = (struct log_context){ options->log, options->id };
         b->simulator_fd = -1;
@@ -70,6 +77,7 @@ struct backend *backend_free(struct backend *b) {
         if (!b)
                 return NULL;
         backend_close(b);
+        journal_free(b->journal);
         free(b);
         return NULL;
 }
@@ -77,6 +85,8 @@ struct backend *backend_free(struct backend *b) {
 void backend_close(struct backend *b) {
         b->ctap = ctap_free(b->ctap);
         b->attester = attester_close(b->attester);
+        backend_write_journal(b);
+        journal_drop(b->journal);
         b->vault = vault_close(b->vault);
         if (b->tpm && b->options.private_simulator)
                 tpm_shutdown(b->tpm);
@@ -182,12 +192,38 @@ static void explain(const struct backend *b, enum step step, int error, struct b
 
 /* ---- opening ---- */
 
+/* A store that is only just provisioned was erased too, which is no event. */
+static void note_change(void *userdata, enum store_change change,
+                        const struct ctap_credential_id *id, const struct ctap_row *row) {
+        struct backend *b = userdata;
+
+        if (!b->vault)
+                return;
+        switch (change) {
+        case STORE_INSERTED:
+                journal_note(b->journal, JOURNAL_CREATE, CTAP_OK, id, BYTES_NULL, BYTES_NULL);
+                break;
+        case STORE_USED:
+                journal_note(b->journal, JOURNAL_USE, CTAP_OK, id, BYTES_NULL, BYTES_NULL);
+                break;
+        case STORE_DELETED:
+                journal_note_row(b->journal, JOURNAL_DELETE, row, tpm_store_key(b->tpm));
+                break;
+        case STORE_ERASED:
+                journal_drop(b->journal);
+                journal_note(b->journal, JOURNAL_RESET, CTAP_OK, NULL, BYTES_NULL, BYTES_NULL);
+                break;
+        }
+}
+
 static struct store_options store_options(struct backend *b) {
         return (struct store_options){
                 .path = b->options.store_path,
                 .max_credentials = b->options.max_credentials,
                 .log = log_forward,
                 .userdata = &b->log,
+                .changed = note_change,
+                .changed_userdata = b,
         };
 }
 
@@ -233,14 +269,14 @@ static bool answers_by_itself(enum presence_mode mode) {
         return mode == PRESENCE_AUTO || mode == PRESENCE_SCRIPT;
 }
 
-static const uint8_t *aaguid_of(const struct backend *b) {
+const uint8_t *backend_aaguid(const struct backend *b) {
         return b->facts.simulator ? aaguid_simulator : aaguid_tpm;
 }
 
 static int open_attester(struct backend *b, struct buf *reason) {
         const struct attester_options *o = &b->options.attester;
 
-        return o->key && *o->key ? attester_open(o, aaguid_of(b), reason, &b->attester) : 0;
+        return o->key && *o->key ? attester_open(o, backend_aaguid(b), reason, &b->attester) : 0;
 }
 
 static int open_ctap(struct backend *b) {
@@ -261,7 +297,7 @@ static int open_ctap(struct backend *b) {
                 .ctap_2_3 = b->options.ctap_2_3,
         };
 
-        memcpy(options.aaguid, aaguid_of(b), sizeof(options.aaguid));
+        memcpy(options.aaguid, backend_aaguid(b), sizeof(options.aaguid));
         return ctap_new(&env, &options, &b->ctap);
 }
 
@@ -450,12 +486,26 @@ void backend_suspend(struct backend *b) {
         backend_idle(b);
 }
 
+struct journal *backend_journal(const struct backend *b) {
+        return b->journal;
+}
+
+void backend_write_journal(struct backend *b) {
+        const struct secret32 *key = b->vault ? tpm_store_key(b->tpm) : NULL;
+
+        if (key)
+                journal_write(b->journal, b->store, key);
+}
+
 void backend_settle(struct backend *b) {
         if (b->vault)
                 vault_settle(b->vault);
+        if (journal_is_full(b->journal))
+                backend_write_journal(b);
 }
 
 void backend_idle(struct backend *b) {
+        backend_write_journal(b);
         if (b->tpm)
                 tpm_idle(b->tpm);
 }
@@ -483,4 +533,10 @@ struct tpm *backend_tpm(const struct backend *b) {
 
 struct vault *backend_vault(const struct backend *b) {
         return b->vault;
+}
+
+struct bytes backend_certificate(const struct backend *b) {
+        struct ctap_attester *port = attester_port(b->attester);
+
+        return port ? port->ops->certificate(port, 0) : BYTES_NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "authenticator/attester.h"
+#include "authenticator/journal.h"
 #include "authenticator/log.h"
 #include "authenticator/presence.h"
 #include "authenticator/store.h"
@@ -91,3 +92,10 @@ struct ctap *backend_ctap(const struct backend *b);
 struct store *backend_store(const struct backend *b);
 struct tpm *backend_tpm(const struct backend *b);
 struct vault *backend_vault(const struct backend *b);
+/* Of 16 bytes. */
+const uint8_t *backend_aaguid(const struct backend *b);
+/* Of the organisation that attests, in DER, borrowed; empty if there is none. */
+struct bytes backend_certificate(const struct backend *b);
+/* Always there. What was noted in it is written when idle; this writes it now. */
+struct journal *backend_journal(const struct backend *b);
+void backend_write_journal(struct backend *b);

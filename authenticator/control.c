@@ -26,6 +26,7 @@ struct control_field {
 
 static const struct control_field no_fields[] = { { 0 } };
 static const struct control_field list_fields[] = { { "after", JSON_INTEGER, false }, { 0 } };
+static const struct control_field events_fields[] = { { "before", JSON_INTEGER, false }, { 0 } };
 static const struct control_field credential_fields[] = { { "credential", JSON_STRING, true },
                                                           { 0 } };
 static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true },
@@ -43,6 +44,8 @@ static const struct control_method methods[] = {
         { PROTOCOL_LIST, CONTROL_LIST, true, list_fields },
         { PROTOCOL_SHOW, CONTROL_SHOW, true, credential_fields },
         { PROTOCOL_DELETE, CONTROL_DELETE, true, credential_fields },
+        { PROTOCOL_INVENTORY, CONTROL_INVENTORY, true, list_fields },
+        { PROTOCOL_EVENTS, CONTROL_EVENTS, true, events_fields },
         { PROTOCOL_RESET, CONTROL_RESET, true, owner_fields },
         { PROTOCOL_REPLUG, CONTROL_REPLUG, false, no_fields },
         { PROTOCOL_PRESENCE, CONTROL_PRESENCE, false, presence_fields },

@@ -18,6 +18,8 @@ enum control_call {
         CONTROL_LIST,
         CONTROL_SHOW,
         CONTROL_DELETE,
+        CONTROL_INVENTORY,
+        CONTROL_EVENTS,
         CONTROL_RESET,
         CONTROL_REPLUG,
         CONTROL_PRESENCE,

@@ -48,6 +48,8 @@ struct presence {
         bool tty_is_gone;
         uint64_t echo_at; /* when a PIN was being typed: by env_now_ms(); UINT64_MAX: never */
 
+        struct presence_asked asked;
+
         /* The question, while `asking`. */
         bool asking, verify;
         bool on_agent; /* it went to the agent */
@@ -262,12 +264,40 @@ static uint64_t yes_ms(const struct presence *p, const struct ctap_prompt *promp
         return passive > hold ? passive : hold;
 }
 
+static uint16_t copy_name(uint8_t to[static 255], struct bytes name) {
+        name = bytes_utf8_prefix(name, 255);
+        if (name.len > 0)
+                memcpy(to, name.data, name.len);
+        return (uint16_t)name.len;
+}
+
+/* Of two questions of a command, such as the one for the PIN again, the last that names a site. */
+static void remember(struct presence *p, const struct ctap_prompt *prompt) {
+        struct presence_asked *a = &p->asked;
+
+        a->put = true;
+        a->passive = prompt->passive;
+        if (prompt->rp_id.len == 0)
+                return;
+        a->rp_id_len = copy_name(a->rp_id, prompt->rp_id);
+        a->account_len = copy_name(a->account, prompt->account);
+}
+
+const struct presence_asked *presence_asked(const struct presence *p) {
+        return &p->asked;
+}
+
+void presence_forget_asked(struct presence *p) {
+        p->asked = (struct presence_asked){ 0 };
+}
+
 static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         struct presence *p = presence_of(port);
         int r = 0;
 
         end(port);
         hear(p);
+        remember(p, prompt);
         p->begun = env_awake_ms();
         p->typed = false;
         p->yes_ms = yes_ms(p, prompt);

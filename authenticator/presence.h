@@ -62,6 +62,17 @@ struct presence_options {
 
 _must_check_ int presence_new(const struct presence_options *options, struct presence **ret);
 struct presence *presence_free(struct presence *p);
+
+/* The last question that was put, as far as its answer is worth remembering. */
+struct presence_asked {
+        bool put, passive;
+        uint16_t rp_id_len, account_len;
+        uint8_t rp_id[255], account[255];
+};
+
+/* For the worker thread: since it was forgotten, before a command. */
+const struct presence_asked *presence_asked(const struct presence *p);
+void presence_forget_asked(struct presence *p);
 struct ctap_presence *presence_port(struct presence *p);
 
 /*

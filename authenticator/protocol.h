@@ -22,10 +22,13 @@
 #define PROTOCOL_PREFIX_MIN  4 /* hex digits that may stand for a credential id */
 
 /* Methods, and the members of params beside "device" (the index, default 0). */
-#define PROTOCOL_STATUS   "status"   /* every device; takes no "device" */
-#define PROTOCOL_LIST     "list"     /* "after": sequence of the last entry that was seen */
-#define PROTOCOL_SHOW     "show"     /* "credential": id in hex, or a prefix of one */
-#define PROTOCOL_DELETE   "delete"   /* "credential" */
+#define PROTOCOL_STATUS    "status"    /* every device; takes no "device" */
+#define PROTOCOL_LIST      "list"      /* "after": sequence of the last entry that was seen */
+#define PROTOCOL_SHOW      "show"      /* "credential": id in hex, or a prefix of one */
+#define PROTOCOL_DELETE    "delete"    /* "credential" */
+#define PROTOCOL_INVENTORY "inventory" /* "after", as of list; no names in it */
+#define PROTOCOL_EVENTS \
+        "events" /* the newest first; "before": sequence of the last that was seen */
 #define PROTOCOL_RESET    "reset"    /* erases every passkey; the caller has confirmed it */
 #define PROTOCOL_REPLUG   "replug"   /* removes the device, opens the TPM anew, plugs it in again */
 #define PROTOCOL_PRESENCE "presence" /* "mode": a word of presence below; "pin" for some */

@@ -321,6 +321,7 @@ int store_insert(struct store *s, const struct ctap_row *row, int64_t base) {
         s->n_credentials = s->n_credentials - n_replaced + 1;
         if (n_replaced > 0)
                 s->residue = true;
+        store_tell(s, STORE_INSERTED, &row->id, NULL);
         return 0;
 }
 
@@ -425,6 +426,7 @@ int store_use(struct store *s, const struct ctap_credential_id *id, uint32_t *re
                 return r;
 
         *ret_count = count + 1;
+        store_tell(s, STORE_USED, id, NULL);
         return 0;
 }
 
@@ -489,9 +491,12 @@ int store_delete(struct store *s, const struct ctap_credential_id *id) {
         struct store_discoverable after = s->discoverable;
         struct sha256 rp_tag;
         bool discoverable = false;
+        struct ctap_row row;
         int r;
 
-        r = store_query_run(s, Q_BEGIN, doing);
+        r = s->changed ? store_find(s, id, &row) : 0;
+        if (r == 0)
+                r = store_query_run(s, Q_BEGIN, doing);
         if (r < 0)
                 return r;
 
@@ -506,6 +511,7 @@ int store_delete(struct store *s, const struct ctap_credential_id *id) {
                 return r;
         s->discoverable = after;
         s->n_credentials--;
+        store_tell(s, STORE_DELETED, &row.id, &row);
 
         /* It is deleted; if its traces in the WAL cannot be wiped now, store_settle() tries again. */
         s->residue = true;

@@ -18,6 +18,10 @@
         "SELECT id, rp_tag, account_tag, alg, class, cred_protect, flags, " COUNT_NOW \
         ", sequence, created, last_used, key, sealed, cred_random, cred_random_uv FROM credential "
 
+#define TEXT_OF(x)  #x
+#define TEXT(x)     TEXT_OF(x)
+#define EVENTS_TEXT TEXT(STORE_EVENTS)
+
 static const char *const queries[_QUERIES] = {
         [Q_BEGIN] = "BEGIN IMMEDIATE",
         [Q_COMMIT] = "COMMIT",
@@ -72,6 +76,11 @@ static const char *const queries[_QUERIES] = {
                            " VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         [Q_GET_LARGE_BLOBS_SIZE] = "SELECT length(array) FROM large_blobs",
         [Q_SET_LARGE_BLOBS] = "UPDATE large_blobs SET array = ?1",
+        [Q_ADD_EVENT] = "INSERT INTO event (sealed) VALUES (?1)",
+        [Q_TRIM_EVENTS] = "DELETE FROM event WHERE sequence <="
+                          " (SELECT max(sequence) FROM event) - " EVENTS_TEXT,
+        [Q_NEXT_EVENT] = "SELECT sequence, sealed FROM event WHERE sequence < ?1"
+                         " ORDER BY sequence DESC LIMIT 1",
 };
 
 int store_queries_prepare(struct store *s) {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The statements of a store, prepared once and kept with it, and what runs them. Only store.c and
- * store-credential.c include this.
+ * The statements of a store, prepared once and kept with it, and what runs them. Only store.c,
+ * store-credential.c and store-event.c include this.
  */
 
 #include <sqlite3.h>
@@ -47,6 +47,9 @@ enum store_query {
         Q_SET_SETTINGS,
         Q_GET_LARGE_BLOBS_SIZE,
         Q_SET_LARGE_BLOBS,
+        Q_ADD_EVENT,
+        Q_TRIM_EVENTS,
+        Q_NEXT_EVENT,
         _QUERIES,
 };
 
@@ -67,6 +70,8 @@ struct store {
         struct store_discoverable discoverable;
         struct ctap_settings settings;
         uint32_t large_blobs_size;
+        store_changed_fn *changed;
+        void *changed_userdata;
 };
 
 _must_check_ int store_queries_prepare(struct store *s);
@@ -97,6 +102,12 @@ _must_check_ int store_txn_commit(struct store *s, const char *doing);
  * store_settle() tries again.
  */
 int store_drop_residue(struct store *s);
+
+static inline void store_tell(const struct store *s, enum store_change change,
+                              const struct ctap_credential_id *id, const struct ctap_row *row) {
+        if (s->changed)
+                s->changed(s->changed_userdata, change, id, row);
+}
 
 /* Of store-credential.c: what is read when opening, and what every change of one brings with it. */
 _must_check_ int store_load_discoverable(struct store *s);

@@ -28,6 +28,9 @@
  * SQLite's atomic commit; a fragment of it is read without the rest.
  *
  * spare_key (from version 4): no row until a site first asks for what a spare key is good for.
+ *
+ * event (from version 5): the newest STORE_EVENTS of them, sealed above the store. The sequence goes on
+ * from the newest, which is never the one that is dropped.
  */
 
 #include <stdio.h>
@@ -138,11 +141,17 @@ static int from_3(sqlite3 *db) {
                             NULL, NULL, NULL);
 }
 
+static int from_4(sqlite3 *db) {
+        return sqlite3_exec(db,
+                            "CREATE TABLE event ("
+                            "  sequence INTEGER PRIMARY KEY,"
+                            "  sealed BLOB NOT NULL CHECK (length(sealed) BETWEEN 1 AND 512)"
+                            ") STRICT;",
+                            NULL, NULL, NULL);
+}
+
 static store_step_fn *const steps[] = {
-        from_0,
-        from_1,
-        from_2,
-        from_3,
+        from_0, from_1, from_2, from_3, from_4,
 };
 
 const struct store_schema store_schema = { steps, ELEMENTSOF(steps) };

@@ -240,6 +240,8 @@ int store_open(const struct store_options *options, struct store **ret) {
         if (!s)
                 return -ENOMEM;
         s->max_credentials = options->max_credentials;
+        s->changed = options->changed;
+        s->changed_userdata = options->changed_userdata;
         r = open_steps(s, options);
         if (r < 0)
                 return r;
@@ -424,7 +426,7 @@ static int erase_tables(struct store *s, const struct tpm_state *state, const ch
         const struct ctap_settings settings = CTAP_SETTINGS_DEFAULT;
         int r = store_file_exec(&s->file,
                                 "DELETE FROM credential; DELETE FROM sqlite_sequence;"
-                                "DELETE FROM lease; DELETE FROM spare_key;"
+                                "DELETE FROM lease; DELETE FROM spare_key; DELETE FROM event;"
                                 "UPDATE discoverable SET n_rps = 0, n_credentials = 0;",
                                 doing);
 
@@ -460,6 +462,7 @@ int store_erase(struct store *s, const struct tpm_state *state) {
         s->discoverable = none;
         s->n_credentials = 0;
         s->residue = true;
+        store_tell(s, STORE_ERASED, NULL, NULL);
 
         /* The commit zeroed the pages; the WAL that still has them is cut, the file then shrinks. */
         r = store_drop_residue(s);

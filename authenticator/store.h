@@ -27,11 +27,22 @@ struct store;
 /* priority of syslog.h; one line, no newline, no payload. */
 typedef void store_log_fn(void *userdata, int priority, const char *message);
 
+enum store_change { STORE_INSERTED, STORE_USED, STORE_DELETED, STORE_ERASED };
+
+/*
+ * After the commit. `id` is NULL for what was erased; `row` is what was deleted, else NULL. The store
+ * may not be used from here.
+ */
+typedef void store_changed_fn(void *userdata, enum store_change change,
+                              const struct ctap_credential_id *id, const struct ctap_row *row);
+
 struct store_options {
         const char *path;         /* of store.db; its folder exists */
         uint32_t max_credentials; /* of all kinds */
         store_log_fn *log;
         void *userdata;
+        store_changed_fn *changed; /* NULL: nobody wants to know */
+        void *changed_userdata;
 };
 
 /* Opens, or creates, and migrates. The file is 0600. Fails with a message that names the file. */
@@ -123,8 +134,19 @@ _must_check_ int store_large_blobs_read(struct store *s, uint32_t offset, uint32
 /* In the place of the old one. -EINVAL: it is too short or too long. */
 _must_check_ int store_large_blobs_write(struct store *s, struct bytes array);
 
+/* Of what happened: opaque, in order. */
+#define STORE_EVENTS    200 /* are kept */
+#define STORE_EVENT_MAX 512 /* bytes */
+
+/* In one transaction; the oldest go. -EINVAL: one is empty or too long. */
+_must_check_ int store_add_events(struct store *s, const struct bytes *sealed, size_t n);
+/* Newest first, those before the sequence `before` (0: all); `each` as in store_each(). */
+typedef int store_each_event_fn(void *userdata, uint64_t sequence, struct bytes sealed);
+_must_check_ int store_each_event(struct store *s, uint64_t before, store_each_event_fn *each,
+                                  void *userdata);
+
 /*
- * Erases every credential and the spare key, puts settings and large blobs back to their defaults and
+ * Erases every credential, every event and the spare key, puts settings and large blobs back to their defaults and
  * forgets the lease, in one transaction; the file keeps no trace. Can be repeated after a failure.
  */
 _must_check_ int store_erase(struct store *s, const struct tpm_state *state);

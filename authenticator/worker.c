@@ -31,6 +31,7 @@
 
 #include "authenticator/env.h"
 #include "authenticator/manage.h"
+#include "authenticator/outcome.h"
 #include "authenticator/util.h"
 #include "ctap/ctap.h"
 #include "ctap/hid.h"
@@ -91,6 +92,7 @@ static void tell_verifies(struct worker *w) {
 static void run_ctap(struct worker *w, const struct message *job) {
         struct ctap *ctap = backend_ctap(w->backend);
 
+        presence_forget_asked(w->presence);
         if (!ctap)
                 buf_put(&w->out, worker_failure(job->type));
         else if (job->type == WORKER_CBOR)
@@ -98,6 +100,9 @@ static void run_ctap(struct worker *w, const struct message *job) {
         else
                 ctap_u2f(ctap, job->tag, job->payload, &w->out);
         reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
+        if (ctap && job->type == WORKER_CBOR)
+                outcome_note(backend_journal(w->backend), presence_asked(w->presence), job->payload,
+                             buf_bytes(&w->out));
 }
 
 static void run_open(struct worker *w, const struct message *job) {

@@ -26,6 +26,11 @@ static const struct command commands[] = {
           "Deletes one passkey after showing it and asking. The site still lists it:\n"
           "remove it there too. A backup that has it can bring it back; after a reset\n"
           "nothing can.\n" },
+        { "events", "", 0, 0, cmd_events, "the last uses and failures",
+          "Prints what was done with the passkeys of a device and what failed, newest\n"
+          "first. The last 200 are kept, sealed by the TPM like the passkeys; what\n"
+          "happened within the last second before a crash may be missing. A reset erases\n"
+          "them.\n" },
         GROUP("Verification"),
         { "pin", " status|set|change", 1, 1, cmd_pin, "the PIN",
           "status says whether there is a PIN and how many tries are left. set makes the\n"
@@ -59,6 +64,11 @@ static const struct command commands[] = {
           "still trusts a passkey of this device, asks, and then erases all as reset\n"
           "does.\n" },
         GROUP("Administration"),
+        { "inventory", "", 0, 0, cmd_inventory, "what a fleet's list may have, without names",
+          "Prints what this device is and how many passkeys it has for which sites, as\n"
+          "hashes of their names (SHA-256 of the RP ID). Accounts and secrets are not in\n"
+          "it. The hash of the TPM's endorsement key is not either: to make that key anew\n"
+          "takes a TPM seconds. Ask for it once, with tpm2_createek.\n" },
         { "config", " cat|verify [FILE]", 1, 2, cmd_config, "the configuration of the daemon",
           "cat prints every key with its meaning and the value that results from all\n"
           "files; verify says what is wrong with them. With FILE: that file and\n"

@@ -40,15 +40,23 @@ void table_head(const struct column *columns, size_t n) {
         style(STYLE_PLAIN);
 }
 
-const char *table_date(int64_t seconds, char cell[static CELL_MAX]) {
+static const char *format_time(int64_t seconds, const char *format, char *cell) {
         time_t t = (time_t)seconds;
         struct tm tm;
 
         if (seconds <= 0)
                 return "never";
-        if (!localtime_r(&t, &tm) || strftime(cell, CELL_MAX, "%Y-%m-%d", &tm) == 0)
+        if (!localtime_r(&t, &tm) || strftime(cell, CELL_MAX, format, &tm) == 0)
                 return "?";
         return cell;
+}
+
+const char *table_date(int64_t seconds, char cell[static CELL_MAX]) {
+        return format_time(seconds, "%Y-%m-%d", cell);
+}
+
+const char *table_time(int64_t seconds, char cell[static CELL_MAX]) {
+        return format_time(seconds, "%Y-%m-%d %H:%M", cell);
 }
 
 const char *table_number(int64_t n, char cell[static CELL_MAX]) {

@@ -26,5 +26,7 @@ void table_row(const struct column *columns, size_t n, const char *const *cells)
 
 /* "2026-11-23" in local time, or "never" for 0. */
 const char *table_date(int64_t seconds, char cell[static CELL_MAX]);
+/* "2026-11-23 23:48", likewise. */
+const char *table_time(int64_t seconds, char cell[static CELL_MAX]);
 /* At most five columns: 99999, 100k, 4294M. */
 const char *table_number(int64_t n, char cell[static CELL_MAX]);

@@ -22,11 +22,13 @@ static void check_text(const json_t *params, const char *name, bool required) {
 
 static void check_request(const struct control_request *rq) {
         const json_t *after = json_object_get(rq->params, "after");
+        const json_t *before = json_object_get(rq->params, "before");
 
         require(rq->method && json_is_integer(rq->id));
         require(rq->device < CONFIG_DEVICES_MAX);
         require(json_is_object(rq->params));
         require(!after || json_is_integer(after));
+        require(!before || json_is_integer(before));
         check_text(rq->params, "credential",
                    rq->method->call == CONTROL_SHOW || rq->method->call == CONTROL_DELETE);
         check_text(rq->params, "mode", rq->method->call == CONTROL_PRESENCE);

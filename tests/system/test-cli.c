@@ -5,9 +5,11 @@
  * refuses, and that what it says it did is done. libfido2 makes and uses the passkeys.
  */
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/system/fido-kit.h"
 #include "tests/unit/test.h"
@@ -67,7 +69,7 @@ static int64_t use(fido_dev_t *dev, const char *rp, const fido_cred_t *cred) {
 }
 
 static const char *cli(const struct daemon_kit *k, int want, const char *arguments) {
-        static char out[65536];
+        static char out[1 << 18];
         int got = kit_cli(k, arguments, out, sizeof(out));
 
         if (got != want)
@@ -157,9 +159,145 @@ static void retire_names_the_sites_and_then_erases(void **state) {
         kit_close_key(dev);
 }
 
+/* The nth event, newest first, as "what result site account". */
+static const char *event(const json_t *events, size_t nth) {
+        static char text[256];
+        const json_t *e = json_array_get(events, nth);
+        const char *account = json_string_value(json_object_get(e, "account"));
+        const char *site = json_string_value(json_object_get(e, "rp_id"));
+
+        assert_true(json_integer_value(json_object_get(e, "time")) > 1700000000);
+        snprintf(text, sizeof(text), "%s %s %s %s", json_string_value(json_object_get(e, "what")),
+                 json_string_value(json_object_get(e, "result")), site ? site : "-",
+                 account ? account : "-");
+        return text;
+}
+
+static void events_tell_of_uses_and_failures(void **state) {
+        const struct timespec idle = { .tv_sec = 2 };
+        struct daemon_kit *k = *state;
+        fido_cred_t *a, *b;
+        fido_dev_t *dev;
+        json_t *events;
+        char arguments[64];
+
+        start(k);
+        assert_string_equal(cli(k, 0, "events"), "Nothing has happened on this device yet.\n");
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        b = make(dev, "b.example", "bob");
+        assert_int_equal(use(dev, "b.example", b), 1);
+        cli(k, 0, "presence deny");
+        assert_true(use(dev, "a.example", a) < 0);
+        cli(k, 0, "presence auto");
+        assert_int_equal(fido_dev_set_pin(dev, "1234", NULL), FIDO_OK);
+        kit_close_key(dev);
+        dev = kit_open_key(k);
+        assert_int_equal(fido_dev_set_pin(dev, "5678", "4321"), FIDO_ERR_PIN_INVALID);
+        snprintf(arguments, sizeof(arguments), "--yes delete %02x%02x%02x", fido_cred_id_ptr(a)[0],
+                 fido_cred_id_ptr(a)[1], fido_cred_id_ptr(a)[2]);
+        cli(k, 0, arguments);
+
+        /* What is a second old is kept whatever happens. */
+        nanosleep(&idle, NULL);
+        kit_close_key(dev);
+        kill(k->pid, SIGKILL);
+        assert_true(kit_stop(k) != 0);
+        start(k);
+
+        events = cli_json(k, "events --json");
+        assert_int_equal(json_array_size(events), 6);
+        assert_string_equal(event(events, 0), "delete ok a.example ann");
+        assert_string_equal(event(events, 1), "pin wrong-pin - -");
+        assert_string_equal(event(events, 2), "use refused a.example ann");
+        assert_string_equal(event(events, 3), "use ok b.example bob");
+        assert_string_equal(event(events, 4), "create ok b.example bob");
+        assert_string_equal(event(events, 5), "create ok a.example ann");
+        assert_int_equal(strlen(json_string_value(
+                                 json_object_get(json_array_get(events, 3), "credential"))),
+                         96);
+        json_decref(events);
+        assert_says(cli(k, 0, "events"), "WHEN             WHAT    RESULT         SITE");
+        assert_says(cli(k, 0, "events"), "use     refused        a.example              ann\n");
+
+        /* A reset erases them too, and is the first of those after it. */
+        cli(k, 0, "reset --yes");
+        events = cli_json(k, "events --json");
+        assert_int_equal(json_array_size(events), 1);
+        assert_string_equal(event(events, 0), "reset ok - -");
+        json_decref(events);
+        fido_cred_free(&a);
+        fido_cred_free(&b);
+}
+
+static void more_events_than_one_page_come_in_order(void **state) {
+        struct daemon_kit *k = *state;
+        json_int_t before = INT64_MAX;
+        fido_cred_t *cred;
+        fido_dev_t *dev;
+        json_t *events, *e;
+        char rp[250];
+        size_t i;
+
+        start(k);
+        dev = kit_open_key(k);
+        memset(rp, 'x', sizeof(rp));
+        memcpy(rp + sizeof(rp) - 9, ".example", 9);
+        cred = make(dev, rp, "ann");
+        for (i = 0; i < 220; i++)
+                assert_true(use(dev, rp, cred) > 0);
+        kit_close_key(dev);
+
+        events = cli_json(k, "events --json");
+        assert_int_equal(json_array_size(events), 200);
+        json_array_foreach(events, i, e) {
+                assert_true(json_integer_value(json_object_get(e, "sequence")) < before);
+                before = json_integer_value(json_object_get(e, "sequence"));
+        }
+        json_decref(events);
+        fido_cred_free(&cred);
+}
+
+static void the_inventory_names_nobody(void **state) {
+        struct daemon_kit *k = *state;
+        fido_cred_t *a, *b, *c;
+        fido_dev_t *dev;
+        json_t *inventory, *sites, *site;
+
+        start(k);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        b = make(dev, "a.example", "bob");
+        c = make(dev, "c.example", "cat");
+        assert_int_equal(use(dev, "a.example", b), 1);
+        kit_close_key(dev);
+
+        assert_null(strstr(cli(k, 0, "inventory --json"), "example"));
+        assert_null(strstr(cli(k, 0, "inventory --json"), "ann"));
+        inventory = cli_json(k, "inventory --json");
+        assert_string_equal(json_string_value(json_object_get(inventory, "aaguid")),
+                            "37c07f0225c24cd9a6330fbd53267e82");
+        assert_true(json_is_null(json_object_get(inventory, "attestation_key_id")));
+        sites = json_object_get(inventory, "sites");
+        assert_int_equal(json_array_size(sites), 2);
+        site = json_array_get(sites, 0);
+        assert_string_equal(json_string_value(json_object_get(site, "rp_id_hash")),
+                            "b8e7453371a024daae06f3164492c0afcde134c7747c155b3d83c20de341e855");
+        assert_int_equal(json_integer_value(json_object_get(site, "passkeys")), 2);
+        assert_int_equal(json_integer_value(json_object_get(site, "with_pin")), 0);
+        assert_int_equal(json_array_size(json_object_get(site, "created")), 2);
+        assert_true(json_integer_value(json_object_get(site, "last_used")) > 1700000000);
+        json_decref(inventory);
+        assert_says(cli(k, 0, "inventory"), "3, for 2 sites\n");
+        fido_cred_free(&a);
+        fido_cred_free(&b);
+        fido_cred_free(&c);
+}
+
 static void help_tells_of_every_command(void **state) {
         struct daemon_kit *k = *state;
-        char help[65536], *line, *rest = help, name[32], arguments[64];
+        static char help[1 << 18];
+        char *line, *rest = help, name[32], arguments[64];
         unsigned n = 0;
 
         snprintf(help, sizeof(help), "%s", cli(k, 0, "--help"));
@@ -216,6 +354,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(the_list_is_a_table_of_80_columns),
                 TEST(retire_names_the_sites_and_then_erases),
+                TEST(events_tell_of_uses_and_failures),
+                TEST(more_events_than_one_page_come_in_order),
+                TEST(the_inventory_names_nobody),
                 TEST(help_tells_of_every_command),
                 TEST(the_configuration_is_read_without_a_daemon),
         };

@@ -1191,6 +1191,80 @@ static void a_file_of_version_3_wants_no_spare_key(void **state) {
         assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
 }
 
+static int count_event(void *userdata, uint64_t sequence, struct bytes sealed) {
+        (void)sequence;
+        assert_true(sealed.len > 0);
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+static unsigned n_events(struct fixture *f) {
+        unsigned n = 0;
+
+        assert_int_equal(store_each_event(f->store, 0, count_event, &n), 0);
+        return n;
+}
+
+static void a_file_of_version_4_has_no_events_yet(void **state) {
+        const struct store_schema of_4 = { store_schema.steps, 4 };
+        const struct bytes event = BYTES_TEXT("an event");
+        struct fixture *f = *state;
+        sqlite3 *db;
+
+        assert_int_equal(open_by_hand(f, &db), SQLITE_OK);
+        assert_int_equal(store_migrate(db, &of_4, 0), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+
+        assert_int_equal(try_open(f), 0);
+        assert_int_equal(n_events(f), 0);
+        assert_int_equal(store_add_events(f->store, &event, 1), 0);
+        reopen(f);
+        assert_int_equal(n_events(f), 1);
+        f->store = store_close(f->store);
+        assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
+}
+
+/* The number of each must be what is left from the one before; below the newest none is missing. */
+static int expect_event(void *userdata, uint64_t sequence, struct bytes sealed) {
+        unsigned *next = userdata;
+        char text[16];
+
+        assert_int_equal(sequence, *next);
+        snprintf(text, sizeof(text), "event %u", *next);
+        assert_bytes_equal(sealed, BYTES_TEXT(text));
+        --*next;
+        return *next == 60 ? 7 : 0;
+}
+
+static void the_newest_events_are_kept_and_come_first(void **state) {
+        static const uint8_t long_one[STORE_EVENT_MAX + 1];
+        struct bytes events[3] = { BYTES_TEXT("a"), BYTES(long_one, sizeof(long_one)) };
+        struct fixture *f = *state;
+        unsigned next = 250;
+        char text[16];
+
+        assert_int_equal(try_open(f), 0);
+        /* All or none. */
+        assert_int_equal(store_add_events(f->store, events, 2), -EINVAL);
+        events[1] = BYTES_NULL;
+        assert_int_equal(store_add_events(f->store, events, 2), -EINVAL);
+        assert_int_equal(n_events(f), 0);
+
+        for (unsigned i = 1; i <= 250; i++) {
+                snprintf(text, sizeof(text), "event %u", i);
+                events[0] = BYTES_TEXT(text);
+                assert_int_equal(store_add_events(f->store, events, 1), 0);
+        }
+        assert_int_equal(n_events(f), STORE_EVENTS);
+        reopen(f);
+        assert_int_equal(store_each_event(f->store, 0, expect_event, &next), 7);
+        next = 99;
+        assert_int_equal(store_each_event(f->store, 100, expect_event, &next), 7);
+        next = 0;
+        assert_int_equal(store_each_event(f->store, 51, count_event, &next), 0);
+        assert_int_equal(next, 0);
+}
+
 static void a_damaged_spare_key_is_damage(void **state) {
         static const char *const changes[] = {
                 "UPDATE spare_key SET key = zeroblob(2049)",
@@ -1690,6 +1764,29 @@ static bool did_spare(struct fixture *f) {
         return spare.key.len == 700;
 }
 
+/* Two at once, where the oldest of those that are there goes for each. */
+static int op_events(struct fixture *f) {
+        const struct bytes two[] = { BYTES_TEXT("new"), BYTES_TEXT("newer") };
+
+        return store_add_events(f->store, two, 2);
+}
+
+static int newest_is(void *userdata, uint64_t sequence, struct bytes sealed) {
+        *(unsigned *)userdata = (unsigned)sequence;
+        assert_true(sequence == STORE_EVENTS ? bytes_equal(sealed, BYTES_TEXT("old"))
+                                             : bytes_equal(sealed, BYTES_TEXT("newer")));
+        return 1;
+}
+
+static bool did_events(struct fixture *f) {
+        unsigned newest = 0;
+
+        assert_int_equal(n_events(f), STORE_EVENTS);
+        assert_int_equal(store_each_event(f->store, 0, newest_is, &newest), 1);
+        assert_true(newest == STORE_EVENTS || newest == STORE_EVENTS + 2);
+        return newest > STORE_EVENTS;
+}
+
 static int op_take_spare(struct fixture *f) {
         const struct store_spare none = { .key.len = 0 };
 
@@ -1717,6 +1814,7 @@ static bool did_erase(struct fixture *f) {
         bool erased = find(f, 1, &row) == -ENOENT;
 
         assert_int_equal(store_get_spare(f->store, &spare), erased ? -ENOENT : 0);
+        assert_int_equal(n_events(f), erased ? 0 : STORE_EVENTS);
         assert_int_equal(store_get_tpm_state(f->store, &tpm), 0);
         assert_true(erased == (tpm.phase == TPM_PHASE_ERASING));
         assert_int_equal(store_get_lease(f->store, &lease), erased ? -ENOENT : 0);
@@ -1737,6 +1835,7 @@ static const struct operation operations[] = {
         { .name = "large blobs", .run = op_large_blobs, .happened = did_large_blobs },
         { .name = "secrets", .run = op_secrets, .happened = did_secrets },
         { .name = "spare key", .run = op_spare, .happened = did_spare },
+        { .name = "events", .run = op_events, .happened = did_events },
         { .name = "take the spare key", .run = op_take_spare, .happened = did_take_spare },
         { .name = "erase",
           .run = op_erase,
@@ -1750,8 +1849,12 @@ static void fill(struct fixture *f) {
         const struct store_lease lease = { .counter = 5 };
         const struct store_spare spare = make_spare('o', 300);
         static uint8_t blobs[9000];
+        struct bytes events[STORE_EVENTS];
         uint32_t count;
 
+        for (size_t i = 0; i < STORE_EVENTS; i++)
+                events[i] = BYTES_TEXT("old");
+        assert_int_equal(store_add_events(f->store, events, STORE_EVENTS), 0);
         assert_int_equal(store_set_spare(f->store, &spare), 0);
         memset(blobs, 'o', sizeof(blobs));
         assert_int_equal(store_large_blobs_write(f->store, BYTES_OF(blobs)), 0);
@@ -2023,6 +2126,8 @@ int main(void) {
                 TEST(a_file_of_version_1_keeps_its_credentials),
                 TEST(a_file_of_version_2_keeps_its_settings_and_is_counted),
                 TEST(a_file_of_version_3_wants_no_spare_key),
+                TEST(a_file_of_version_4_has_no_events_yet),
+                TEST(the_newest_events_are_kept_and_come_first),
                 TEST(a_damaged_spare_key_is_damage),
                 TEST(single_rows_that_are_missing_or_wrong_are_damage),
                 TEST(a_migration_step_happens_whole_or_not_at_all),
