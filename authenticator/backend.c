@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Opening is a row of steps; the first that fails names itself, and a table turns (step, errno) into
+ * Opening is a row of steps; the first that fails names itself, and reason.c turns (step, errno) into
  * the sentence that `tpmauthn status` shows.
  *
  * That a store was set aside is not written down anywhere: the file that lies there is the note, so
@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "authenticator/env.h"
+#include "authenticator/reason.h"
 #include "authenticator/store-aside.h"
 #include "authenticator/util.h"
 #include "build-config.h"
@@ -27,15 +28,6 @@ static const uint8_t aaguid_tpm[16] = { 0xd9, 0x2d, 0x51, 0x32, 0x0e, 0x23, 0x4c
                                         0xbe, 0x62, 0x45, 0x28, 0x05, 0x79, 0xa9, 0x62 };
 static const uint8_t aaguid_simulator[16] = { 0x37, 0xc0, 0x7f, 0x02, 0x25, 0xc2, 0x4c, 0xd9,
                                               0xa6, 0x33, 0x0f, 0xbd, 0x53, 0x26, 0x7e, 0x82 };
-
-enum step {
-        STEP_STORE = 1 << 0,
-        STEP_TPM = 1 << 1, /* the first contact */
-        STEP_VAULT = 1 << 2,
-        STEP_ATTESTER = 1 << 3, /* which tells its reason by itself */
-        STEP_CTAP = 1 << 4,
-        STEP_ANY = 31,
-};
 
 struct backend {
         struct backend_options options;
@@ -97,97 +89,12 @@ void backend_close(struct backend *b) {
 
 /* ---- why it could not be opened ---- */
 
-static const struct failure {
-        unsigned steps;
-        int error;
-        const char *text; /* with {store} and {tpm} to be filled in */
-} failures[] = {
-        { STEP_STORE, EUCLEAN,
-          "The store {store} is damaged, or not a store. Put back a backup of it, or move it away to "
-          "begin with an empty one; then: tpmauthn replug." },
-        { STEP_STORE, EPROTO,
-          "The store {store} was written by a newer version of tpmauthn. Install that version." },
-        { STEP_STORE, EROFS,
-          "The store {store} cannot be written: the file or its file system is read-only. Make it "
-          "writable; then: tpmauthn replug." },
-        { STEP_STORE, EACCES,
-          "The store {store} may not be opened by this account. It must belong to the account that "
-          "runs tpmauthnd; then: tpmauthn replug." },
-        { STEP_STORE, EBUSY,
-          "The store {store} is in use by another process. Is another tpmauthnd running?" },
-        { STEP_ANY, ENOSPC,
-          "There is no space: the disk of {store} is full, or the TPM has no room for another NV index "
-          "or persistent key. The log says which. Make room; then: tpmauthn replug." },
-        { STEP_STORE, EIO,
-          "The disk of the store {store} reports an error. See the kernel's log." },
-        { STEP_ANY, ENODEV,
-          "No TPM 2.0 answers at {tpm}. Is it switched on in the firmware setup? See: tpmauthn "
-          "doctor." },
-        { STEP_TPM, EACCES,
-          "The TPM at {tpm} may not be used by this account, which must be in group tss. See: "
-          "tpmauthn doctor." },
-        { STEP_VAULT, EACCES,
-          "The owner hierarchy of the TPM at {tpm} has a password, which is needed once, to make the "
-          "keys. Run: tpmauthn provision." },
-        { STEP_ANY, ENOTRECOVERABLE,
-          "The counter of the TPM at {tpm} is behind what the store {store} was used at, or is gone: "
-          "the TPM lost it, or somebody removed it. Signature counters could repeat, so nothing is "
-          "signed. Put back a backup of the store, or move it away to begin anew; then: tpmauthn "
-          "replug." },
-        { STEP_ANY, ESTALE,
-          "This is not the TPM that the store {store} was made with, or it was cleared since. The "
-          "passkeys in it cannot be used any more. Move the store away to begin anew; then: "
-          "tpmauthn replug." },
-        { STEP_ANY, EKEYREJECTED,
-          "The TPM at {tpm} refuses the keys in the store {store}: they are damaged, or from another "
-          "TPM. Put back a backup of the store, or move it away to begin anew; then: tpmauthn "
-          "replug." },
-        { STEP_ANY, EDQUOT,
-          "The TPM at {tpm} is locked out after too many wrong passwords. Wait until its lockout "
-          "time is over, or clear it (tpm2_dictionarylockout -c); then: tpmauthn replug." },
-        { STEP_TPM | STEP_VAULT, EBUSY,
-          "The TPM at {tpm} is busy and stays so. Try: tpmauthn replug." },
-        { STEP_ANY, ENOTSUP,
-          "The TPM at {tpm} lacks something that is needed. The log says what." },
-        { STEP_ANY, EPERM,
-          "presence = auto and presence = script answer in place of a person, and are allowed with "
-          "a simulator TPM only; the TPM at {tpm} is a real one. Change [presence] presence, or set "
-          "[tpm] tpm = swtpm." },
-};
-
-/* The text with {store} and {tpm} filled in. */
-static void put_filled_in(struct buf *to, const char *text, const char *store, const char *tpm) {
-        const char *open;
-
-        while ((open = strchr(text, '{')) != NULL) {
-                buf_put(to, BYTES(text, (size_t)(open - text)));
-                buf_put(to, BYTES_TEXT(open[1] == 's' ? store : tpm));
-                text = strchr(open, '}') + 1;
-        }
-        buf_put(to, BYTES_TEXT(text));
-}
-
 static const char *name_of_tpm(const struct backend *b) {
         return b->options.private_simulator ? "the private swtpm" : b->options.tpm.tcti;
 }
 
-static void explain(const struct backend *b, enum step step, int error, struct buf *reason) {
-        const char *tpm = name_of_tpm(b);
-        const char *store = b->options.store_path;
-
-        reason->len = 0;
-        for (size_t i = 0; i < ELEMENTSOF(failures); i++)
-                if ((failures[i].steps & step) && failures[i].error == -error) {
-                        put_filled_in(reason, failures[i].text, store, tpm);
-                        return;
-                }
-
-        put_filled_in(reason,
-                      step == STEP_STORE ? "The store {store} could not be opened: "
-                                         : "The TPM at {tpm} could not be used: ",
-                      store, tpm);
-        buf_put(reason, BYTES_TEXT(strerror(-error)));
-        buf_put(reason, BYTES_TEXT(". The log says more."));
+static void explain(const struct backend *b, enum reason_step step, int error, struct buf *reason) {
+        reason_put(reason, step, error, b->options.store_path, name_of_tpm(b));
 }
 
 /* ---- opening ---- */
@@ -348,7 +255,7 @@ static int change_store(struct backend *b) {
         return open_store(b);
 }
 
-static int open_vault(struct backend *b, struct bytes owner_auth, enum step *ret_step) {
+static int open_vault(struct backend *b, struct bytes owner_auth, enum reason_step *ret_step) {
         int r;
 
         *ret_step = STEP_VAULT;
@@ -371,7 +278,7 @@ static int open_vault(struct backend *b, struct bytes owner_auth, enum step *ret
         return vault_open(b->store, b->tpm, owner_auth, &b->vault);
 }
 
-static int open_steps(struct backend *b, struct bytes owner_auth, enum step *ret_step,
+static int open_steps(struct backend *b, struct bytes owner_auth, enum reason_step *ret_step,
                       struct buf *reason) {
         int r;
 
@@ -410,20 +317,20 @@ static void put_facts(const struct backend_facts *f, struct buf *out) {
 }
 
 /* Refused by the TPM, or longer than any can be. */
-static bool is_wrong_password(enum step step, int error, struct bytes owner_auth) {
+static bool is_wrong_password(enum reason_step step, int error, struct bytes owner_auth) {
         return step == STEP_VAULT && owner_auth.len > 0 && (error == -EACCES || error == -EMSGSIZE);
 }
 
 static int refuse_password(const struct backend *b, struct buf *reason) {
-        put_filled_in(reason,
-                      "The owner hierarchy of the TPM at {tpm} has another password than that, or "
-                      "none. Run: tpmauthn provision.",
-                      b->options.store_path, name_of_tpm(b));
+        reason_fill_in(reason,
+                       "The owner hierarchy of the TPM at {tpm} has another password than that, or "
+                       "none. Run: tpmauthn provision.",
+                       b->options.store_path, name_of_tpm(b));
         return -EACCES;
 }
 
 int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, struct buf *out) {
-        enum step step;
+        enum reason_step step;
         int r;
 
         backend_close(b);
