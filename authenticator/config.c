@@ -265,6 +265,8 @@ static const struct config_key {
         { "daemon", "log-level", parse_level, print_level, offsetof(struct config, log_level),
           "info", "err, warning, notice, info or debug",
           "what is logged; names of sites only at debug" },
+        { "daemon", "sandbox", parse_bool, print_bool, offsetof(struct config, sandbox), "yes",
+          "yes or no", "limit the daemon to the files and the system calls that it needs" },
         { "device", "device", parse_device, print_string, offsetof(struct config, device), "uhid",
           "uhid, uhid:/PATH or socket:/PATH",
           "uhid: a virtual USB device; socket: the same reports on a Unix socket" },

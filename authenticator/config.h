@@ -25,6 +25,7 @@ struct config {
         char *state_directory;
         char *runtime_directory;
         int log_level;
+        bool sandbox;
 
         char *device; /* "uhid", "uhid:PATH" or "socket:PATH" */
         unsigned count;

@@ -24,6 +24,7 @@
 #include "authenticator/env.h"
 #include "authenticator/instance.h"
 #include "authenticator/protocol.h"
+#include "authenticator/sandbox.h"
 #include "authenticator/server.h"
 #include "authenticator/suspend.h"
 #include "authenticator/util.h"
@@ -328,6 +329,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         if (config->presence == PRESENCE_DENY)
                 log_write(log, LOG_NOTICE, NULL, "presence = deny: every request is refused");
         r = prepare_folders(d);
+        if (r == 0)
+                r = sandbox_enter(config, log);
         if (r == 0)
                 r = add_event_loop(d);
         if (r == 0)

@@ -34,7 +34,7 @@ MAY_INCLUDE = {
 PURE = {"ctap": r"<(fcntl|poll|pthread|time|unistd|sqlite3|sys/(epoll|ioctl|socket|stat)|systemd/.*|tss2/.*)\.?h?>"}
 
 LENGTH_LIMIT = 90
-PACKAGES = "libcbor libcrypto tss2-esys tss2-mu tss2-rc tss2-tctildr sqlite3 libsystemd inih jansson libfido2 cmocka"
+PACKAGES = "libcbor libcrypto tss2-esys tss2-mu tss2-rc tss2-tctildr sqlite3 libseccomp libsystemd inih jansson libfido2 cmocka"
 
 
 def run(*command, **more):
