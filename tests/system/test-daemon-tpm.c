@@ -2,6 +2,7 @@
 
 /* The daemon on a TPM that is not its own: it sleeps, it is gone for a while, it is cleared. */
 
+#include <dirent.h>
 #include <fido.h>
 #include <fido/rs256.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "build-config.h"
 #include "ctap/bytes.h"
 #include "tests/system/fido-kit.h"
 #include "tests/system/swtpm.h"
@@ -266,6 +268,43 @@ static void a_client_registers_and_signs_in_with_rsa(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* The value of a line of a thread's status: how many filters it is under (2: by rules). */
+static int seccomp_mode(pid_t pid, const char *thread) {
+        char path[300], line[256];
+        int mode = -1;
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)pid, thread);
+        f = fopen(path, "r");
+        while (f && fgets(line, sizeof(line), f))
+                if (sscanf(line, "Seccomp: %d", &mode) == 1)
+                        break;
+        if (f)
+                fclose(f);
+        return mode;
+}
+
+static void every_thread_is_in_the_sandbox(void **state) {
+        struct world *w = *state;
+        const int mode = TPMAUTHN_INSTRUMENTED ? 0 : 2;
+        const struct dirent *e;
+        unsigned n = 0;
+        char path[64];
+        DIR *d;
+
+        assert_cli(w, "replug", "", 0, "ready");
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)w->kit.pid);
+        d = opendir(path);
+        assert_non_null(d);
+        while ((e = readdir(d)))
+                if (e->d_name[0] != '.') {
+                        assert_int_equal(seccomp_mode(w->kit.pid, e->d_name), mode);
+                        n++;
+                }
+        closedir(d);
+        assert_true(n >= 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -275,6 +314,7 @@ int main(void) {
                 TEST(a_tpm_that_was_cleared_begins_anew),
                 TEST(A41_keepalives_go_on_while_an_rsa_key_is_made),
                 TEST(a_client_registers_and_signs_in_with_rsa),
+                TEST(every_thread_is_in_the_sandbox),
         };
 
         return cmocka_run_group_tests_name("daemon-tpm", tests, NULL, NULL);
