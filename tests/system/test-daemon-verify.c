@@ -26,7 +26,6 @@
 static const char *const automatic[] = { "--presence=auto", "--log-level=debug", NULL };
 static const char *const scripted[] = { "--presence=script", NULL };
 static const char *const on_terminal[] = { "--presence=tty", "--log-level=debug", NULL };
-static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
 
 static int setup(void **state) {
         struct daemon_kit *k = malloc(sizeof(*k));
@@ -76,78 +75,17 @@ static fido_dev_t *start_with_pin(struct daemon_kit *k, const char *const *setti
         return dev;
 }
 
-/* ---- the client, which knows no PIN ---- */
-
-struct passkey {
-        unsigned char id[256];
-        size_t id_len;
-        es256_pk_t *public;
-};
-
-static int make(fido_dev_t *dev, struct passkey *ret) {
-        fido_cred_t *cred = fido_cred_new();
-        int r;
-
-        assert_int_equal(fido_cred_set_type(cred, COSE_ES256), FIDO_OK);
-        assert_int_equal(fido_cred_set_clientdata_hash(cred, challenge, sizeof(challenge)),
-                         FIDO_OK);
-        assert_int_equal(fido_cred_set_rp(cred, "example.com", "Example"), FIDO_OK);
-        assert_int_equal(fido_cred_set_user(cred, (const unsigned char *)"u1", 2, "alice", "Alice",
-                                            NULL),
-                         FIDO_OK);
-        assert_int_equal(fido_cred_set_extensions(cred, FIDO_EXT_CRED_PROTECT), FIDO_OK);
-        assert_int_equal(fido_cred_set_prot(cred, FIDO_CRED_PROT_UV_REQUIRED), FIDO_OK);
-        assert_int_equal(fido_cred_set_rk(cred, FIDO_OPT_TRUE), FIDO_OK);
-        assert_int_equal(fido_cred_set_uv(cred, FIDO_OPT_TRUE), FIDO_OK);
-        r = fido_dev_make_cred(dev, cred, NULL);
-        if (r == FIDO_OK) {
-                assert_int_equal(fido_cred_verify_self(cred), FIDO_OK);
-                assert_true(fido_cred_flags(cred) & 0x04);
-                ret->id_len = fido_cred_id_len(cred);
-                memcpy(ret->id, fido_cred_id_ptr(cred), ret->id_len);
-                ret->public = es256_pk_new();
-                assert_int_equal(es256_pk_from_ptr(ret->public, fido_cred_pubkey_ptr(cred),
-                                                   fido_cred_pubkey_len(cred)),
-                                 FIDO_OK);
-        }
-        fido_cred_free(&cred);
-        return r;
-}
-
-static int use(fido_dev_t *dev, const struct passkey *p) {
-        fido_assert_t *a = fido_assert_new();
-        int r;
-
-        assert_int_equal(fido_assert_set_clientdata_hash(a, challenge, sizeof(challenge)), FIDO_OK);
-        assert_int_equal(fido_assert_set_rp(a, "example.com"), FIDO_OK);
-        assert_int_equal(fido_assert_set_uv(a, FIDO_OPT_TRUE), FIDO_OK);
-        r = fido_dev_get_assert(dev, a, NULL);
-        if (r == FIDO_OK) {
-                assert_true(fido_assert_flags(a, 0) & 0x04);
-                assert_int_equal(fido_assert_verify(a, 0, COSE_ES256, p->public), FIDO_OK);
-        }
-        fido_assert_free(&a);
-        return r;
-}
-
-static int retries(fido_dev_t *dev) {
-        int n = -1;
-
-        assert_int_equal(fido_dev_get_retry_count(dev, &n), FIDO_OK);
-        return n;
-}
-
 /* ---- a script ---- */
 
 /* The key is behind the PIN in the TPM, so that it cannot sign by a flag alone. */
 static void CP25_a_client_that_is_given_no_pin_registers_and_signs_with_one(void **state) {
         struct daemon_kit *k = *state;
-        struct passkey p;
+        struct kit_passkey p;
         fido_dev_t *dev = start_with_pin(k, automatic);
         char command[96];
 
-        assert_int_equal(make(dev, &p), FIDO_OK);
-        assert_int_equal(use(dev, &p), FIDO_OK);
+        assert_int_equal(kit_make_passkey(dev, &p), FIDO_OK);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_OK);
         kit_close_key(dev);
         es256_pk_free(&p.public);
         assert_int_equal(kit_stop(k), 0);
@@ -158,16 +96,16 @@ static void CP25_a_client_that_is_given_no_pin_registers_and_signs_with_one(void
 
 static void each_ceremony_is_one_question(void **state) {
         struct daemon_kit *k = *state;
-        struct passkey p;
+        struct kit_passkey p;
         fido_dev_t *dev = start_with_pin(k, scripted);
 
         cli(k, "presence once", "", "");
-        assert_int_equal(make(dev, &p), FIDO_OK);
+        assert_int_equal(kit_make_passkey(dev, &p), FIDO_OK);
         cli(k, "presence once", "", "");
-        assert_int_equal(use(dev, &p), FIDO_OK);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_OK);
         cli(k, "presence no", "", "");
-        assert_int_equal(use(dev, &p), FIDO_ERR_OPERATION_DENIED);
-        assert_int_equal(retries(dev), 8);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_ERR_OPERATION_DENIED);
+        assert_int_equal(kit_retries(dev), 8);
         kit_close_key(dev);
         es256_pk_free(&p.public);
         assert_int_equal(kit_stop(k), 0);
@@ -175,17 +113,17 @@ static void each_ceremony_is_one_question(void **state) {
 
 static void a_wrong_pin_is_asked_for_again(void **state) {
         struct daemon_kit *k = *state;
-        struct passkey p;
+        struct kit_passkey p;
         fido_dev_t *dev = start_with_pin(k, automatic);
 
-        assert_int_equal(make(dev, &p), FIDO_OK);
+        assert_int_equal(kit_make_passkey(dev, &p), FIDO_OK);
         cli(k, "presence pin-once", WRONG "\n", "");
-        assert_int_equal(use(dev, &p), FIDO_OK);
-        assert_int_equal(retries(dev), 8);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_OK);
+        assert_int_equal(kit_retries(dev), 8);
 
         cli(k, "presence pin", WRONG "\n", "");
-        assert_int_equal(use(dev, &p), FIDO_ERR_UV_BLOCKED);
-        assert_int_equal(retries(dev), 5);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_ERR_UV_BLOCKED);
+        assert_int_equal(kit_retries(dev), 5);
         kit_close_key(dev);
         cli(k, "doctor", "", "the PIN was typed wrong too often");
 
@@ -193,10 +131,10 @@ static void a_wrong_pin_is_asked_for_again(void **state) {
         cli(k, "replug", "", "ready");
         cli(k, "presence pin", PIN "\n", "");
         dev = kit_open_key(k);
-        assert_int_equal(use(dev, &p), FIDO_ERR_UV_BLOCKED);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_ERR_UV_BLOCKED);
         cli(k, "pin change", PIN "\n1357\n", "changed");
         cli(k, "presence pin", "1357\n", "");
-        assert_int_equal(use(dev, &p), FIDO_OK);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_OK);
         kit_close_key(dev);
         es256_pk_free(&p.public);
         assert_int_equal(kit_stop(k), 0);
@@ -206,7 +144,7 @@ static void the_pin_may_stand_in_a_file(void **state) {
         struct daemon_kit *k = *state;
         char setting[128], path[96];
         const char *settings[] = { "--presence=auto", setting, NULL };
-        struct passkey p;
+        struct kit_passkey p;
         fido_dev_t *dev;
         FILE *f;
 
@@ -226,8 +164,8 @@ static void the_pin_may_stand_in_a_file(void **state) {
         cli(k, "pin set", PIN "\n", "set");
         dev = kit_open_key(k);
         assert_true(fido_dev_has_uv(dev));
-        assert_int_equal(make(dev, &p), FIDO_OK);
-        assert_int_equal(use(dev, &p), FIDO_OK);
+        assert_int_equal(kit_make_passkey(dev, &p), FIDO_OK);
+        assert_int_equal(kit_use_passkey(dev, &p), FIDO_OK);
         cli(k, "doctor", "", "uv is on");
         cli(k, "status", "", "The PIN can be given here");
         kit_close_key(dev);
@@ -282,28 +220,28 @@ static bool echoes(const struct daemon_kit *k) {
 struct client {
         pthread_t thread;
         fido_dev_t *dev;
-        struct passkey *p;
+        struct kit_passkey *p;
         int result;
 };
 
 static void *run_make(void *userdata) {
         struct client *c = userdata;
 
-        c->result = make(c->dev, c->p);
+        c->result = kit_make_passkey(c->dev, c->p);
         return NULL;
 }
 
 static void *run_use(void *userdata) {
         struct client *c = userdata;
 
-        c->result = use(c->dev, c->p);
+        c->result = kit_use_passkey(c->dev, c->p);
         return NULL;
 }
 
 static void a_person_types_the_pin_on_the_terminal(void **state) {
         struct daemon_kit *k = *state;
         struct screen screen = { 0 };
-        struct passkey p = { 0 };
+        struct kit_passkey p = { 0 };
         struct client c = { .p = &p };
 
         use_a_terminal(k);
@@ -343,7 +281,7 @@ static void a_person_types_the_pin_on_the_terminal(void **state) {
 static void the_terminal_echoes_again_when_the_daemon_ends(void **state) {
         struct daemon_kit *k = *state;
         struct screen screen = { 0 };
-        struct passkey p = { 0 };
+        struct kit_passkey p = { 0 };
         struct client c = { .p = &p };
 
         use_a_terminal(k);
