@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
+/* Packets are read one by one, and one that was not to come fails the test. */
+
 #include "tests/system/agent-kit.h"
 
 #include <fcntl.h>
