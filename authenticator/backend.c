@@ -8,7 +8,7 @@
  * that it survives whatever happens, and goes when its owner takes the file away.
  */
 
-#include "authenticator/backend.h"
+#include "authenticator/backend-parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,27 +23,15 @@
 #include "authenticator/util.h"
 #include "build-config.h"
 
+/* The largest backup that is taken: large blobs and the rest; and a credential with all it may have. */
+#define TRANSFER_BASE (4 << 20)
+#define TRANSFER_EACH 6144
+
 /* Which authenticator a site sees. A simulator says so: nobody shall trust its keys as hardware. */
 static const uint8_t aaguid_tpm[16] = { 0xd9, 0x2d, 0x51, 0x32, 0x0e, 0x23, 0x4c, 0x97,
                                         0xbe, 0x62, 0x45, 0x28, 0x05, 0x79, 0xa9, 0x62 };
 static const uint8_t aaguid_simulator[16] = { 0x37, 0xc0, 0x7f, 0x02, 0x25, 0xc2, 0x4c, 0xd9,
                                               0xa6, 0x33, 0x0f, 0xbd, 0x53, 0x26, 0x7e, 0x82 };
-
-struct backend {
-        struct backend_options options;
-        struct log_context log;
-        struct ctap_clock clock;
-        struct ctap_rng rng;
-
-        struct store *store;
-        int simulator_fd;
-        struct tpm *tpm;
-        struct vault *vault;
-        struct attester *attester;
-        struct ctap *ctap;
-        struct backend_facts facts;
-        struct journal *journal;
-};
 
 int backend_new(const struct backend_options *options, struct backend **ret) {
         struct backend *b = calloc(1, sizeof(*b));
@@ -74,7 +62,7 @@ struct backend *backend_free(struct backend *b) {
         return NULL;
 }
 
-void backend_close(struct backend *b) {
+void backend_let_go(struct backend *b) {
         b->ctap = ctap_free(b->ctap);
         b->attester = attester_close(b->attester);
         backend_write_journal(b);
@@ -83,6 +71,11 @@ void backend_close(struct backend *b) {
         if (b->tpm && b->options.private_simulator)
                 tpm_shutdown(b->tpm);
         b->tpm = tpm_free(b->tpm);
+}
+
+void backend_close(struct backend *b) {
+        backend_let_go(b);
+        backend_transfer_drop(b);
         b->simulator_fd = close_fd(b->simulator_fd);
         b->store = store_close(b->store);
 }
@@ -93,7 +86,8 @@ static const char *name_of_tpm(const struct backend *b) {
         return b->options.private_simulator ? "the private swtpm" : b->options.tpm.tcti;
 }
 
-static void explain(const struct backend *b, enum reason_step step, int error, struct buf *reason) {
+void backend_explain(const struct backend *b, enum reason_step step, int error,
+                     struct buf *reason) {
         reason_put(reason, step, error, b->options.store_path, name_of_tpm(b));
 }
 
@@ -123,7 +117,7 @@ static void note_change(void *userdata, enum store_change change,
         }
 }
 
-static struct store_options store_options(struct backend *b) {
+struct store_options backend_store_options(struct backend *b) {
         return (struct store_options){
                 .path = b->options.store_path,
                 .max_credentials = b->options.max_credentials,
@@ -135,7 +129,7 @@ static struct store_options store_options(struct backend *b) {
 }
 
 static int open_store(struct backend *b) {
-        const struct store_options options = store_options(b);
+        const struct store_options options = backend_store_options(b);
 
         return store_open(&options, &b->store);
 }
@@ -153,7 +147,7 @@ static void describe_tpm(const struct tpm_info *info, char *text, size_t size) {
                         n += (size_t)snprintf(text + n, size - n, "%s%s", n > 0 ? " " : "", word);
 }
 
-static int open_tpm(struct backend *b) {
+int backend_open_tpm(struct backend *b) {
         struct tpm_options options = b->options.tpm;
         struct tpm_info info;
         int r;
@@ -240,7 +234,7 @@ static int gather_facts(struct backend *b) {
 
 /* The store of another TPM makes room for an empty one. */
 static int change_store(struct backend *b) {
-        const struct store_options options = store_options(b);
+        const struct store_options options = backend_store_options(b);
         char name[NAME_MAX + 1];
         int r;
 
@@ -271,15 +265,15 @@ static int open_vault(struct backend *b, struct bytes owner_auth, enum reason_st
         /* What the refused attempt left in the TPM's memory goes with its connection. */
         *ret_step = STEP_TPM;
         b->tpm = tpm_free(b->tpm);
-        r = open_tpm(b);
+        r = backend_open_tpm(b);
         if (r < 0)
                 return r;
         *ret_step = STEP_VAULT;
         return vault_open(b->store, b->tpm, owner_auth, &b->vault);
 }
 
-static int open_steps(struct backend *b, struct bytes owner_auth, enum reason_step *ret_step,
-                      struct buf *reason) {
+int backend_open_steps(struct backend *b, struct bytes owner_auth, enum reason_step *ret_step,
+                       struct buf *reason) {
         int r;
 
         *ret_step = STEP_STORE;
@@ -288,7 +282,7 @@ static int open_steps(struct backend *b, struct bytes owner_auth, enum reason_st
                 return r;
 
         *ret_step = STEP_TPM;
-        r = open_tpm(b);
+        r = backend_open_tpm(b);
         if (r < 0)
                 return r;
         if (answers_by_itself(b->options.presence_mode) && !b->facts.simulator)
@@ -337,12 +331,12 @@ int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, s
         b->simulator_fd = simulator_fd;
         b->facts = (struct backend_facts){ 0 };
 
-        r = open_steps(b, owner_auth, &step, out);
+        r = backend_open_steps(b, owner_auth, &step, out);
         if (r < 0) {
                 if (is_wrong_password(step, r, owner_auth))
                         r = refuse_password(b, out);
                 else if (step != STEP_ATTESTER)
-                        explain(b, step, r, out);
+                        backend_explain(b, step, r, out);
                 backend_close(b);
                 /* The device that may not be opened is no question of a password. */
                 return r == -EACCES && step != STEP_VAULT ? -EPERM : r;
@@ -383,7 +377,7 @@ int backend_check(struct backend *b, struct buf *reason) {
         int r = tpm_counter_read(b->tpm, &g);
 
         if (r < 0)
-                explain(b, STEP_VAULT, r, reason);
+                backend_explain(b, STEP_VAULT, r, reason);
         return r;
 }
 
@@ -413,6 +407,7 @@ void backend_settle(struct backend *b) {
 
 void backend_idle(struct backend *b) {
         backend_write_journal(b);
+        backend_transfer_drop(b);
         if (b->tpm)
                 tpm_idle(b->tpm);
 }
@@ -446,4 +441,22 @@ struct bytes backend_certificate(const struct backend *b) {
         struct ctap_attester *port = attester_port(b->attester);
 
         return port ? port->ops->certificate(port, 0) : BYTES_NULL;
+}
+
+const char *backend_id(const struct backend *b) {
+        return b->options.id;
+}
+
+struct backend_transfer *backend_transfer(struct backend *b) {
+        return &b->transfer;
+}
+
+int64_t backend_transfer_max(const struct backend *b) {
+        return TRANSFER_BASE + (int64_t)b->options.max_credentials * TRANSFER_EACH;
+}
+
+void backend_transfer_drop(struct backend *b) {
+        free(b->transfer.bytes.data);
+        b->transfer.bytes = (struct buf){ 0 };
+        b->transfer.incoming = false;
 }

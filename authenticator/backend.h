@@ -6,10 +6,12 @@
  * one. A failure to open is told as a sentence that says what to do about it. One thread uses it.
  */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "authenticator/attester.h"
+#include "authenticator/backup.h"
 #include "authenticator/journal.h"
 #include "authenticator/log.h"
 #include "authenticator/presence.h"
@@ -99,3 +101,31 @@ struct bytes backend_certificate(const struct backend *b);
 /* Always there. What was noted in it is written when idle; this writes it now. */
 struct journal *backend_journal(const struct backend *b);
 void backend_write_journal(struct backend *b);
+
+/* A backup on its way out or in, in pages; it is dropped when idle. */
+struct backend_transfer {
+        struct buf bytes;
+        bool incoming;
+        uint32_t copy; /* counts those that went out */
+};
+
+struct backend_transfer *backend_transfer(struct backend *b);
+void backend_transfer_drop(struct backend *b);
+/* Bytes that one may have. */
+int64_t backend_transfer_max(const struct backend *b);
+
+struct backend_restored {
+        uint32_t added;           /* credentials that came back */
+        int64_t made;             /* when the backup was */
+        char aside[NAME_MAX + 1]; /* where the store went whose place it took, or empty */
+};
+
+/*
+ * Adds to the store what a backup of it has, or takes a backup of a lost store in the place of an
+ * empty one. -EPERM: it is not of this TPM, this instance and this time between two resets, or there
+ * is something that it would replace. Another failure with a reason: nothing is open any more.
+ */
+_must_check_ int backend_restore(struct backend *b, const struct backup *backup,
+                                 struct backend_restored *ret, struct buf *reason);
+
+const char *backend_id(const struct backend *b);

@@ -27,6 +27,13 @@ struct control_field {
 static const struct control_field no_fields[] = { { 0 } };
 static const struct control_field list_fields[] = { { "after", JSON_INTEGER, false }, { 0 } };
 static const struct control_field events_fields[] = { { "before", JSON_INTEGER, false }, { 0 } };
+static const struct control_field backup_fields[] = { { "offset", JSON_INTEGER, true },
+                                                      { "copy", JSON_INTEGER, false },
+                                                      { 0 } };
+static const struct control_field restore_fields[] = { { "offset", JSON_INTEGER, true },
+                                                       { "size", JSON_INTEGER, true },
+                                                       { "data", JSON_STRING, true },
+                                                       { 0 } };
 static const struct control_field credential_fields[] = { { "credential", JSON_STRING, true },
                                                           { 0 } };
 static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true },
@@ -46,6 +53,8 @@ static const struct control_method methods[] = {
         { PROTOCOL_DELETE, CONTROL_DELETE, true, credential_fields },
         { PROTOCOL_INVENTORY, CONTROL_INVENTORY, true, list_fields },
         { PROTOCOL_EVENTS, CONTROL_EVENTS, true, events_fields },
+        { PROTOCOL_BACKUP, CONTROL_BACKUP, true, backup_fields },
+        { PROTOCOL_RESTORE, CONTROL_RESTORE, true, restore_fields },
         { PROTOCOL_RESET, CONTROL_RESET, true, owner_fields },
         { PROTOCOL_REPLUG, CONTROL_REPLUG, false, no_fields },
         { PROTOCOL_PRESENCE, CONTROL_PRESENCE, false, presence_fields },

@@ -20,6 +20,8 @@ enum control_call {
         CONTROL_DELETE,
         CONTROL_INVENTORY,
         CONTROL_EVENTS,
+        CONTROL_BACKUP,
+        CONTROL_RESTORE,
         CONTROL_RESET,
         CONTROL_REPLUG,
         CONTROL_PRESENCE,

@@ -113,6 +113,13 @@ int lease_renew(struct store *s, struct lease_counter *c) {
         return take_step(s, c, lease.counter, false, false);
 }
 
+int lease_raise(struct store *s, struct lease_counter *c) {
+        struct store_lease lease;
+        int r = store_get_lease(s, &lease);
+
+        return r < 0 ? r : take_step(s, c, lease.counter, true, false);
+}
+
 int lease_base(struct store *s, int64_t *ret) {
         struct store_lease lease;
         uint64_t g;

@@ -35,6 +35,8 @@ _must_check_ int lease_begin(struct store *s, struct lease_counter *c);
  * when idle.
  */
 _must_check_ int lease_renew(struct store *s, struct lease_counter *c);
+/* Takes a step and raises all counts to the bound: what is then put back repeats none. */
+_must_check_ int lease_raise(struct store *s, struct lease_counter *c);
 /* The base of a credential that is created now with count 0. */
 _must_check_ int lease_base(struct store *s, int64_t *ret);
 /* At a clean stop: closes a lease that is open. */

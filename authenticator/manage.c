@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authenticator/manage-backup.h"
 #include "authenticator/manage-credential.h"
 #include "authenticator/manage-events.h"
 #include "authenticator/manage-pin.h"
@@ -165,6 +166,10 @@ static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
                 return manage_inventory(b, params);
         case CONTROL_EVENTS:
                 return manage_events(b, params);
+        case CONTROL_BACKUP:
+                return manage_backup(b, params);
+        case CONTROL_RESTORE:
+                return manage_restore(b, params);
         case CONTROL_RESET:
                 return reset(b, params);
         case CONTROL_DOCTOR:

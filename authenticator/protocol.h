@@ -29,11 +29,19 @@
 #define PROTOCOL_INVENTORY "inventory" /* "after", as of list; no names in it */
 #define PROTOCOL_EVENTS \
         "events" /* the newest first; "before": sequence of the last that was seen */
-#define PROTOCOL_RESET    "reset"    /* erases every passkey; the caller has confirmed it */
-#define PROTOCOL_REPLUG   "replug"   /* removes the device, opens the TPM anew, plugs it in again */
-#define PROTOCOL_PRESENCE "presence" /* "mode": a word of presence below; "pin" for some */
-#define PROTOCOL_DOCTOR   "doctor-info" /* the TPM and the store, asked now */
-#define PROTOCOL_TPM      "tpm"         /* what is provisioned where, and what it costs to use */
+/*
+ * A backup in pages of hex. "offset": bytes that were read; "copy": of the page before, from the second
+ * on. The result has "copy", "size" and "data".
+ */
+#define PROTOCOL_BACKUP "backup"
+/* "offset": bytes that were sent; "size" of all; "data". The last page's result says what came back. */
+#define PROTOCOL_RESTORE    "restore"
+#define PROTOCOL_PAGE_BYTES 24576    /* the most in one page */
+#define PROTOCOL_RESET      "reset"  /* erases every passkey; the caller has confirmed it */
+#define PROTOCOL_REPLUG     "replug" /* removes the device, opens the TPM anew, plugs it in again */
+#define PROTOCOL_PRESENCE   "presence"    /* "mode": a word of presence below; "pin" for some */
+#define PROTOCOL_DOCTOR     "doctor-info" /* the TPM and the store, asked now */
+#define PROTOCOL_TPM        "tpm"         /* what is provisioned where, and what it costs to use */
 
 /*
  * Words of presence. From now on: auto (yes), deny, ask (as configured). To the question that waits,
@@ -67,4 +75,5 @@
 #define PROTOCOL_E_NOT_SIMULATOR  "not-simulator"
 #define PROTOCOL_E_OWNER_AUTH     "owner-auth" /* it takes the owner's password, or another one */
 #define PROTOCOL_E_PIN            "pin-refused"
+#define PROTOCOL_E_FOREIGN        "foreign" /* a backup that is not of this device */
 #define PROTOCOL_E_FAILED         "failed"

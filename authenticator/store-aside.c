@@ -14,11 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "authenticator/store-file.h"
 #include "authenticator/util.h"
 
 #define MARK      ".replaced-"
+#define RESTORED  ".before-restore-"
 #define NAMES_MAX 100 /* within one minute */
 
 /* Where the last part of a path begins. */
@@ -59,17 +61,29 @@ static int rename_to_free_name(const char *from, const char *to) {
         return rename(from, to) < 0 ? -errno : 0;
 }
 
-static int move(const struct store_file *f, const char *stamp, char *ret_name) {
-        char to[PATH_MAX];
+/* Under both names, until the old one is another file's. */
+static int link_to_free_name(const char *from, const char *to) {
+        return link(from, to) < 0 ? -errno : 0;
+}
+
+typedef int give_name_fn(const char *from, const char *to);
+
+static int give_name(const struct store_file *f, give_name_fn *give, const char *mark, time_t now,
+                     char *ret_name) {
+        char to[PATH_MAX], stamp[32];
+        struct tm tm;
         int r = -EEXIST;
 
+        if (!localtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H%M", &tm) == 0)
+                snprintf(stamp, sizeof(stamp), "%lld", (long long)now);
+
         for (int i = 1; r == -EEXIST && i < NAMES_MAX; i++) {
-                int n = i == 1 ? snprintf(to, sizeof(to), "%s" MARK "%s", f->path, stamp)
-                               : snprintf(to, sizeof(to), "%s" MARK "%s-%d", f->path, stamp, i);
+                int n = i == 1 ? snprintf(to, sizeof(to), "%s%s%s", f->path, mark, stamp)
+                               : snprintf(to, sizeof(to), "%s%s%s-%d", f->path, mark, stamp, i);
 
                 if (n < 0 || (size_t)n >= sizeof(to) || strlen(name_of(to)) > NAME_MAX)
                         return fail(f, ENAMETOOLONG);
-                r = rename_to_free_name(f->path, to);
+                r = give(f->path, to);
         }
         if (r < 0)
                 return fail(f, -r);
@@ -77,23 +91,46 @@ static int move(const struct store_file *f, const char *stamp, char *ret_name) {
         return 0;
 }
 
+static struct store_file file_of(const struct store_options *options) {
+        return (struct store_file){ .path = (char *)(uintptr_t)options->path,
+                                    .log = options->log,
+                                    .userdata = options->userdata };
+}
+
 int store_set_aside(struct store *s, const struct store_options *options, time_t now,
                     char ret_name[static NAME_MAX + 1]) {
-        const struct store_file f = { .path = (char *)(uintptr_t)options->path,
-                                      .log = options->log,
-                                      .userdata = options->userdata };
-        char stamp[32], name[NAME_MAX + 1];
-        struct tm tm;
+        const struct store_file f = file_of(options);
+        char name[NAME_MAX + 1];
         int r;
-
-        if (!localtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H%M", &tm) == 0)
-                snprintf(stamp, sizeof(stamp), "%lld", (long long)now);
 
         r = store_close_whole(s);
         if (r == 0)
                 r = check_whole(&f);
         if (r == 0)
-                r = move(&f, stamp, name);
+                r = give_name(&f, rename_to_free_name, MARK, now, name);
+        if (r == 0)
+                r = store_file_sync_folder(&f);
+        if (r < 0)
+                return r;
+        strcpy(ret_name, name);
+        return 0;
+}
+
+int store_replace(struct store *s, const struct store_options *options, const char *path,
+                  time_t now, char ret_name[static NAME_MAX + 1]) {
+        const struct store_file f = file_of(options);
+        char name[NAME_MAX + 1];
+        int r;
+
+        r = store_close_whole(s);
+        if (r == 0)
+                r = check_whole(&f);
+        if (r == 0)
+                r = give_name(&f, link_to_free_name, RESTORED, now, name);
+        if (r == 0)
+                r = store_file_sync_folder(&f);
+        if (r == 0 && rename(path, f.path) < 0)
+                r = fail(&f, errno);
         if (r == 0)
                 r = store_file_sync_folder(&f);
         if (r < 0)

@@ -21,6 +21,13 @@
 _must_check_ int store_set_aside(struct store *s, const struct store_options *options, time_t now,
                                  char ret_name[static NAME_MAX + 1]);
 
+/*
+ * Puts the store at `path`, which is closed, in the place of this one, which is closed and kept as
+ * PATH.before-restore-2026-11-24T0245. There is a whole store at its path at any moment.
+ */
+_must_check_ int store_replace(struct store *s, const struct store_options *options,
+                               const char *path, time_t now, char ret_name[static NAME_MAX + 1]);
+
 /* The newest that lies beside `path`, and how many do. -ENOENT: there is none. */
 _must_check_ int store_find_aside(const char *path, char ret_name[static NAME_MAX + 1],
                                   unsigned *ret_n);

@@ -310,6 +310,12 @@ int vault_reset(struct vault *v, struct bytes owner_auth) {
         return r;
 }
 
+int vault_raise_counts(struct vault *v) {
+        int r = check_ready(v);
+
+        return r < 0 ? r : lease_raise(v->store, &v->counter);
+}
+
 static int port_reset(struct ctap_store *port) {
         struct vault *v = vault_of(port);
         int r = vault_reset(v, BYTES_NULL);

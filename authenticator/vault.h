@@ -32,6 +32,9 @@ struct ctap_keys *vault_keys(struct vault *v);
 /* The port's reset for the owner's tool, with the errno of what went wrong. -EACCES as above. */
 _must_check_ int vault_reset(struct vault *v, struct bytes owner_auth);
 
+/* Before credentials come back that were deleted: no count of theirs is shown again. */
+_must_check_ int vault_raise_counts(struct vault *v);
+
 /* After an answer went out: flushes TPM objects and renews a lease that is used up. */
 void vault_settle(struct vault *v);
 /* Whether the spare key is missing (spare.h); to make it takes the TPM seconds. */

@@ -29,6 +29,8 @@ int cmd_inventory(const struct options *o, char **operands);
 int cmd_show(const struct options *o, char **operands);
 int cmd_delete(const struct options *o, char **operands);
 int cmd_reset(const struct options *o, char **operands);
+int cmd_backup(const struct options *o, char **operands);
+int cmd_restore(const struct options *o, char **operands);
 int cmd_retire(const struct options *o, char **operands);
 int cmd_config(const struct options *o, char **operands);
 int cmd_replug(const struct options *o, char **operands);

@@ -55,6 +55,18 @@ static const struct command commands[] = {
           "in again. After three wrong PINs in a row this is what lets a client try\n"
           "again.\n" },
         GROUP("Keeping, giving away"),
+        { "backup", " FILE", 1, 1, cmd_backup, "write a backup of the store",
+          "Writes all passkeys, still encrypted by the TPM, to a file. A backup is of use\n"
+          "with this computer's TPM and for this user only: it helps after a lost disk or\n"
+          "an installation anew, and is no second key. A reset ends it.\n" },
+        { "restore", " FILE", 1, 1, cmd_restore, "bring back what a backup has",
+          "Adds the passkeys that are in a backup and not on the device, also such as\n"
+          "were deleted since. What is on the device stays as it is, and so do the PIN\n"
+          "and the settings. All signature counters are raised, so that none repeats.\n"
+          "Nothing brings back what a reset erased. If the device knows nothing of the\n"
+          "backup, as after an installation anew, and has no passkeys, the backup takes\n"
+          "the place of its store, settings included, if the TPM opens it. See\n"
+          "tpmauthn(1).\n" },
         { "reset", "", 0, 0, cmd_reset, "erase all passkeys of a device",
           "Erases every passkey, the PIN and the settings of a device, in the TPM first,\n"
           "and begins anew. No backup brings back what it erased. Asks for the password\n"

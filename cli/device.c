@@ -10,6 +10,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/device.h"
 #include "cli/text.h"
 
 #define STEP_MS 50
@@ -29,15 +30,23 @@ static int fetch_state(const struct options *o, char *state, size_t size, json_t
         return EXIT_OK;
 }
 
+static void print_state(const struct options *o, const char *state, const json_t *d) {
+        const char *reason = json_string_value(json_object_get(d, "reason"));
+
+        printf("device %d: %s\n", o->device, state);
+        if (reason) {
+                print_text(stdout, reason, 0);
+                putchar('\n');
+        }
+}
+
 /* A device that had failed opens its TPM anew, which takes a while. */
-int cmd_replug(const struct options *o, char **operands) {
+int device_replug(const struct options *o, bool say) {
         const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
         char state[16] = "";
-        const char *reason;
         json_t *d = NULL;
         int status = client_run(o, PROTOCOL_REPLUG, NULL, &d);
 
-        (void)operands;
         json_decref(d);
         for (int ms = 0; status == EXIT_OK && ms < WAIT_MS; ms += STEP_MS) {
                 status = fetch_state(o, state, sizeof(state), &d);
@@ -50,14 +59,15 @@ int cmd_replug(const struct options *o, char **operands) {
         if (status != EXIT_OK)
                 return status;
 
-        printf("device %d: %s\n", o->device, state);
-        reason = json_string_value(json_object_get(d, "reason"));
-        if (reason) {
-                print_text(stdout, reason, 0);
-                putchar('\n');
-        }
+        if (say)
+                print_state(o, state, d);
         json_decref(d);
         return strcmp(state, "ready") == 0 ? EXIT_OK : EXIT_NOT_READY;
+}
+
+int cmd_replug(const struct options *o, char **operands) {
+        (void)operands;
+        return device_replug(o, true);
 }
 
 static int say(const struct options *o, json_t *params) {

@@ -6,6 +6,7 @@
  */
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,8 @@ static void start(struct daemon_kit *k) {
         kit_start(k, automatic);
 }
 
-static fido_cred_t *make(fido_dev_t *dev, const char *rp, const char *user) {
+static fido_cred_t *make_with_pin(fido_dev_t *dev, const char *rp, const char *user,
+                                  const char *pin) {
         fido_cred_t *cred = fido_cred_new();
 
         assert_non_null(cred);
@@ -47,8 +49,12 @@ static fido_cred_t *make(fido_dev_t *dev, const char *rp, const char *user) {
                                             user, NULL),
                          FIDO_OK);
         assert_int_equal(fido_cred_set_rk(cred, FIDO_OPT_TRUE), FIDO_OK);
-        assert_int_equal(fido_dev_make_cred(dev, cred, NULL), FIDO_OK);
+        assert_int_equal(fido_dev_make_cred(dev, cred, pin), FIDO_OK);
         return cred;
+}
+
+static fido_cred_t *make(fido_dev_t *dev, const char *rp, const char *user) {
+        return make_with_pin(dev, rp, user, NULL);
 }
 
 /* The signature counter, or the error as a negative number. */
@@ -294,6 +300,273 @@ static void the_inventory_names_nobody(void **state) {
         fido_cred_free(&c);
 }
 
+/* Words in the order: what, path, what, path. */
+static const char *in_folder(const struct daemon_kit *k, const char *format, ...) {
+        static char text[512];
+        char inside[256];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(inside, sizeof(inside), format, ap);
+        va_end(ap);
+        text[0] = '\0';
+        for (const char *p = inside; *p; p++) {
+                size_t n = strlen(text);
+
+                if (*p == '@')
+                        snprintf(text + n, sizeof(text) - n, "%s/", k->folder);
+                else
+                        snprintf(text + n, sizeof(text) - n, "%c", *p);
+        }
+        return text;
+}
+
+static void shell(const struct daemon_kit *k, const char *command) {
+        assert_int_equal(system(in_folder(k, "%s", command)), 0);
+}
+
+static const char *backup_cli(const struct daemon_kit *k, int want, const char *arguments) {
+        return cli(k, want, in_folder(k, "%s", arguments));
+}
+
+static void a_backup_brings_back_what_was_deleted(void **state) {
+        struct daemon_kit *k = *state;
+        fido_cred_t *a, *b, *c;
+        fido_dev_t *dev;
+        int64_t before;
+        char id[64];
+        json_t *done;
+
+        start(k);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        b = make(dev, "b.example", "bob");
+        for (int i = 0; i < 3; i++)
+                before = use(dev, "a.example", a);
+        assert_int_equal(before, 3);
+        assert_says(backup_cli(k, 0, "backup @b1"), "this computer's TPM");
+        before = use(dev, "a.example", a);
+        assert_int_equal(before, 4);
+        c = make(dev, "c.example", "cat");
+        snprintf(id, sizeof(id), "--yes delete %02x%02x%02x", fido_cred_id_ptr(a)[0],
+                 fido_cred_id_ptr(a)[1], fido_cred_id_ptr(a)[2]);
+        cli(k, 0, id);
+        assert_int_equal(use(dev, "a.example", a), -FIDO_ERR_NO_CREDENTIALS);
+        assert_int_equal(fido_dev_set_pin(dev, "1234", NULL), FIDO_OK);
+        kit_close_key(dev);
+
+        /* Nobody says yes; then nothing happens. */
+        assert_says(backup_cli(k, 1, "restore @b1"), "All signature counters are raised");
+        assert_null(strstr(cli(k, 0, "list"), "a.example"));
+        assert_says(backup_cli(k, 0, "--yes restore @b1"), "came back: 1,");
+
+        dev = kit_open_key(k);
+        assert_true(use(dev, "a.example", a) > before);
+        assert_true(use(dev, "b.example", b) > 0);
+        assert_true(use(dev, "c.example", c) > 0);
+        assert_says(cli(k, 0, "pin status"), "8 tries");
+        kit_close_key(dev);
+        assert_string_equal(event(cli_json(k, "events --json"), 3), "restore ok - -");
+
+        /* Again there is nothing to bring back. */
+        done = json_loads(backup_cli(k, 0, "--yes --json restore @b1"), 0, NULL);
+        assert_int_equal(json_integer_value(json_object_get(done, "added")), 0);
+        assert_true(json_is_null(json_object_get(done, "aside")));
+        json_decref(done);
+
+        assert_int_equal(kit_stop(k), 0);
+        start(k);
+        dev = kit_open_key(k);
+        assert_true(use(dev, "a.example", a) > 0);
+        kit_close_key(dev);
+        fido_cred_free(&a);
+        fido_cred_free(&b);
+        fido_cred_free(&c);
+}
+
+static void no_other_file_is_restored(void **state) {
+        struct daemon_kit *k = *state, other;
+        fido_cred_t *a;
+        fido_dev_t *dev;
+
+        start(k);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        backup_cli(k, 0, "backup @b1");
+
+        /* One bit of it was changed, at its beginning, in its middle, at its end; or some is missing. */
+        shell(k,
+              "for at in 0 20000 end; do"
+              " cp @b1 @bad-$at; printf Z | dd of=@bad-$at bs=1 conv=notrunc seek=$(echo $at | sed s/end/$(($(stat -c %s @b1) - 1))/)"
+              " status=none; done; head -c 20000 @b1 >@bad-short; : >@bad-empty; echo x >@bad-x;"
+              " mkdir @bad-folder");
+        assert_says(backup_cli(k, 1, "--yes restore @bad-0"), "was changed");
+        assert_says(backup_cli(k, 1, "--yes restore @bad-20000"), "was changed");
+        assert_says(backup_cli(k, 1, "--yes restore @bad-short"), "no backup of tpmauthn");
+        assert_says(backup_cli(k, 1, "--yes restore @bad-end"), "was changed");
+        assert_says(backup_cli(k, 1, "--yes restore @bad-x"), "no backup of tpmauthn");
+        backup_cli(k, 1, "--yes restore @bad-empty");
+        backup_cli(k, 1, "--yes restore @bad-folder");
+        backup_cli(k, 1, "--yes restore @nowhere");
+        assert_true(use(dev, "a.example", a) > 0);
+
+        /* A reset ends it, though the device has no passkeys now. */
+        cli(k, 0, "reset --yes");
+        assert_says(backup_cli(k, 1, "--yes restore @b1"), "before a reset");
+        assert_int_equal(use(dev, "a.example", a), -FIDO_ERR_NO_CREDENTIALS);
+        fido_cred_free(&a);
+        a = make(dev, "a.example", "ann");
+        assert_true(use(dev, "a.example", a) > 0);
+        assert_says(backup_cli(k, 1, "--yes restore @b1"), "before a reset");
+        backup_cli(k, 0, "backup @b1");
+        kit_close_key(dev);
+
+        /* In another TPM it opens nothing. */
+        assert_int_equal(kit_init(&other), 0);
+        start(&other);
+        assert_says(cli(&other, 1, in_folder(k, "--yes restore @b1")), "not of this TPM");
+        dev = kit_open_key(&other);
+        assert_int_equal(use(dev, "a.example", a), -FIDO_ERR_NO_CREDENTIALS);
+        fido_cred_free(&a);
+        a = make(dev, "a.example", "ann");
+        assert_true(use(dev, "a.example", a) > 0);
+        kit_close_key(dev);
+        assert_says(cli(&other, 1, in_folder(k, "--yes restore @b1")), "there are passkeys");
+        fido_cred_free(&a);
+        kit_done(&other);
+}
+
+/* The store is gone and the TPM is not: an installation anew. */
+static void a_backup_outlives_the_store(void **state) {
+        struct daemon_kit *k = *state;
+        fido_cred_t *a;
+        fido_dev_t *dev;
+        int64_t before = 0;
+        json_t *done;
+
+        start(k);
+        dev = kit_open_key(k);
+        assert_int_equal(fido_dev_set_pin(dev, "1234", NULL), FIDO_OK);
+        kit_close_key(dev);
+        dev = kit_open_key(k);
+        a = make_with_pin(dev, "a.example", "ann", "1234");
+        backup_cli(k, 0, "backup @b1");
+        for (int i = 0; i < 3; i++)
+                before = use(dev, "a.example", a);
+        kit_close_key(dev);
+        assert_int_equal(kit_stop(k), 0);
+        shell(k, "find @ -name 'store.db*' -exec rm {} +");
+        start(k);
+        assert_says(cli(k, 0, "list"), "no passkeys");
+        dev = kit_open_key(k);
+        assert_int_equal(use(dev, "a.example", a), -FIDO_ERR_NO_CREDENTIALS);
+        kit_close_key(dev);
+
+        done = json_loads(backup_cli(k, 0, "--yes --json restore @b1"), 0, NULL);
+        assert_int_equal(json_integer_value(json_object_get(done, "added")), 1);
+        assert_non_null(json_string_value(json_object_get(done, "aside")));
+        json_decref(done);
+        shell(k, "test $(find @ -name 'store.db.before-restore-*' | wc -l) = 1");
+        kit_await_state(k, "ready");
+        dev = kit_open_key(k);
+        assert_true(use(dev, "a.example", a) > before);
+        assert_int_equal(fido_dev_set_pin(dev, "5678", "1234"), FIDO_OK);
+        kit_close_key(dev);
+        assert_int_equal(kit_stop(k), 0);
+        start(k);
+        dev = kit_open_key(k);
+        assert_true(use(dev, "a.example", a) > before);
+        kit_close_key(dev);
+        fido_cred_free(&a);
+}
+
+static void a_restore_that_is_cut_short_loses_nothing(void **state) {
+        struct daemon_kit *k = *state;
+        unsigned n_whole = 0;
+        fido_cred_t *a, *b;
+        fido_dev_t *dev;
+        char id[64];
+
+        start(k);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        b = make(dev, "b.example", "bob");
+        kit_close_key(dev);
+        backup_cli(k, 0, "backup @b1");
+        snprintf(id, sizeof(id), "--yes delete %02x%02x%02x", fido_cred_id_ptr(a)[0],
+                 fido_cred_id_ptr(a)[1], fido_cred_id_ptr(a)[2]);
+
+        for (int i = 0; i < 12; i++) {
+                struct timespec wait = { .tv_nsec = i * 4000000L };
+                int64_t count;
+
+                shell(k, "(TPMAUTHN_SOCKET=@control.sock " TPMAUTHN
+                         " --yes restore @b1 >/dev/null 2>&1 &)");
+                nanosleep(&wait, NULL);
+                kill(k->pid, SIGKILL);
+                assert_true(kit_stop(k) != 0);
+                start(k);
+                dev = kit_open_key(k);
+                assert_true(use(dev, "b.example", b) > 0);
+                count = use(dev, "a.example", a);
+                assert_true(count > 0 || count == -FIDO_ERR_NO_CREDENTIALS);
+                n_whole += count > 0;
+                kit_close_key(dev);
+                if (count > 0)
+                        cli(k, 0, id);
+        }
+        /* One that nobody cuts short still works. */
+        assert_says(backup_cli(k, 0, "--yes restore @b1"), "came back: 1,");
+        fido_cred_free(&a);
+        fido_cred_free(&b);
+}
+
+static void assert_refused(const struct daemon_kit *k, const char *method, const char *params,
+                           const char *code) {
+        json_t *answer = kit_control(k, method, params);
+        const json_t *error = json_object_get(answer, "error");
+
+        if (!error || strcmp(json_string_value(json_object_get(error, "code")), code) != 0)
+                fail_msg("%s %s is not %s", method, params, code);
+        json_decref(answer);
+}
+
+static void pages_that_do_not_belong_together_are_refused(void **state) {
+        struct daemon_kit *k = *state;
+        json_t *answer;
+        char params[96];
+
+        start(k);
+        assert_refused(k, "backup", "{}", "bad-request");
+        assert_refused(k, "backup", "{\"offset\":24576,\"copy\":1}", "failed");
+        answer = kit_control(k, "backup", "{\"offset\":0}");
+        snprintf(params, sizeof(params), "{\"offset\":24576,\"copy\":%d}",
+                 (int)json_integer_value(
+                         json_object_get(json_object_get(answer, "result"), "copy")));
+        json_decref(answer);
+        assert_refused(k, "backup", "{\"offset\":24576}", "failed");
+        assert_refused(k, "backup", "{\"offset\":24576,\"copy\":99}", "failed");
+        answer = kit_control(k, "backup", params);
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+        /* Another begins: the copy of the first is gone. */
+        json_decref(kit_control(k, "backup", "{\"offset\":0}"));
+        assert_refused(k, "backup", params, "failed");
+
+        assert_refused(k, "restore", "{\"offset\":0,\"size\":0,\"data\":\"\"}", "bad-request");
+        assert_refused(k, "restore", "{\"offset\":0,\"size\":99999999999,\"data\":\"00\"}",
+                       "bad-request");
+        assert_refused(k, "restore", "{\"offset\":0,\"size\":4,\"data\":\"0\"}", "bad-request");
+        assert_refused(k, "restore", "{\"offset\":0,\"size\":4,\"data\":\"0X\"}", "bad-request");
+        assert_refused(k, "restore", "{\"offset\":0,\"size\":1,\"data\":\"0000\"}", "bad-request");
+        assert_refused(k, "restore", "{\"offset\":2,\"size\":4,\"data\":\"0000\"}", "failed");
+        json_decref(kit_control(k, "restore", "{\"offset\":0,\"size\":4,\"data\":\"0000\"}"));
+        assert_refused(k, "restore", "{\"offset\":3,\"size\":4,\"data\":\"00\"}", "failed");
+        assert_refused(k, "restore", "{\"offset\":2,\"size\":5,\"data\":\"00\"}", "failed");
+        assert_refused(k, "restore", "{\"offset\":2,\"size\":4,\"data\":\"0000\"}", "foreign");
+        assert_refused(k, "restore", "{\"offset\":2,\"size\":4,\"data\":\"0000\"}", "failed");
+}
+
 static void help_tells_of_every_command(void **state) {
         struct daemon_kit *k = *state;
         static char help[1 << 18];
@@ -357,6 +630,11 @@ int main(void) {
                 TEST(events_tell_of_uses_and_failures),
                 TEST(more_events_than_one_page_come_in_order),
                 TEST(the_inventory_names_nobody),
+                TEST(a_backup_brings_back_what_was_deleted),
+                TEST(no_other_file_is_restored),
+                TEST(a_backup_outlives_the_store),
+                TEST(a_restore_that_is_cut_short_loses_nothing),
+                TEST(pages_that_do_not_belong_together_are_refused),
                 TEST(help_tells_of_every_command),
                 TEST(the_configuration_is_read_without_a_daemon),
         };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The insides of a backend. Only backend.c and backend-restore.c include this. */
+
+#include "authenticator/backend.h"
+#include "authenticator/reason.h"
+#include "ctap/macro.h"
+
+struct backend {
+        struct backend_options options;
+        struct log_context log;
+        struct ctap_clock clock;
+        struct ctap_rng rng;
+
+        struct store *store;
+        int simulator_fd;
+        struct tpm *tpm;
+        struct vault *vault;
+        struct attester *attester;
+        struct ctap *ctap;
+        struct backend_facts facts;
+        struct journal *journal;
+
+        struct backend_transfer transfer;
+};
+
+struct store_options backend_store_options(struct backend *b);
+_must_check_ int backend_open_tpm(struct backend *b);
+/* From nothing but a simulator that may be there; on failure some of it is open. */
+_must_check_ int backend_open_steps(struct backend *b, struct bytes owner_auth,
+                                    enum reason_step *ret_step, struct buf *reason);
+void backend_explain(const struct backend *b, enum reason_step step, int error, struct buf *reason);
+/* Closes all that is used with the store; the store and a simulator stay. */
+void backend_let_go(struct backend *b);

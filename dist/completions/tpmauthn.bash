@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Completion of tpmauthn for bash. Ids of passkeys are asked of the daemon.
+
+_tpmauthn() {
+        local commands='list show delete events pin presence status doctor replug backup restore reset retire
+                inventory config tpm provision help'
+        local options='--device --user --json --yes --socket --help --version'
+        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' operands=0 i
+
+        COMPREPLY=()
+        case $prev in
+        -d | --device)
+                mapfile -t COMPREPLY < <(compgen -W '0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15' -- "$cur")
+                return
+                ;;
+        -u | --user)
+                mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+                return
+                ;;
+        -s | --socket)
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                return
+                ;;
+        esac
+        if [[ $cur == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+                return
+        fi
+
+        for ((i = 1; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                -d | --device | -u | --user | -s | --socket)
+                        ((i++))
+                        ;;
+                -*) ;;
+                *)
+                        if [[ -z $command ]]; then
+                                command=${COMP_WORDS[i]}
+                        else
+                                ((operands++))
+                        fi
+                        ;;
+                esac
+        done
+
+        case $command:$operands in
+        :0 | help:0)
+                mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur")
+                ;;
+        show:0 | delete:0)
+                mapfile -t COMPREPLY < <(compgen -W "$(tpmauthn list 2>/dev/null |
+                        sed -n '2,$s/^\([0-9a-f]\{8\}\) .*/\1/p')" -- "$cur")
+                ;;
+        pin:0)
+                mapfile -t COMPREPLY < <(compgen -W 'status set change' -- "$cur")
+                ;;
+        presence:0)
+                mapfile -t COMPREPLY < <(compgen -W 'deny ask auto once no pin pin-once no-pin' -- "$cur")
+                ;;
+        config:0)
+                mapfile -t COMPREPLY < <(compgen -W 'cat verify' -- "$cur")
+                ;;
+        config:1 | backup:0 | restore:0)
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                ;;
+        esac
+}
+
+complete -F _tpmauthn tpmauthn

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Completion of tpmauthn for fish. Ids of passkeys are asked of the daemon.
+
+function __tpmauthn_ids
+    tpmauthn list 2>/dev/null | string replace -rf '^([0-9a-f]{8}) (\S+).*' '$1\t$2'
+end
+
+complete -c tpmauthn -f
+
+complete -c tpmauthn -s d -l device -x -a '(seq 0 15)' -d 'The device, counted from 0'
+complete -c tpmauthn -s u -l user -x -a '(__fish_complete_users)' -d 'Whose device'
+complete -c tpmauthn -s j -l json -d 'Print JSON, for programs'
+complete -c tpmauthn -s y -l yes -d 'Do not ask before something is erased or changed'
+complete -c tpmauthn -s s -l socket -r -F -d 'The control socket of the daemon'
+complete -c tpmauthn -s h -l help -d 'Print the commands and options'
+complete -c tpmauthn -s v -l version -d 'Print the version'
+
+complete -c tpmauthn -n __fish_use_subcommand -a list -d 'The passkeys of a device'
+complete -c tpmauthn -n __fish_use_subcommand -a show -d 'One passkey'
+complete -c tpmauthn -n __fish_use_subcommand -a delete -d 'Delete one passkey'
+complete -c tpmauthn -n __fish_use_subcommand -a events -d 'The last uses and failures'
+complete -c tpmauthn -n __fish_use_subcommand -a pin -d 'The PIN'
+complete -c tpmauthn -n __fish_use_subcommand -a presence -d 'How questions are answered'
+complete -c tpmauthn -n __fish_use_subcommand -a status -d 'The daemon and its devices'
+complete -c tpmauthn -n __fish_use_subcommand -a doctor -d 'Check everything and say what to do'
+complete -c tpmauthn -n __fish_use_subcommand -a replug -d 'Unplug the device and plug it in again'
+complete -c tpmauthn -n __fish_use_subcommand -a backup -d 'Write a backup of the store'
+complete -c tpmauthn -n __fish_use_subcommand -a restore -d 'Bring back what a backup has'
+complete -c tpmauthn -n __fish_use_subcommand -a reset -d 'Erase all passkeys of a device'
+complete -c tpmauthn -n __fish_use_subcommand -a retire -d 'List the sites to tell, then erase all'
+complete -c tpmauthn -n __fish_use_subcommand -a inventory -d 'What the list of a fleet may have'
+complete -c tpmauthn -n __fish_use_subcommand -a config -d 'The configuration of the daemon'
+complete -c tpmauthn -n __fish_use_subcommand -a tpm -d 'What the TPM holds'
+complete -c tpmauthn -n __fish_use_subcommand -a provision -d 'Make the keys with the password of the TPM owner'
+complete -c tpmauthn -n __fish_use_subcommand -a help -d 'The list of commands, or more about one'
+
+complete -c tpmauthn -n '__fish_seen_subcommand_from show delete' -a '(__tpmauthn_ids)'
+complete -c tpmauthn -n '__fish_seen_subcommand_from pin' -a 'status set change'
+complete -c tpmauthn -n '__fish_seen_subcommand_from presence' -a 'deny ask auto once no pin pin-once no-pin'
+complete -c tpmauthn -n '__fish_seen_subcommand_from config' -a 'cat verify'
+complete -c tpmauthn -n '__fish_seen_subcommand_from config backup restore' -F
