@@ -53,6 +53,8 @@ static const int allowed[] = {
         SCMP_SYS(getcwd),
         SCMP_SYS(getdents),
         SCMP_SYS(getdents64),
+        SCMP_SYS(link),
+        SCMP_SYS(linkat),
         SCMP_SYS(_llseek),
         SCMP_SYS(lseek),
         SCMP_SYS(lstat),

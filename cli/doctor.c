@@ -15,18 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "authenticator/protocol.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/doctor.h"
 #include "cli/text.h"
 #include "cli/tpm.h"
 
 #define UHID_NODE "/dev/uhid"
 #define TPM_NODE  "/dev/tpmrm0"
-
-enum level { LEVEL_OK, LEVEL_WARN, LEVEL_FAIL };
 
 static const char *const level_names[] = { "ok", "warn", "fail" };
 
@@ -35,7 +35,7 @@ struct doctor {
         json_t *findings;
         unsigned n_failed;
         /* What the daemon said; as if it used the real things while it is not known. */
-        bool uses_uhid, uses_tpm;
+        bool uses_uhid, uses_tpm, uses_agent;
 };
 
 static void __attribute__((format(printf, 4, 5)))
@@ -153,6 +153,8 @@ static void check_device(struct doctor *d, const json_t *device) {
                     text_of(device, "reason"));
                 return;
         }
+        if (strcmp(text_of(device, "presence"), "agent") == 0)
+                d->uses_agent = true;
         say(d, LEVEL_OK, "device", "device %d is ready: %s at %s", index, text_of(device, "name"),
             text_of(device, "path"));
         if (json_is_true(json_object_get(device, "simulator")))
@@ -346,6 +348,47 @@ static void check_hidraw(struct doctor *d) {
                 say(d, LEVEL_OK, "hidraw", "no hidraw node is of tpmauthn, and none is needed");
 }
 
+/* ---- the session and what is installed ---- */
+
+static void check_session(struct doctor *d) {
+        int n = sd_uid_get_sessions(geteuid(), 0, NULL);
+
+        if (!d->uses_agent || geteuid() == 0)
+                return;
+        if (n < 0)
+                say(d, LEVEL_WARN, "session",
+                    "logind does not answer (%s): there is one device, for the user who started the "
+                    "daemon",
+                    strerror(-n));
+        else if (n == 0)
+                say(d, LEVEL_FAIL, "session",
+                    "logind knows no session of yours, and you have a device only while you have "
+                    "one. Log in on the machine itself, and not with su or sudo");
+        else
+                say(d, LEVEL_OK, "session", "logind knows your session");
+}
+
+static void take(void *userdata, enum level level, const char *subject, const char *text) {
+        say(userdata, level, subject, "%s", text);
+}
+
+static void check_machine(struct doctor *d) {
+        const struct doctor_machine m = { .root = "",
+                                          .user = geteuid(),
+                                          .uses_uhid = d->uses_uhid,
+                                          .uses_agent = d->uses_agent,
+                                          .say = take,
+                                          .userdata = d };
+
+        doctor_check_uhid_group(&m);
+        doctor_check_rule(&m);
+        doctor_check_owners(&m);
+        doctor_check_snaps(&m);
+        check_session(d);
+        doctor_check_agent(&m);
+        doctor_check_fprintd(&m);
+}
+
 int cmd_doctor(const struct options *o, char **operands) {
         struct doctor d = { .options = o, .findings = json_array() };
 
@@ -354,6 +397,7 @@ int cmd_doctor(const struct options *o, char **operands) {
         check_uhid(&d);
         check_tpm(&d);
         check_hidraw(&d);
+        check_machine(&d);
         if (o->json)
                 print_json(d.findings);
         json_decref(d.findings);

@@ -31,6 +31,9 @@ static void check_request(const struct control_request *rq) {
         require(!before || json_is_integer(before));
         check_text(rq->params, "credential",
                    rq->method->call == CONTROL_SHOW || rq->method->call == CONTROL_DELETE);
+        if (rq->method->call == CONTROL_BACKUP || rq->method->call == CONTROL_RESTORE)
+                require(json_is_integer(json_object_get(rq->params, "offset")));
+        check_text(rq->params, "data", rq->method->call == CONTROL_RESTORE);
         check_text(rq->params, "mode", rq->method->call == CONTROL_PRESENCE);
 }
 

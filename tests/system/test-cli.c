@@ -6,12 +6,14 @@
  */
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "authenticator/store-schema.h"
 #include "tests/system/fido-kit.h"
 #include "tests/unit/test.h"
 
@@ -567,6 +569,193 @@ static void pages_that_do_not_belong_together_are_refused(void **state) {
         assert_refused(k, "restore", "{\"offset\":2,\"size\":4,\"data\":\"0000\"}", "failed");
 }
 
+/* ---- JSON and its description ---- */
+
+static bool is_word(const char *text, size_t at, const char *word) {
+        size_t n = strlen(word);
+
+        return strncmp(text + at, word, n) == 0 &&
+               !strchr("abcdefghijklmnopqrstuvwxyz_0123456789", text[at + n]) &&
+               (at == 0 || !strchr("abcdefghijklmnopqrstuvwxyz_0123456789", text[at - 1]));
+}
+
+/* What tpmauthn(1) says of the JSON of a command: its lines of members. */
+static const char *described(const char *command) {
+        static char page[1 << 16], members[4096], begin[64];
+        FILE *f = fopen(MANUAL, "r");
+        const char *p, *end;
+        size_t n;
+
+        assert_non_null(f);
+        n = fread(page, 1, sizeof(page) - 1, f);
+        page[n] = '\0';
+        fclose(f);
+        p = strstr(page, "\n.Sh JSON");
+        assert_non_null(p);
+        snprintf(begin, sizeof(begin), "\n.Cm %s\n", command);
+        p = strstr(p, begin);
+        assert_non_null(p);
+        end = strstr(p, "\n.Pp");
+        if (strcmp(command, "backup") == 0)
+                end = strstr(p, "\n.Cm restore");
+        assert_non_null(end);
+        members[0] = '\0';
+        for (const char *line = p + 1; line < end; line = strchr(line, '\n') + 1) {
+                size_t length = (size_t)(strchr(line, '\n') - line), used = strlen(members);
+
+                if (strncmp(line, ".It Va ", 7) == 0 || strncmp(line, ".Va ", 4) == 0)
+                        snprintf(members + used, sizeof(members) - used, "%.*s\n", (int)length,
+                                 line);
+        }
+        return members;
+}
+
+static void assert_described(const char *command, const char *members, const json_t *value) {
+        const char *key;
+        json_t *inside;
+        size_t i;
+
+        if (json_is_array(value))
+                json_array_foreach(value, i, inside) assert_described(command, members, inside);
+        json_object_foreach((json_t *)(uintptr_t)value, key, inside) {
+                bool found = false;
+
+                for (i = 0; members[i] && !found; i++)
+                        found = is_word(members, i, key);
+                if (!found)
+                        fail_msg("tpmauthn(1) does not describe %s of %s --json", key, command);
+                assert_described(command, members, inside);
+        }
+}
+
+static bool has_member(const json_t *value, const char *name) {
+        const char *key;
+        json_t *inside;
+        bool found = false;
+        size_t i;
+
+        if (json_is_array(value))
+                json_array_foreach(value, i, inside) found = found || has_member(inside, name);
+        json_object_foreach((json_t *)(uintptr_t)value, key, inside) {
+                found = found || strcmp(key, name) == 0 || has_member(inside, name);
+        }
+        return found;
+}
+
+/* Those that are printed only where there is something to say. */
+static bool is_rare(const char *member) {
+        static const char *const rare[] = { "damaged", "reason", "note", "verify_off",  "user",
+                                            "verify",  "It",     "Va",   "presence_off" };
+
+        for (size_t i = 0; i < ELEMENTSOF(rare); i++)
+                if (strcmp(rare[i], member) == 0)
+                        return true;
+        return false;
+}
+
+static void check_json(const struct daemon_kit *k, const char *command, const char *arguments) {
+        json_t *value = json_loads(backup_cli(k, 0, arguments), 0, NULL);
+        char members[4096], *rest = members, *word;
+
+        assert_non_null(value);
+        assert_described(command, described(command), value);
+        snprintf(members, sizeof(members), "%s", described(command));
+        while ((word = strsep(&rest, " ,.;\n")) != NULL)
+                if (*word && !is_rare(word) && !has_member(value, word))
+                        fail_msg("%s --json has no %s, which tpmauthn(1) describes", command, word);
+        json_decref(value);
+}
+
+static void json_is_what_the_manual_page_says(void **state) {
+        struct daemon_kit *k = *state;
+        fido_cred_t *a;
+        fido_dev_t *dev;
+
+        start(k);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        kit_close_key(dev);
+        check_json(k, "list", "list --json");
+        check_json(k, "events", "events --json");
+        check_json(k, "pin status", "pin status --json");
+        check_json(k, "status", "status --json");
+        check_json(k, "inventory", "inventory --json");
+        check_json(k, "doctor", "doctor --json");
+        check_json(k, "tpm", "tpm --json");
+        check_json(k, "backup", "backup @b1 --json");
+        check_json(k, "restore", "restore @b1 --json --yes");
+        check_json(k, "retire", "retire --json --yes");
+        fido_cred_free(&a);
+}
+
+/* ---- a store of the version before ---- */
+
+static void exec(sqlite3 *db, const char *sql) {
+        if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+                fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+}
+
+/* A file that the steps up to the version before made, with what is in this one. */
+static void make_old(const char *path, const char *old_path) {
+        static const char *const tables[] = { "credential",   "lease",       "tpm",      "settings",
+                                              "discoverable", "large_blobs", "spare_key" };
+        const struct store_schema before = { store_schema.steps, store_schema.version - 1 };
+        char sql[512];
+        sqlite3 *db;
+
+        assert_int_equal(sqlite3_open(old_path, &db), SQLITE_OK);
+        assert_int_equal(store_migrate(db, &before, 0), SQLITE_OK);
+        snprintf(sql, sizeof(sql), "ATTACH '%s' AS now", path);
+        exec(db, sql);
+        for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
+                snprintf(sql, sizeof(sql),
+                         "DELETE FROM main.%s; INSERT INTO main.%s SELECT * FROM now.%s", tables[i],
+                         tables[i], tables[i]);
+                exec(db, sql);
+        }
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_store_of_the_version_before_still_signs(void **state) {
+        struct daemon_kit *k = *state;
+        char path[512] = "", old_path[512];
+        fido_cred_t *a, *b;
+        fido_dev_t *dev;
+        int64_t before;
+        FILE *f;
+
+        start(k);
+        dev = kit_open_key(k);
+        assert_int_equal(fido_dev_set_pin(dev, "1234", NULL), FIDO_OK);
+        kit_close_key(dev);
+        dev = kit_open_key(k);
+        a = make_with_pin(dev, "a.example", "ann", "1234");
+        before = use(dev, "a.example", a);
+        kit_close_key(dev);
+        assert_int_equal(kit_stop(k), 0);
+
+        shell(k, "find @ -name store.db >@path");
+        f = fopen(in_folder(k, "@path"), "r");
+        assert_non_null(f);
+        assert_non_null(fgets(path, sizeof(path), f));
+        fclose(f);
+        path[strcspn(path, "\n")] = '\0';
+        snprintf(old_path, sizeof(old_path), "%s", in_folder(k, "@old.db"));
+        make_old(path, old_path);
+        assert_int_equal(rename(old_path, path), 0);
+
+        start(k);
+        assert_says(cli(k, 0, "list"), "a.example");
+        dev = kit_open_key(k);
+        assert_true(use(dev, "a.example", a) > before);
+        b = make_with_pin(dev, "b.example", "bob", "1234");
+        assert_true(use(dev, "b.example", b) > 0);
+        kit_close_key(dev);
+        assert_says(cli(k, 0, "events"), "b.example");
+        fido_cred_free(&a);
+        fido_cred_free(&b);
+}
+
 static void help_tells_of_every_command(void **state) {
         struct daemon_kit *k = *state;
         static char help[1 << 18];
@@ -635,6 +824,8 @@ int main(void) {
                 TEST(a_backup_outlives_the_store),
                 TEST(a_restore_that_is_cut_short_loses_nothing),
                 TEST(pages_that_do_not_belong_together_are_refused),
+                TEST(json_is_what_the_manual_page_says),
+                TEST(a_store_of_the_version_before_still_signs),
                 TEST(help_tells_of_every_command),
                 TEST(the_configuration_is_read_without_a_daemon),
         };
