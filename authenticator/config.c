@@ -210,6 +210,17 @@ static void print_range(const void *field, FILE *to) {
         fprintf(to, "0x%08" PRIx32 "-0x%08" PRIx32, r->first, r->last);
 }
 
+static int parse_access(const char *text, void *field) {
+        if (strcmp(text, "owner") != 0 && strcmp(text, "seat") != 0)
+                return -EINVAL;
+        *(bool *)field = strcmp(text, "seat") == 0;
+        return 0;
+}
+
+static void print_access(const void *field, FILE *to) {
+        fputs(*(const bool *)field ? "seat" : "owner", to);
+}
+
 static int parse_presence(const char *text, void *field) {
         return presence_mode_from_string(text, field);
 }
@@ -269,9 +280,14 @@ static const struct config_key {
           "yes or no", "limit the daemon to the files and the system calls that it needs" },
         { "device", "device", parse_device, print_string, offsetof(struct config, device), "uhid",
           "uhid, uhid:/PATH or socket:/PATH",
-          "uhid: a virtual USB device; socket: the same reports on a Unix socket" },
+          "uhid: a virtual USB device; socket: the same reports on a Unix socket, of several users "
+          "each on PATH.UID" },
         { "device", "count", parse_count, print_count, offsetof(struct config, count), "1",
-          "a number from 1 to 16", "how many virtual devices there are" },
+          "a number from 1 to 16", "how many virtual devices there are, or each user has" },
+        { "device", "access", parse_access, print_access, offsetof(struct config, per_seat),
+          "owner", "owner or seat",
+          "with presence = agent: owner, each user who is logged in has a device; seat, one is shared "
+          "by who sits at the machine" },
         { "device", "name", parse_name, print_string, offsetof(struct config, name), "TPM Passkey",
           "a text of at most 100 bytes", "what clients show as the device's name" },
         { "tpm", "tpm", parse_string, print_string, offsetof(struct config, tpm),

@@ -29,6 +29,7 @@ struct config {
 
         char *device; /* "uhid", "uhid:PATH" or "socket:PATH" */
         unsigned count;
+        bool per_seat; /* [device] access */
         char *name;
 
         char *tpm; /* a TCTI string, or "swtpm" */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A request is an object with exactly v, id, method and params; params holds "device" and what the
- * method's row names, with the types it names. Anything else is refused here, so that the code
+ * A request is an object with exactly v, id, method and params; params holds "user", "device" and what
+ * the method's row names, with the types it names. Anything else is refused here, so that the code
  * behind it reads members without checks.
  */
 
@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,8 +112,8 @@ char *control_line(const json_t *id, json_t *body) {
         return line;
 }
 
-bool control_peer_allowed(uid_t peer, uid_t daemon, uid_t owner) {
-        return peer == 0 || peer == daemon || peer == owner;
+bool control_peer_is_admin(uid_t peer, uid_t daemon) {
+        return peer == 0 || peer == daemon;
 }
 
 void control_request_done(struct control_request *rq) {
@@ -172,6 +173,12 @@ static const struct control_field *field_named(const struct control_field *field
         return NULL;
 }
 
+/* The last number stands for no user. */
+static bool is_uid(const json_t *value) {
+        return json_is_integer(value) && json_integer_value(value) >= 0 &&
+               json_integer_value(value) < UINT32_MAX;
+}
+
 static json_t *check_params(const struct control_method *method, json_t *params) {
         const struct control_field *f;
         const char *key;
@@ -183,6 +190,11 @@ static json_t *check_params(const struct control_method *method, json_t *params)
                                              method->name, f->name);
 
         json_object_foreach(params, key, value) {
+                if (strcmp(key, "user") == 0) {
+                        if (!is_uid(value))
+                                return bad("\"user\" must be the number of a user");
+                        continue;
+                }
                 if (strcmp(key, "device") == 0 && method->call != CONTROL_STATUS) {
                         if (!json_is_integer(value) || json_integer_value(value) < 0 ||
                             json_integer_value(value) >= CONFIG_DEVICES_MAX)
@@ -222,6 +234,8 @@ static json_t *check(json_t *root, struct control_request *rq) {
         if (error)
                 return error;
         rq->device = (unsigned)json_integer_value(json_object_get(rq->params, "device"));
+        rq->has_user = json_object_get(rq->params, "user") != NULL;
+        rq->user = (uid_t)json_integer_value(json_object_get(rq->params, "user"));
         return NULL;
 }
 

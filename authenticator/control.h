@@ -44,6 +44,8 @@ struct control_request {
         json_t *id; /* an integer, or null */
         const struct control_method *method;
         unsigned device;
+        bool has_user;
+        uid_t user;     /* whose device, where the request says it */
         json_t *params; /* an object with the method's fields, all of the right type */
 };
 
@@ -67,8 +69,8 @@ char *control_line(const json_t *id, json_t *body);
  */
 void control_wipe_json(void);
 
-/* Who may talk to the control socket: root, the daemon's own account, the device's owner. */
-bool control_peer_allowed(uid_t peer, uid_t daemon, uid_t owner);
+/* Who may look after the devices of all: root and the daemon's own account. */
+bool control_peer_is_admin(uid_t peer, uid_t daemon);
 
 static inline void json_drop(json_t **j) {
         json_decref(*j);

@@ -2,7 +2,8 @@
 
 /*
  * A device that cannot start does not end the daemon: it stays up so that `tpmauthn status` can say
- * why and `tpmauthn replug` can try again. READY=1 is sent when every device is ready or has failed.
+ * why and `tpmauthn replug` can try again. READY=1 is sent when it is known whose devices there are,
+ * and each of those is ready or has failed; where nobody is logged in, at once.
  */
 
 #include "authenticator/daemon.h"
@@ -21,14 +22,15 @@
 #include "authenticator/agent-protocol.h"
 #include "authenticator/agents.h"
 #include "authenticator/bus.h"
-#include "authenticator/env.h"
+#include "authenticator/devices.h"
 #include "authenticator/instance.h"
 #include "authenticator/protocol.h"
+#include "authenticator/requests.h"
 #include "authenticator/sandbox.h"
 #include "authenticator/server.h"
 #include "authenticator/suspend.h"
+#include "authenticator/users.h"
 #include "authenticator/util.h"
-#include "build-config.h"
 
 struct daemon {
         const struct config *config;
@@ -38,121 +40,121 @@ struct daemon {
         struct bus *bus;
         struct suspend *suspend;
         struct agents *agents; /* with presence = agent */
+        struct users *users;   /* likewise */
+        struct devices *devices;
+        struct requests requests;
         char *control_path, *agent_path;
-        struct instance *instances[CONFIG_DEVICES_MAX];
+        uid_t at_seat;   /* who was seen there last */
+        bool owners_set; /* it is known whose devices there are */
         bool told_ready;
+        char status[100]; /* as the service manager was told */
 };
 
-/* ---- readiness ---- */
+/* ---- devices and users ---- */
+
+/* At a seat: who has the session in front, or else who had it. */
+static void set_person_at_seat(struct daemon *d, struct instance *i) {
+        uid_t users[SESSIONS_MAX];
+        size_t n = users_list(d->users, users);
+
+        if (users_knowledge(d->users) != USERS_KNOWN)
+                return;
+        for (size_t k = 0; k < n; k++)
+                if (users_is_usable(d->users, users[k]))
+                        d->at_seat = users[k];
+        instance_set_person(i, d->at_seat, users_is_usable(d->users, d->at_seat));
+}
+
+static void set_person(struct daemon *d, struct instance *i, uid_t owner) {
+        switch (devices_kind(d->devices)) {
+        case DEVICES_FIXED:
+                break;
+        case DEVICES_USERS:
+                instance_set_person(i, owner, users_is_usable(d->users, owner));
+                break;
+        case DEVICES_SEAT:
+                set_person_at_seat(d, i);
+                break;
+        }
+}
+
+/* Only what is new: where nobody reads, the socket fills up and would hold the loop. */
+static void tell_manager(struct daemon *d, const unsigned n[static 3], unsigned total) {
+        char status[sizeof(d->status)];
+
+        if (total == 0)
+                snprintf(status, sizeof(status), "STATUS=no device, for no user is logged in");
+        else
+                snprintf(status, sizeof(status), "STATUS=%u of %u devices ready%s",
+                         n[INSTANCE_READY], total,
+                         n[INSTANCE_FAILED] > 0 ? "; tpmauthn status says what is wrong" : "");
+        if (strcmp(status, d->status) == 0)
+                return;
+        strcpy(d->status, status);
+        sd_notify(0, status);
+}
 
 static void on_state(void *userdata) {
         struct daemon *d = userdata;
-        unsigned n[3] = { 0 };
+        unsigned n[3] = { 0 }, total = 0;
+        struct instance *i;
+        uid_t owner;
 
-        for (unsigned i = 0; i < d->config->count; i++)
-                n[d->instances[i] ? instance_state(d->instances[i]) : INSTANCE_STARTING]++;
-
-        sd_notifyf(0, "STATUS=%u of %u devices ready%s", n[INSTANCE_READY], d->config->count,
-                   n[INSTANCE_FAILED] > 0 ? "; tpmauthn status says what is wrong" : "");
-        if (n[INSTANCE_STARTING] > 0 || d->told_ready)
+        while ((i = devices_get(d->devices, total, &owner)) != NULL) {
+                set_person(d, i, owner);
+                n[instance_state(i)]++;
+                total++;
+        }
+        tell_manager(d, n, total);
+        if (n[INSTANCE_STARTING] > 0 || !d->owners_set || d->told_ready)
                 return;
         d->told_ready = true;
         sd_notify(0, "READY=1");
         log_write(d->log, LOG_INFO, NULL, "%u of %u devices ready, control socket %s",
-                  n[INSTANCE_READY], d->config->count, d->control_path);
+                  n[INSTANCE_READY], total, d->control_path);
+}
+
+static void set_owners(struct daemon *d, enum devices_kind kind, const uid_t *owners, size_t n) {
+        devices_set_owners(d->devices, kind, owners, n);
+        d->owners_set = true;
+        on_state(d);
+}
+
+/* Who had devices while logind could not be asked has none of their own once it can be. */
+static void follow_users(void *userdata) {
+        const uid_t self = getuid();
+        struct daemon *d = userdata;
+        uid_t users[SESSIONS_MAX];
+
+        if (d->users && d->config->per_seat)
+                set_owners(d, DEVICES_SEAT, &self, 1);
+        else if (!d->users || users_knowledge(d->users) == USERS_UNKNOWN)
+                set_owners(d, DEVICES_FIXED, &self, 1);
+        else if (users_knowledge(d->users) == USERS_KNOWN)
+                set_owners(d, DEVICES_USERS, users, users_list(d->users, users));
 }
 
 /* ---- the control socket ---- */
 
-static json_t *status(struct daemon *d) {
-        json_t *devices = json_array();
-
-        for (unsigned i = 0; i < d->config->count; i++)
-                json_array_append_new(devices, instance_describe(d->instances[i]));
-        return control_result(json_pack("{s:s,s:i,s:o}", "version", TPMAUTHN_VERSION, "pid",
-                                        (int)getpid(), "devices", devices));
-}
-
-static const struct presence_word {
-        const char *name;
-        enum presence_inject inject;
-        bool takes_pin;
-} presence_words[] = {
-        { "auto", PRESENCE_INJECT_AUTO, false },
-        { "deny", PRESENCE_INJECT_DENY, false },
-        { "ask", PRESENCE_INJECT_ASK, false },
-        { "once", PRESENCE_INJECT_ONCE, false },
-        { "no", PRESENCE_INJECT_NO, false },
-        { "pin", PRESENCE_INJECT_PIN, true },
-        { "pin-once", PRESENCE_INJECT_PIN_ONCE, true },
-        { "no-pin", PRESENCE_INJECT_NO_PIN, false },
-};
-
-static json_t *say_to_presence(struct instance *i, const struct presence_word *word,
-                               const json_t *params) {
-        const json_t *pin = json_object_get(params, "pin");
-        struct bytes text = pin ? BYTES_TEXT(json_string_value(pin)) : BYTES_NULL;
-        json_t *error;
-
-        if (word->takes_pin != (pin != NULL))
-                return control_error(PROTOCOL_E_BAD_REQUEST, "%s %s a \"pin\"", word->name,
-                                     pin ? "takes no" : "needs");
-        if (word->takes_pin && (text.len == 0 || text.len > CTAP_PIN_BYTES_MAX))
-                return control_error(PROTOCOL_E_BAD_REQUEST, "A PIN has at most %d bytes.",
-                                     CTAP_PIN_BYTES_MAX);
-        error = instance_inject(i, word->inject, text);
-        return error ? error : control_result(json_object());
-}
-
-static json_t *set_presence(struct instance *i, const json_t *params) {
-        const char *mode = json_string_value(json_object_get(params, "mode"));
-
-        for (size_t k = 0; k < ELEMENTSOF(presence_words); k++)
-                if (strcmp(mode, presence_words[k].name) == 0)
-                        return say_to_presence(i, &presence_words[k], params);
-        return control_error(PROTOCOL_E_BAD_REQUEST,
-                             "\"mode\" must be auto, deny, ask, once, no, pin, pin-once or no-pin");
-}
-
-static void provision(struct instance *i, uint32_t tag, const json_t *params) {
-        const char *owner_auth = json_string_value(json_object_get(params, "owner_auth"));
-
-        instance_provision(i, tag, owner_auth ? owner_auth : "");
-}
-
-static void on_request(void *userdata, uint32_t tag, const struct control_request *rq) {
+static json_t *on_connect(void *userdata, uid_t peer) {
         struct daemon *d = userdata;
-        struct instance *i = NULL;
 
-        if (rq->method->call == CONTROL_STATUS) {
-                server_answer(d->server, tag, status(d));
-                return;
-        }
-        if (rq->device < d->config->count)
-                i = d->instances[rq->device];
-        if (!i) {
-                server_answer(d->server, tag,
-                              control_error(PROTOCOL_E_NO_DEVICE,
-                                            "There are %u devices, from 0 on.", d->config->count));
-                return;
-        }
-        if (rq->method->on_worker)
-                instance_control(i, tag, rq);
-        else if (rq->method->call == CONTROL_PRESENCE)
-                server_answer(d->server, tag, set_presence(i, rq->params));
-        else if (rq->method->call == CONTROL_PROVISION)
-                provision(i, tag, rq->params);
-        else {
-                instance_replug(i);
-                server_answer(d->server, tag, control_result(instance_describe(i)));
-        }
+        return requests_refuse(&d->requests, peer);
+}
+
+static void on_request(void *userdata, uint32_t tag, uid_t peer, const struct control_request *rq) {
+        struct daemon *d = userdata;
+
+        requests_run(&d->requests, tag, peer, rq);
 }
 
 static void on_client_gone(void *userdata, uint32_t tag) {
         struct daemon *d = userdata;
+        struct instance *i;
+        uid_t owner;
 
-        for (unsigned i = 0; i < d->config->count; i++)
-                instance_forget(d->instances[i], tag);
+        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+                instance_forget(i, tag);
 }
 
 static void on_answer(void *userdata, uint32_t tag, json_t *body) {
@@ -165,9 +167,11 @@ static void on_answer(void *userdata, uint32_t tag, json_t *body) {
 
 static void on_suspended(void *userdata) {
         struct daemon *d = userdata;
+        struct instance *i;
+        uid_t owner;
 
-        for (unsigned i = 0; i < d->config->count; i++)
-                if (d->instances[i] && instance_is_suspending(d->instances[i]))
+        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+                if (instance_is_suspending(i))
                         return;
         if (d->suspend)
                 suspend_allow(d->suspend);
@@ -175,10 +179,12 @@ static void on_suspended(void *userdata) {
 
 static void on_sleep(void *userdata) {
         struct daemon *d = userdata;
+        struct instance *i;
         bool waits = false;
+        uid_t owner;
 
-        for (unsigned i = 0; i < d->config->count; i++)
-                if (d->instances[i] && instance_suspend(d->instances[i]))
+        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+                if (instance_suspend(i))
                         waits = true;
         if (!waits)
                 suspend_allow(d->suspend);
@@ -246,8 +252,8 @@ static int add_server(struct daemon *d) {
         const struct server_options options = {
                 .event = d->event,
                 .path = d->control_path,
-                .owner = getuid(),
                 .log = d->log,
+                .on_connect = on_connect,
                 .on_request = on_request,
                 .on_gone = on_client_gone,
                 .userdata = d,
@@ -279,24 +285,26 @@ static int add_agents(struct daemon *d) {
         return r;
 }
 
-static int add_instances(struct daemon *d) {
-        struct instance_options options = {
+static int add_devices(struct daemon *d) {
+        const struct devices_options options = {
                 .event = d->event,
                 .config = d->config,
                 .log = d->log,
                 .agents = d->agents,
-                .owner = getuid(),
                 .on_state = on_state,
                 .on_answer = on_answer,
                 .on_suspended = on_suspended,
                 .userdata = d,
         };
-        int r = 0;
+        int r = devices_new(&options, &d->devices);
 
-        for (unsigned i = 0; r == 0 && i < d->config->count; i++) {
-                options.index = i;
-                r = instance_new(&options, &d->instances[i]);
-        }
+        d->requests = (struct requests){
+                .config = d->config,
+                .devices = d->devices,
+                .users = d->users,
+                .answer = on_answer,
+                .userdata = d,
+        };
         return r;
 }
 
@@ -304,6 +312,18 @@ static int add_bus(struct daemon *d) {
         const struct bus_options options = { .event = d->event, .log = d->log };
 
         return bus_new(&options, &d->bus);
+}
+
+static int add_users(struct daemon *d) {
+        const struct users_options options = {
+                .event = d->event,
+                .bus = d->bus,
+                .log = d->log,
+                .on_change = follow_users,
+                .userdata = d,
+        };
+
+        return d->config->presence == PRESENCE_AGENT ? users_new(&options, &d->users) : 0;
 }
 
 static int add_suspend(struct daemon *d) {
@@ -338,43 +358,27 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         if (r == 0)
                 r = add_agents(d);
         if (r == 0)
-                r = add_instances(d);
-        if (r == 0)
                 r = add_bus(d);
         if (r == 0)
                 r = add_suspend(d);
+        if (r == 0)
+                r = add_users(d);
+        if (r == 0)
+                r = add_devices(d);
         if (r < 0) {
                 daemon_free(d);
                 return r;
         }
+        follow_users(d);
 
         *ret = d;
         return 0;
 }
 
 /* A thread in the middle of a TPM command can only be left behind, and with it what it uses. */
-static void stop_instances(struct daemon *d) {
-        uint64_t until = env_now_ms() + DAEMON_STOP_MS;
-        bool stuck = false;
-
-        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++)
-                if (d->instances[i])
-                        instance_stop(d->instances[i]);
-        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++) {
-                uint64_t now = env_now_ms();
-
-                if (!d->instances[i])
-                        continue;
-                if (instance_join(d->instances[i], until > now ? until - now : 0))
-                        d->instances[i] = instance_free(d->instances[i]);
-                else
-                        stuck = true;
-        }
-        if (!stuck)
+static void stop_devices(struct daemon *d) {
+        if (!d->devices || devices_stop(d->devices, DAEMON_STOP_MS))
                 return;
-        for (size_t i = 0; i < ELEMENTSOF(d->instances); i++)
-                if (d->instances[i])
-                        instance_abandon(d->instances[i]);
         log_write(d->log, LOG_ERR, NULL,
                   "a TPM does not answer: ending without it. The next start makes good for what it "
                   "left undone");
@@ -388,7 +392,9 @@ struct daemon *daemon_free(struct daemon *d) {
         d->server = server_free(d->server);
         d->bus = bus_free(d->bus);
         d->suspend = suspend_free(d->suspend);
-        stop_instances(d);
+        d->users = users_free(d->users);
+        stop_devices(d);
+        d->devices = devices_free(d->devices);
         d->agents = agents_free(d->agents);
         sd_event_unref(d->event);
         free(d->control_path);

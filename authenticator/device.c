@@ -154,12 +154,14 @@ static int on_connection(sd_event_source *source, int listener, uint32_t events,
 }
 
 static int open_socket(struct device *d, const char *path) {
+        const char *of = d->options.of;
         int r;
 
         if (d->options.index > 0)
-                r = asprintf(&d->path, "%s.%u", path, d->options.index);
+                r = asprintf(&d->path, "%s%s%s.%u", path, of ? "." : "", of ? of : "",
+                             d->options.index);
         else
-                r = asprintf(&d->path, "%s", path);
+                r = asprintf(&d->path, "%s%s%s", path, of ? "." : "", of ? of : "");
         if (r < 0) {
                 d->path = NULL;
                 return -ENOMEM;

@@ -21,6 +21,7 @@ struct device_options {
         sd_event *event;
         const char *spec; /* "uhid", "uhid:PATH" or "socket:PATH" */
         unsigned index;   /* above 0: socket:PATH is PATH.index */
+        const char *of;   /* whose: socket:PATH is PATH.of, before the index; or NULL */
         struct uhid_identity identity;
         void (*on_report)(void *userdata, const uint8_t report[static UHID_REPORT_SIZE]);
         void (*on_closed)(void *userdata); /* the last client has gone */

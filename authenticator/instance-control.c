@@ -43,6 +43,11 @@ json_t *instance_describe(const struct instance *i) {
 
         if (!j)
                 return NULL;
+        if (i->options.seat)
+                json_object_set_new(j, "seat", json_string(i->options.seat));
+        else
+                json_object_set_new(j, "user", json_integer(i->options.owner));
+        json_object_set_new(j, "usable", json_boolean(i->usable));
         if (*reason)
                 json_object_set_new(j, "reason", json_string(reason));
         if (i->wants_owner_auth)
@@ -88,6 +93,23 @@ void instance_forget(struct instance *i, uint32_t tag) {
                 }
         if (i->provisioning && i->provision_tag == tag)
                 i->provisioning = false;
+}
+
+static void refuse(struct instance *i, uint32_t tag) {
+        i->options.on_answer(i->options.userdata, tag,
+                             control_error(PROTOCOL_E_NOT_READY,
+                                           "The device has gone with the user's last session."));
+}
+
+void instance_refuse_waiting(struct instance *i) {
+        if (i->running && i->running->type == WORKER_CONTROL)
+                refuse(i, i->running->tag);
+        for (const struct job *job = i->queue; job; job = job->next)
+                if (job->type == WORKER_CONTROL)
+                        refuse(i, job->tag);
+        if (i->provisioning)
+                refuse(i, i->provision_tag);
+        i->provisioning = false;
 }
 
 static bool stands_in_for_a_person(enum presence_inject what) {

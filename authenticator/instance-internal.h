@@ -59,6 +59,8 @@ struct instance {
         enum presence_inject presence_now; /* ASK: as configured */
         bool verifies;                     /* a person can be verified: as the worker said last */
         bool plugged_verifies;             /* and as clients know it */
+        uid_t person;                      /* who is asked */
+        bool usable;                       /* who can see and answer a question */
 
         struct simulator *simulator;
         sd_event_source *simulator_io;
@@ -82,6 +84,8 @@ struct instance {
 
 void instance_set_state(struct instance *i, enum instance_state state, const char *reason);
 void instance_unplug(struct instance *i);
+/* Who is asked, and whether that is of any use. */
+void instance_tell_agents(struct instance *i);
 void instance_fail(struct instance *i, const char *reason);
 /* The worker's descriptor is readable. */
 int instance_on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata);
@@ -109,3 +113,8 @@ void instance_drop_stale_jobs(struct instance *i);
 /* The command of the plugged device that the framing knows to be running; NULL if there is none. */
 struct job *instance_client_job(struct instance *i);
 void instance_cancel_client_job(struct instance *i, bool discard);
+
+/* ---- instance-control.c ---- */
+
+/* Tells everybody who waits for an answer that there will be none. */
+void instance_refuse_waiting(struct instance *i);

@@ -121,6 +121,8 @@ static int start_worker(struct instance *i, struct buf *reason) {
         r = read_pin(i, &pin, reason);
         if (r == 0)
                 r = link_agents(i, &link);
+        if (r == 0)
+                instance_tell_agents(i);
         if (r < 0)
                 return r;
         options.presence.agent_link = link;

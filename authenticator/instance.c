@@ -203,6 +203,7 @@ static void plug(struct instance *i) {
                 .event = i->options.event,
                 .spec = i->config->device,
                 .index = i->options.index,
+                .of = i->options.among_users ? i->uniq : NULL,
                 .identity = { .name = i->full_name,
                               .phys = i->phys,
                               .uniq = i->uniq,
@@ -399,6 +400,21 @@ bool instance_is_suspending(const struct instance *i) {
         return i->suspending && !i->asking;
 }
 
+void instance_tell_agents(struct instance *i) {
+        if (!i->agents)
+                return;
+        agents_link_set_uid(i->agents, i->person);
+        agents_set_usable(i->options.agents, i->person, i->usable);
+}
+
+void instance_set_person(struct instance *i, uid_t uid, bool usable) {
+        if (i->person == uid && i->usable == usable)
+                return;
+        i->person = uid;
+        i->usable = usable;
+        instance_tell_agents(i);
+}
+
 enum instance_state instance_state(const struct instance *i) {
         return i->state;
 }
@@ -409,7 +425,10 @@ static int set_names(struct instance *i) {
         const struct instance_options *o = &i->options;
         int r;
 
-        snprintf(i->uniq, sizeof(i->uniq), "%u", (unsigned)o->owner);
+        if (o->seat)
+                snprintf(i->uniq, sizeof(i->uniq), "%s", o->seat);
+        else
+                snprintf(i->uniq, sizeof(i->uniq), "%u", (unsigned)o->owner);
         if (o->index == 0)
                 snprintf(i->id, sizeof(i->id), "%s", i->uniq);
         else
@@ -450,6 +469,8 @@ int instance_new(const struct instance_options *options, struct instance **ret) 
         i->options = *options;
         i->config = options->config;
         i->presence_now = PRESENCE_INJECT_ASK;
+        i->person = options->owner;
+        i->usable = true;
 
         r = set_names(i);
         if (r >= 0)
@@ -467,10 +488,20 @@ int instance_new(const struct instance_options *options, struct instance **ret) 
 void instance_stop(struct instance *i) {
         i->worker_io = sd_event_source_disable_unref(i->worker_io);
         i->agents = agents_link_free(i->agents);
+        i->timer = sd_event_source_disable_unref(i->timer);
+        i->lost = sd_event_source_disable_unref(i->lost);
+        i->simulator_io = sd_event_source_disable_unref(i->simulator_io);
         i->device = device_free(i->device);
         i->hid = hid_free(i->hid);
         if (i->worker)
                 worker_stop(i->worker);
+}
+
+void instance_dismiss(struct instance *i) {
+        instance_stop(i);
+        instance_refuse_waiting(i);
+        i->suspending = false;
+        i->options.on_suspended(i->options.userdata);
 }
 
 bool instance_join(struct instance *i, uint64_t timeout_ms) {
@@ -487,10 +518,7 @@ struct instance *instance_free(struct instance *i) {
         instance_stop(i);
         /* The worker first: it shuts the simulator's TPM down. */
         i->worker = worker_free(i->worker);
-        sd_event_source_disable_unref(i->simulator_io);
         i->simulator = simulator_stop(i->simulator);
-        sd_event_source_disable_unref(i->timer);
-        sd_event_source_disable_unref(i->lost);
         instance_job_free(TAKE_PTR(i->running));
         while (i->queue)
                 instance_remove_job(i, &i->queue);

@@ -8,6 +8,7 @@
  */
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -33,7 +34,9 @@ struct instance_options {
         const struct log *log;
         struct agents *agents; /* who asks with presence = agent; NULL: nobody does */
         uid_t owner;
+        const char *seat; /* it is of whoever sits there, and not of the owner; or NULL */
         unsigned index;
+        bool among_users; /* others have devices too: socket:PATH is PATH.UID */
         /* The state is another than before. */
         void (*on_state)(void *userdata);
         /* The answer to instance_control() and instance_provision(); takes the body. */
@@ -49,6 +52,8 @@ _must_check_ int instance_new(const struct instance_options *options, struct ins
 struct instance *instance_free(struct instance *i);
 /* Unplugs, and tells the worker to end. After it only instance_join() and instance_free(). */
 void instance_stop(struct instance *i);
+/* The same while the daemon goes on: who waits for an answer is told that there will be none. */
+void instance_dismiss(struct instance *i);
 /* True once the worker has ended. Until then instance_free() would wait for it. */
 _must_check_ bool instance_join(struct instance *i, uint64_t timeout_ms);
 /* It has not, and the process ends all the same. */
@@ -79,5 +84,10 @@ void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth
 _must_check_ bool instance_suspend(struct instance *i);
 /* True while what instance_suspend() began is worth waiting for. */
 bool instance_is_suspending(const struct instance *i);
+/*
+ * Who is asked, and whether that person can see and answer a question now; of a new one its owner, who
+ * can. When that ends, so does a question that is up.
+ */
+void instance_set_person(struct instance *i, uid_t uid, bool usable);
 /* See presence_inject(). NULL, or the error to answer with. */
 json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes pin);

@@ -13,16 +13,22 @@
  * when its client closes the connection. `id` is any integer and comes back; it is null if
  * the request could not be read. Unknown members of a request are an error, of a reply they are not.
  * PINs and passwords travel in it as they are: the socket is between two processes of one machine.
+ *
+ * Everybody may connect who has a device, and reaches that one alone; root and the daemon's account
+ * reach all. Who may not is told so in a line with the id null, and the connection ends.
  */
 
 #define PROTOCOL_VERSION     1
 #define PROTOCOL_SOCKET      "control.sock"
 #define PROTOCOL_LINE_MAX    65536 /* bytes with the newline; a longer line ends the connection */
-#define PROTOCOL_CLIENTS_MAX 8
-#define PROTOCOL_PREFIX_MIN  4 /* hex digits that may stand for a credential id */
+#define PROTOCOL_CLIENTS_MAX 8     /* of one user at a time */
+#define PROTOCOL_PREFIX_MIN  4     /* hex digits that may stand for a credential id */
 
-/* Methods, and the members of params beside "device" (the index, default 0). */
-#define PROTOCOL_STATUS    "status"    /* every device; takes no "device" */
+/*
+ * Methods, and the members of params beside "device" (the index among those of one user, default 0) and
+ * "user" (a uid: whose; by default the caller's own, and for who reaches all the only one there is).
+ */
+#define PROTOCOL_STATUS    "status"    /* every device, or that user's; takes no "device" */
 #define PROTOCOL_LIST      "list"      /* "after": sequence of the last entry that was seen */
 #define PROTOCOL_SHOW      "show"      /* "credential": id in hex, or a prefix of one */
 #define PROTOCOL_DELETE    "delete"    /* "credential" */

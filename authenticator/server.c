@@ -17,13 +17,18 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "authenticator/config.h"
 #include "authenticator/protocol.h"
 #include "authenticator/socket.h"
 #include "authenticator/util.h"
 
+/* What no user can take from another: each who may connect has a device, or is root or this account. */
+#define CLIENTS_MAX (PROTOCOL_CLIENTS_MAX * (CONFIG_DEVICES_MAX + 2))
+
 struct client {
         struct server *server;
         int fd;
+        uid_t peer;
         sd_event_source *io;
         bool gone;
 
@@ -45,7 +50,7 @@ struct server {
         int fd;
         sd_event_source *io;
         uint32_t next_tag;
-        struct client *clients[PROTOCOL_CLIENTS_MAX];
+        struct client *clients[CLIENTS_MAX];
 };
 
 static struct client *client_free(struct client *c) {
@@ -120,7 +125,7 @@ static void run_line(struct client *c, struct bytes line) {
         c->busy = true;
         c->tag = s->next_tag++;
         c->id = json_incref(rq.id);
-        s->options.on_request(s->options.userdata, c->tag, &rq);
+        s->options.on_request(s->options.userdata, c->tag, c->peer, &rq);
         control_request_done(&rq);
 }
 
@@ -200,37 +205,37 @@ void server_answer(struct server *s, uint32_t tag, json_t *body) {
 
 /* ---- new clients ---- */
 
-static bool may_talk(const struct server *s, int fd) {
-        struct ucred peer;
-        socklen_t len = sizeof(peer);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-                return false;
-        if (control_peer_allowed(peer.uid, getuid(), s->options.owner))
-                return true;
-        log_write(s->options.log, LOG_NOTICE, NULL,
-                  "control: refused a client of uid %u: only root, this account and the device's "
-                  "owner may connect",
-                  (unsigned)peer.uid);
-        return false;
-}
-
-/* Best effort: the socket is new and its buffer empty. */
-static void refuse(int fd, const char *code, const char *why) {
-        char *line = control_line(NULL, control_error(code, "%s", why));
+/* Best effort: the socket is new and its buffer empty. Takes the body. */
+static void refuse(int fd, json_t *body) {
+        char *line = control_line(NULL, body);
 
         if (line)
                 (void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
         free(line);
 }
 
-static int add_client(struct server *s, struct client **slot, int *fd) {
+/* A place for another client of this user; NULL: it has as many as it may. */
+static struct client **free_place(struct server *s, uid_t peer) {
+        struct client **place = NULL;
+        unsigned n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++) {
+                if (!s->clients[i])
+                        place = place ? place : &s->clients[i];
+                else if (s->clients[i]->peer == peer)
+                        n++;
+        }
+        return n < PROTOCOL_CLIENTS_MAX ? place : NULL;
+}
+
+static int add_client(struct server *s, struct client **place, uid_t peer, int *fd) {
         struct client *c = calloc(1, sizeof(*c));
         int r;
 
         if (!c)
                 return -ENOMEM;
         c->server = s;
+        c->peer = peer;
         c->fd = take_fd(fd);
         c->in = malloc(PROTOCOL_LINE_MAX);
         r = c->in ? sd_event_add_io(s->options.event, &c->io, c->fd, EPOLLIN, on_client, c)
@@ -239,7 +244,7 @@ static int add_client(struct server *s, struct client **slot, int *fd) {
                 client_free(c);
                 return r;
         }
-        *slot = c;
+        *place = c;
         return 0;
 }
 
@@ -247,24 +252,29 @@ static int on_listener(sd_event_source *source, int listener, uint32_t events, v
         _cleanup_(close_fd_pointer) int fd =
                 accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         struct server *s = userdata;
+        struct client **place;
+        socklen_t len = sizeof(struct ucred);
+        struct ucred peer;
+        json_t *refusal;
 
         (void)source;
         (void)events;
-        if (fd < 0)
+        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
                 return 0;
-        if (!may_talk(s, fd)) {
-                refuse(fd, PROTOCOL_E_NOT_ALLOWED, "this account may not control the daemon");
+        refusal = s->options.on_connect(s->options.userdata, peer.uid);
+        if (refusal) {
+                log_write(s->options.log, LOG_INFO, NULL, "control: refused a client of uid %u",
+                          (unsigned)peer.uid);
+                refuse(fd, refusal);
                 return 0;
         }
-
-        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++)
-                if (!s->clients[i]) {
-                        if (add_client(s, &s->clients[i], &fd) < 0)
-                                log_write(s->options.log, LOG_WARNING, NULL,
-                                          "control: out of memory for another client");
-                        return 0;
-                }
-        refuse(fd, PROTOCOL_E_BUSY, "too many clients are connected; try again later");
+        place = free_place(s, peer.uid);
+        if (!place)
+                refuse(fd, control_error(PROTOCOL_E_BUSY,
+                                         "too many clients are connected; try again later"));
+        else if (add_client(s, place, peer.uid, &fd) < 0)
+                log_write(s->options.log, LOG_WARNING, NULL,
+                          "control: out of memory for another client");
         return 0;
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The control socket: listens, checks who calls, cuts the stream into lines and hands requests out
- * one per client at a time. Answers may come later, by the request's tag.
+ * The control socket: listens, has it decided who may call, cuts the stream into lines and hands
+ * requests out one per client at a time. Answers may come later, by the request's tag.
  */
 
 #include <jansson.h>
@@ -18,15 +18,18 @@
 struct server;
 
 /* The request is borrowed for the call. Each is answered once, now or later. */
-typedef void server_request_fn(void *userdata, uint32_t tag, const struct control_request *rq);
+typedef void server_request_fn(void *userdata, uint32_t tag, uid_t peer,
+                               const struct control_request *rq);
+/* NULL: this user may connect. Else the body to refuse with. */
+typedef json_t *server_connect_fn(void *userdata, uid_t peer);
 /* The client of a request that was not answered yet has gone. */
 typedef void server_gone_fn(void *userdata, uint32_t tag);
 
 struct server_options {
         sd_event *event;
         const char *path;
-        uid_t owner;
         const struct log *log;
+        server_connect_fn *on_connect;
         server_request_fn *on_request;
         server_gone_fn *on_gone;
         void *userdata;

@@ -17,6 +17,8 @@ enum exit_status {
 struct options {
         const char *socket;
         int device;
+        bool has_user; /* --user */
+        unsigned user;
         bool json;
         bool yes; /* no question before something is erased */
 };

@@ -158,11 +158,12 @@ static json_t *ask_daemon(const struct options *o, const char *method, json_t *p
                 json_decref(params);
                 return NULL;
         }
-        if (strcmp(method, PROTOCOL_STATUS) != 0) {
-                if (!params)
-                        params = json_object();
+        if (!params)
+                params = json_object();
+        if (strcmp(method, PROTOCOL_STATUS) != 0)
                 json_object_set_new(params, "device", json_integer(o->device));
-        }
+        if (o->has_user)
+                json_object_set_new(params, "user", json_integer(o->user));
 
         body = client_call(c, method, params);
         if (!body)

@@ -119,6 +119,7 @@ void command_print_help(void) {
         puts("\n"
              "Options, before the command or behind it:\n"
              "  -d, --device N     the device, counted from 0 (default 0)\n"
+             "  -u, --user USER    whose device, by name or uid: for root\n"
              "  -j, --json         print JSON, for programs\n"
              "  -y, --yes          do not ask before something is erased or changed\n"
              "  -s, --socket PATH  the daemon's control socket (default\n"

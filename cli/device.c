@@ -18,12 +18,16 @@
 
 /* The state of the device, copied into `state`. */
 static int fetch_state(const struct options *o, char *state, size_t size, json_t **ret_device) {
-        json_t *result = NULL, *d;
+        json_t *result = NULL, *d = NULL, *other;
         int status = client_run(o, PROTOCOL_STATUS, NULL, &result);
+        size_t i;
 
         if (status != EXIT_OK)
                 return status;
-        d = json_array_get(json_object_get(result, "devices"), (size_t)o->device);
+        json_array_foreach(json_object_get(result, "devices"), i, other) {
+                if (json_integer_value(json_object_get(other, "device")) == o->device)
+                        d = d ? d : other;
+        }
         snprintf(state, size, "%s", d ? json_string_value(json_object_get(d, "state")) : "unknown");
         *ret_device = json_incref(d);
         json_decref(result);

@@ -79,9 +79,19 @@ static const char *text_of(const json_t *object, const char *name) {
         return s ? s : "";
 }
 
+/* The params that name this device. */
+static json_t *which(const json_t *device) {
+        json_t *params = json_pack("{s:O}", "device", json_object_get(device, "device"));
+        json_t *user = json_object_get(device, "user");
+
+        if (user)
+                json_object_set(params, "user", user);
+        return params;
+}
+
 /* The TPM and the store, as the device's worker sees them now. */
-static void check_inside(struct doctor *d, int device, const char *name) {
-        json_t *body = ask(d, PROTOCOL_DOCTOR, json_pack("{s:i}", "device", device));
+static void check_inside(struct doctor *d, int device, const json_t *of, const char *name) {
+        json_t *body = ask(d, PROTOCOL_DOCTOR, which(of));
         const json_t *result = json_object_get(body, "result");
         const json_t *tpm = json_object_get(result, "tpm");
 
@@ -117,7 +127,7 @@ static const char *why_uv_is_off(const json_t *pin) {
 }
 
 static void check_verify(struct doctor *d, int index, const json_t *device) {
-        json_t *body = ask(d, PROTOCOL_PIN_STATUS, json_pack("{s:i}", "device", index));
+        json_t *body = ask(d, PROTOCOL_PIN_STATUS, which(device));
         const json_t *pin = json_object_get(body, "result");
         const char *why_not = text_of(device, "verify_off");
 
@@ -169,7 +179,7 @@ static void check_device(struct doctor *d, const json_t *device) {
         check_verify(d, index, device);
         if (*text_of(device, "note"))
                 say(d, LEVEL_WARN, "store", "device %d: %s", index, text_of(device, "note"));
-        check_inside(d, index, text_of(device, "tpm"));
+        check_inside(d, index, device, text_of(device, "tpm"));
         check_kind(d, index, pin_kind_sentence(device),
                    strcmp(text_of(device, "pin_kind"), "tpm") == 0);
         check_kind(d, index, hmac_kind_sentence(device),

@@ -7,6 +7,8 @@
 #include <jansson.h>
 #include <locale.h>
 #include <malloc.h>
+#include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +19,10 @@
 #include "cli/command.h"
 
 static const struct option long_options[] = {
-        { "socket", required_argument, NULL, 's' },
-        { "device", required_argument, NULL, 'd' },
-        { "json", no_argument, NULL, 'j' },
-        { "yes", no_argument, NULL, 'y' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },
-        { 0 },
+        { "socket", required_argument, NULL, 's' }, { "device", required_argument, NULL, 'd' },
+        { "user", required_argument, NULL, 'u' },   { "json", no_argument, NULL, 'j' },
+        { "yes", no_argument, NULL, 'y' },          { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },      { 0 },
 };
 
 static int usage(const char *what, const char *name) {
@@ -38,6 +37,24 @@ static int parse_device(const char *text, int *ret) {
         if (*text < '0' || *text > '9' || *end || n > 15)
                 return -1;
         *ret = (int)n;
+        return 0;
+}
+
+/* A number need not be the uid of an account that this machine knows. */
+static int parse_user(const char *text, struct options *o) {
+        const struct passwd *account = getpwnam(text);
+        unsigned long long n;
+        char *end;
+
+        o->has_user = true;
+        if (account) {
+                o->user = account->pw_uid;
+                return 0;
+        }
+        n = strtoull(text, &end, 10);
+        if (*text < '0' || *text > '9' || *end || n >= UINT32_MAX)
+                return -1;
+        o->user = (unsigned)n;
         return 0;
 }
 
@@ -76,7 +93,7 @@ int main(int argc, char **argv) {
 
         setlocale(LC_ALL, "");
         json_set_alloc_funcs(malloc, wipe_and_free);
-        while ((c = getopt_long(argc, argv, "s:d:jyhv", long_options, NULL)) != -1)
+        while ((c = getopt_long(argc, argv, "s:d:u:jyhv", long_options, NULL)) != -1)
                 switch (c) {
                 case 's':
                         o.socket = optarg;
@@ -84,6 +101,11 @@ int main(int argc, char **argv) {
                 case 'd':
                         if (parse_device(optarg, &o.device) < 0)
                                 return usage("--device takes a number from 0 to 15, not ", optarg);
+                        break;
+                case 'u':
+                        if (parse_user(optarg, &o) < 0)
+                                return usage("--user takes a name or a uid, and there is no user ",
+                                             optarg);
                         break;
                 case 'j':
                         o.json = true;

@@ -2,6 +2,7 @@
 
 /* status: what the daemon is, and each of its devices with what to do if it has failed. */
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,24 @@ static void print_sentence(const char *name, const char *sentence) {
                 printf("  %-10s%s\n", name, sentence);
 }
 
+/* "1000 (alice)". */
+static void print_owner(const json_t *d) {
+        const json_t *user = json_object_get(d, "user");
+        const struct passwd *account;
+
+        print_line("seat", json_object_get(d, "seat"));
+        if (!user)
+                return;
+        account = getpwuid((uid_t)json_integer_value(user));
+        printf("  %-10s%u", "user", (unsigned)json_integer_value(user));
+        if (account) {
+                fputs(" (", stdout);
+                print_text(stdout, account->pw_name, 0);
+                putchar(')');
+        }
+        putchar('\n');
+}
+
 static void print_device(const json_t *d) {
         const char *state = json_string_value(json_object_get(d, "state"));
 
@@ -34,6 +53,7 @@ static void print_device(const json_t *d) {
         fputs(state ? state : "unknown", stdout);
         style(STYLE_PLAIN);
         putchar('\n');
+        print_owner(d);
         print_line("reason", json_object_get(d, "reason"));
         print_line("name", json_object_get(d, "name"));
         print_line("path", json_object_get(d, "path"));
@@ -41,6 +61,10 @@ static void print_device(const json_t *d) {
         print_sentence("", pin_kind_sentence(d));
         print_sentence("", hmac_kind_sentence(d));
         print_line("presence", json_object_get(d, "presence"));
+        if (json_is_false(json_object_get(d, "usable")))
+                print_sentence("",
+                               "Nobody can be asked: no session of the user is in front of this "
+                               "machine and unlocked.");
         if (json_is_true(json_object_get(d, "verify")))
                 print_sentence("verify", "The PIN can be given here; clients need not ask for it.");
         print_line("verify", json_object_get(d, "verify_off"));
@@ -69,6 +93,8 @@ int cmd_status(const struct options *o, char **operands) {
                        json_string_value(json_object_get(result, "version")),
                        (int)json_integer_value(json_object_get(result, "pid")));
                 json_array_foreach(json_object_get(result, "devices"), i, d) print_device(d);
+                if (i == 0)
+                        puts("no device: no user is logged in");
         }
         status = n_ready == i ? EXIT_OK : EXIT_NOT_READY;
         json_decref(result);

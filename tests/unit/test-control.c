@@ -185,13 +185,42 @@ static void an_answer_is_one_line_with_version_and_id(void **state) {
                                    "\"v\":1,\"id\":null}\n");
 }
 
-static void only_root_the_daemon_and_the_owner_may_connect(void **state) {
+static void only_root_and_the_daemon_reach_the_devices_of_all(void **state) {
         (void)state;
-        assert_true(control_peer_allowed(0, 100, 1000));
-        assert_true(control_peer_allowed(100, 100, 1000));
-        assert_true(control_peer_allowed(1000, 100, 1000));
-        assert_false(control_peer_allowed(1001, 100, 1000));
-        assert_false(control_peer_allowed((uid_t)-1, 100, 1000));
+        assert_true(control_peer_is_admin(0, 100));
+        assert_true(control_peer_is_admin(100, 100));
+        assert_false(control_peer_is_admin(1001, 100));
+        assert_false(control_peer_is_admin((uid_t)-1, 100));
+}
+
+static void a_request_may_say_whose_device_is_meant(void **state) {
+        static const char *const wrong[] = { "-1", "4294967295", "4294967296", "\"alice\"",
+                                             "1000.0" };
+        struct control_request rq;
+        char line[128];
+        json_t *error;
+
+        (void)state;
+        error = NULL;
+        assert_true(control_parse(BYTES_TEXT("{\"v\":1,\"id\":1,\"method\":\"status\",\"params\":"
+                                             "{\"user\":4294967294}}"),
+                                  &rq, &error));
+        assert_true(rq.has_user);
+        assert_int_equal(rq.user, 4294967294u);
+        control_request_done(&rq);
+        assert_true(
+                control_parse(BYTES_TEXT("{\"v\":1,\"id\":1,\"method\":\"list\"}"), &rq, &error));
+        assert_false(rq.has_user);
+        control_request_done(&rq);
+
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                snprintf(line, sizeof(line),
+                         "{\"v\":1,\"id\":1,\"method\":\"list\",\"params\":{\"user\":%s}}",
+                         wrong[i]);
+                assert_false(control_parse(BYTES_TEXT(line), &rq, &error));
+                json_decref(error);
+                control_request_done(&rq);
+        }
 }
 
 int main(void) {
@@ -205,7 +234,8 @@ int main(void) {
                 cmocka_unit_test(a_secret_is_wiped_with_its_json),
                 cmocka_unit_test(params_may_be_absent),
                 cmocka_unit_test(an_answer_is_one_line_with_version_and_id),
-                cmocka_unit_test(only_root_the_daemon_and_the_owner_may_connect),
+                cmocka_unit_test(only_root_and_the_daemon_reach_the_devices_of_all),
+                cmocka_unit_test(a_request_may_say_whose_device_is_meant),
         };
 
         return cmocka_run_group_tests_name("control", tests, NULL, NULL);

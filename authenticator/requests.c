@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A user reaches only devices of their own, and those of a seat while they sit there. Who reaches all
+ * says whose is meant, unless there is only one owner.
+ */
+
+#include "authenticator/requests.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "authenticator/instance.h"
+#include "authenticator/protocol.h"
+#include "build-config.h"
+
+/* Whose devices a request is about. */
+struct scope {
+        bool all;
+        uid_t owner; /* unless all */
+};
+
+/* ---- who may ---- */
+
+static json_t *refuse_absent(const struct requests *r, uid_t owner, const char *whose) {
+        switch (devices_absence(r->devices, owner)) {
+        case DEVICES_COMING:
+                return control_error(PROTOCOL_E_NOT_READY,
+                                     "The device of %s is about to be there; try again.", whose);
+        case DEVICES_FULL:
+                return control_error(
+                        PROTOCOL_E_NO_DEVICE,
+                        "All %d devices are taken by other users; %s gets one when one "
+                        "of them logs out.",
+                        CONFIG_DEVICES_MAX, whose);
+        case DEVICES_NOT_WANTED:
+                break;
+        }
+        return control_error(PROTOCOL_E_NO_DEVICE,
+                             "There is no device of %s here: logind knows of no session.", whose);
+}
+
+static json_t *refuse_user(const struct requests *r, uid_t uid) {
+        uid_t owner;
+
+        for (size_t i = 0; devices_get(r->devices, i, &owner); i++)
+                if (owner == uid)
+                        return NULL;
+        return refuse_absent(r, uid, "your account");
+}
+
+json_t *requests_refuse(const struct requests *r, uid_t peer) {
+        if (control_peer_is_admin(peer, getuid()))
+                return NULL;
+        switch (devices_kind(r->devices)) {
+        case DEVICES_USERS:
+                return refuse_user(r, peer);
+        case DEVICES_SEAT:
+                if (r->users && users_is_usable(r->users, peer))
+                        return NULL;
+                return control_error(PROTOCOL_E_NOT_ALLOWED,
+                                     "The device is for who sits at this machine, with a session "
+                                     "that is in front and not locked.");
+        case DEVICES_FIXED:
+                break;
+        }
+        return control_error(PROTOCOL_E_NOT_ALLOWED, "This account may not control the daemon.");
+}
+
+/* NULL, or the error. */
+static json_t *find_scope(const struct requests *r, uid_t peer, const struct control_request *rq,
+                          struct scope *ret) {
+        json_t *refusal = requests_refuse(r, peer);
+
+        if (refusal)
+                return refusal;
+        if (devices_kind(r->devices) == DEVICES_SEAT) {
+                *ret = (struct scope){ .all = true };
+                return rq->has_user ? control_error(PROTOCOL_E_NO_DEVICE,
+                                                    "The devices are of the seat and of no user.")
+                                    : NULL;
+        }
+        if (control_peer_is_admin(peer, getuid())) {
+                *ret = (struct scope){ .all = !rq->has_user, .owner = rq->user };
+                return NULL;
+        }
+        if (rq->has_user && rq->user != peer)
+                return control_error(PROTOCOL_E_NOT_ALLOWED,
+                                     "Only root may look after what other users have.");
+        *ret = (struct scope){ .owner = peer };
+        return NULL;
+}
+
+/* ---- which device ---- */
+
+static bool within(const struct scope *scope, uid_t owner) {
+        return scope->all || scope->owner == owner;
+}
+
+/* The one whose devices they all are, if there is only one. */
+static bool sole_owner(const struct requests *r, uid_t *ret) {
+        uid_t first, other;
+
+        if (!devices_get(r->devices, 0, &first))
+                return false;
+        for (size_t i = 1; devices_get(r->devices, i, &other); i++)
+                if (other != first)
+                        return false;
+        *ret = first;
+        return true;
+}
+
+static unsigned count_of(const struct requests *r, uid_t owner) {
+        unsigned n = 0;
+
+        while (devices_find(r->devices, owner, n))
+                n++;
+        return n;
+}
+
+/* NULL, or the error. */
+static json_t *find_device(const struct requests *r, uid_t peer, const struct control_request *rq,
+                           struct instance **ret) {
+        struct scope scope;
+        json_t *error = find_scope(r, peer, rq, &scope);
+        char whose[32];
+        uid_t owner;
+
+        if (error)
+                return error;
+        owner = scope.owner;
+        if (scope.all && !sole_owner(r, &owner)) {
+                if (!devices_get(r->devices, 0, &owner))
+                        return control_error(PROTOCOL_E_NO_DEVICE,
+                                             "There is no device: no user is logged in.");
+                return control_error(PROTOCOL_E_NO_DEVICE,
+                                     "Several users have devices here: say whose, with --user.");
+        }
+        *ret = devices_find(r->devices, owner, rq->device);
+        if (*ret)
+                return NULL;
+        snprintf(whose, sizeof(whose), "uid %u", (unsigned)owner);
+        if (count_of(r, owner) == 0)
+                return refuse_absent(r, owner, whose);
+        return control_error(PROTOCOL_E_NO_DEVICE, "There are %u devices of %s, from 0 on.",
+                             count_of(r, owner), whose);
+}
+
+/* ---- what it does ---- */
+
+static json_t *status(const struct requests *r, uid_t peer, const struct control_request *rq) {
+        json_t *devices, *error;
+        struct instance *i;
+        struct scope scope;
+        uid_t owner;
+
+        error = find_scope(r, peer, rq, &scope);
+        if (error)
+                return error;
+        devices = json_array();
+        for (size_t k = 0; (i = devices_get(r->devices, k, &owner)) != NULL; k++)
+                if (within(&scope, owner))
+                        json_array_append_new(devices, instance_describe(i));
+        return control_result(json_pack("{s:s,s:i,s:o}", "version", TPMAUTHN_VERSION, "pid",
+                                        (int)getpid(), "devices", devices));
+}
+
+static const struct presence_word {
+        const char *name;
+        enum presence_inject inject;
+        bool takes_pin;
+} presence_words[] = {
+        { "auto", PRESENCE_INJECT_AUTO, false },
+        { "deny", PRESENCE_INJECT_DENY, false },
+        { "ask", PRESENCE_INJECT_ASK, false },
+        { "once", PRESENCE_INJECT_ONCE, false },
+        { "no", PRESENCE_INJECT_NO, false },
+        { "pin", PRESENCE_INJECT_PIN, true },
+        { "pin-once", PRESENCE_INJECT_PIN_ONCE, true },
+        { "no-pin", PRESENCE_INJECT_NO_PIN, false },
+};
+
+static json_t *say_to_presence(struct instance *i, const struct presence_word *word,
+                               const json_t *params) {
+        const json_t *pin = json_object_get(params, "pin");
+        struct bytes text = pin ? BYTES_TEXT(json_string_value(pin)) : BYTES_NULL;
+        json_t *error;
+
+        if (word->takes_pin != (pin != NULL))
+                return control_error(PROTOCOL_E_BAD_REQUEST, "%s %s a \"pin\"", word->name,
+                                     pin ? "takes no" : "needs");
+        if (word->takes_pin && (text.len == 0 || text.len > CTAP_PIN_BYTES_MAX))
+                return control_error(PROTOCOL_E_BAD_REQUEST, "A PIN has at most %d bytes.",
+                                     CTAP_PIN_BYTES_MAX);
+        error = instance_inject(i, word->inject, text);
+        return error ? error : control_result(json_object());
+}
+
+static json_t *set_presence(struct instance *i, const json_t *params) {
+        const char *mode = json_string_value(json_object_get(params, "mode"));
+
+        for (size_t k = 0; k < ELEMENTSOF(presence_words); k++)
+                if (strcmp(mode, presence_words[k].name) == 0)
+                        return say_to_presence(i, &presence_words[k], params);
+        return control_error(PROTOCOL_E_BAD_REQUEST,
+                             "\"mode\" must be auto, deny, ask, once, no, pin, pin-once or no-pin");
+}
+
+static void provision(struct instance *i, uint32_t tag, const json_t *params) {
+        const char *owner_auth = json_string_value(json_object_get(params, "owner_auth"));
+
+        instance_provision(i, tag, owner_auth ? owner_auth : "");
+}
+
+void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
+                  const struct control_request *rq) {
+        struct instance *i = NULL;
+        json_t *error = NULL;
+
+        if (rq->method->call == CONTROL_STATUS) {
+                r->answer(r->userdata, tag, status(r, peer, rq));
+                return;
+        }
+        error = find_device(r, peer, rq, &i);
+        if (error) {
+                r->answer(r->userdata, tag, error);
+                return;
+        }
+        if (rq->method->on_worker)
+                instance_control(i, tag, rq);
+        else if (rq->method->call == CONTROL_PRESENCE)
+                r->answer(r->userdata, tag, set_presence(i, rq->params));
+        else if (rq->method->call == CONTROL_PROVISION)
+                provision(i, tag, rq->params);
+        else {
+                instance_replug(i);
+                r->answer(r->userdata, tag, control_result(instance_describe(i)));
+        }
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What comes over the control socket: who may ask for what, which device is meant, and what it does. */
+
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "authenticator/config.h"
+#include "authenticator/control.h"
+#include "authenticator/devices.h"
+#include "authenticator/users.h"
+
+struct requests {
+        const struct config *config;
+        struct devices *devices;
+        const struct users *users;                                  /* NULL: logind is not asked */
+        void (*answer)(void *userdata, uint32_t tag, json_t *body); /* takes the body */
+        void *userdata;
+};
+
+/* NULL: this user has something to ask for. Else why not. */
+json_t *requests_refuse(const struct requests *r, uid_t peer);
+/* Each is answered once, now or later. The request is borrowed for the call. */
+void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
+                  const struct control_request *rq);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A session counts from the moment its facts are known, until it is closing or not listed any more. */
+
+#include "authenticator/sessions.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void session_free(struct sessions *t, struct session *s) {
+        if (t->on_remove)
+                t->on_remove(s);
+        free(s->id);
+        free(s->path);
+        free(s);
+}
+
+void sessions_done(struct sessions *t) {
+        for (size_t i = 0; i < t->n; i++)
+                session_free(t, t->all[i]);
+        t->n = 0;
+}
+
+void sessions_begin_list(struct sessions *t) {
+        for (size_t i = 0; i < t->n; i++)
+                t->all[i]->listed = false;
+}
+
+static struct session *find(const struct sessions *t, const char *id, uid_t uid, const char *path) {
+        for (size_t i = 0; i < t->n; i++) {
+                struct session *s = t->all[i];
+
+                if (strcmp(s->id, id) == 0 && s->uid == uid && strcmp(s->path, path) == 0)
+                        return s;
+        }
+        return NULL;
+}
+
+int sessions_list(struct sessions *t, const char *id, uid_t uid, const char *path,
+                  struct session **ret) {
+        struct session *s = find(t, id, uid, path);
+
+        if (!s) {
+                if (t->n == SESSIONS_MAX)
+                        return -ENOSPC;
+                s = calloc(1, sizeof(*s));
+                if (!s)
+                        return -ENOMEM;
+                s->uid = uid;
+                s->id = strdup(id);
+                s->path = strdup(path);
+                if (!s->id || !s->path) {
+                        free(s->id);
+                        free(s->path);
+                        free(s);
+                        return -ENOMEM;
+                }
+                t->all[t->n++] = s;
+        }
+        s->listed = true;
+        *ret = s;
+        return 0;
+}
+
+bool sessions_end_list(struct sessions *t) {
+        bool changed = false;
+        size_t n = 0;
+
+        for (size_t i = 0; i < t->n; i++) {
+                struct session *s = t->all[i];
+
+                if (s->listed) {
+                        t->all[n++] = s;
+                        continue;
+                }
+                changed = changed || s->known;
+                session_free(t, s);
+        }
+        t->n = n;
+        return changed;
+}
+
+bool session_set_facts(struct session *s, const struct session_facts *facts) {
+        const struct session_facts *old = &s->facts;
+        bool same = s->known && old->of_user == facts->of_user && old->remote == facts->remote &&
+                    old->active == facts->active && old->locked == facts->locked &&
+                    old->closing == facts->closing;
+
+        s->known = true;
+        s->facts = *facts;
+        return !same;
+}
+
+struct session *sessions_at_path(const struct sessions *t, const char *path) {
+        for (size_t i = 0; i < t->n; i++)
+                if (strcmp(t->all[i]->path, path) == 0)
+                        return t->all[i];
+        return NULL;
+}
+
+bool session_class_is_of_user(const char *class) {
+        static const char *const classes[] = { "user", "user-early", "user-light",
+                                               "user-early-light" };
+
+        for (size_t i = 0; i < ELEMENTSOF(classes); i++)
+                if (strcmp(class, classes[i]) == 0)
+                        return true;
+        return false;
+}
+
+static bool counts(const struct session *s) {
+        return s->known && s->facts.of_user && !s->facts.closing;
+}
+
+size_t sessions_users(const struct sessions *t, uid_t ret[static SESSIONS_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < t->n; i++) {
+                bool there = !counts(t->all[i]);
+
+                for (size_t k = 0; k < n && !there; k++)
+                        there = ret[k] == t->all[i]->uid;
+                if (!there)
+                        ret[n++] = t->all[i]->uid;
+        }
+        return n;
+}
+
+bool sessions_has(const struct sessions *t, uid_t uid) {
+        for (size_t i = 0; i < t->n; i++)
+                if (t->all[i]->uid == uid && counts(t->all[i]))
+                        return true;
+        return false;
+}
+
+bool sessions_is_usable(const struct sessions *t, uid_t uid) {
+        for (size_t i = 0; i < t->n; i++) {
+                const struct session *s = t->all[i];
+
+                if (s->uid == uid && counts(s) && !s->facts.remote && s->facts.active &&
+                    !s->facts.locked)
+                        return true;
+        }
+        return false;
+}

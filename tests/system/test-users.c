@@ -1,0 +1,874 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * authenticator/users.c, devices.c and requests.c in the real daemon: users who log in and out, lock and
+ * switch, as a logind tells it that is this test, and once python3-dbusmock's; and who reaches what over
+ * the control socket. Each user has a swtpm; devices are on sockets, PATH.UID.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "authenticator/agent-protocol.h"
+#include "ctap/bytes.h"
+#include "tests/system/bus-kit.h"
+#include "tests/system/fido-kit.h"
+#include "tests/system/logind-kit.h"
+#include "tests/system/test-daemon-kit.h"
+#include "tests/unit/test.h"
+
+#define ALICE   1000
+#define BOB     1001
+#define WAIT_MS 20000
+
+static const char *const by_agent[] = { "--presence=agent", "--log-level=debug", NULL };
+
+struct world {
+        struct daemon_kit kit;
+        struct bus_kit bus;
+        struct logind_kit *logind;
+        pid_t mock;
+};
+
+static int setup(void **state) {
+        struct world *w = calloc(1, sizeof(*w));
+
+        *state = w;
+        if (kit_init(&w->kit) < 0)
+                return -1;
+        bus_kit_start(&w->bus, w->kit.folder);
+        return 0;
+}
+
+static void end_mock(struct world *w) {
+        if (w->mock > 0) {
+                kill(w->mock, SIGKILL);
+                waitpid(w->mock, NULL, 0);
+        }
+        w->mock = 0;
+}
+
+static int teardown(void **state) {
+        struct world *w = *state;
+
+        end_mock(w);
+        kit_done(&w->kit);
+        logind_end(w->logind);
+        bus_kit_end(&w->bus);
+        free(w);
+        return 0;
+}
+
+static void start(struct world *w) {
+        w->logind = logind_start(&w->bus);
+        kit_start(&w->kit, by_agent);
+}
+
+/* ---- what the daemon says ---- */
+
+/* Device 0 of this user as `status` has it, to be dropped; NULL: there is none. */
+static json_t *device_of(const struct world *w, uid_t uid) {
+        json_t *answer, *device;
+        char params[32];
+
+        snprintf(params, sizeof(params), "{\"user\":%u}", (unsigned)uid);
+        answer = kit_control(&w->kit, "status", params);
+        device = json_array_get(json_object_get(json_object_get(answer, "result"), "devices"), 0);
+        json_incref(device);
+        json_decref(answer);
+        return device;
+}
+
+static bool is_in_state(const struct world *w, uid_t uid, const char *want) {
+        json_t *device = device_of(w, uid);
+        const char *state = json_string_value(json_object_get(device, "state"));
+        bool is = want ? state && strcmp(state, want) == 0 : !device;
+
+        json_decref(device);
+        return is;
+}
+
+/* NULL: until there is none. */
+static void await_state(const struct world *w, uid_t uid, const char *want) {
+        const struct timespec step = { .tv_nsec = 20000000 };
+        uint64_t until = kit_now() + WAIT_MS;
+
+        while (!is_in_state(w, uid, want)) {
+                kit_assert_alive(&w->kit);
+                if (kit_now() > until)
+                        fail_msg("the device of %u is not %s", (unsigned)uid, want ? want : "gone");
+                nanosleep(&step, NULL);
+        }
+}
+
+static size_t count_devices(const struct world *w) {
+        json_t *answer = kit_control(&w->kit, "status", NULL);
+        size_t n = json_array_size(json_object_get(json_object_get(answer, "result"), "devices"));
+
+        json_decref(answer);
+        return n;
+}
+
+static bool is_so(const struct world *w, uid_t uid, const char *member) {
+        json_t *device = device_of(w, uid);
+        bool is = json_is_true(json_object_get(device, member));
+
+        json_decref(device);
+        return is;
+}
+
+static void await_so(const struct world *w, uid_t uid, const char *member, bool want) {
+        const struct timespec step = { .tv_nsec = 10000000 };
+        uint64_t until = kit_now() + WAIT_MS;
+
+        while (is_so(w, uid, member) != want) {
+                assert_true(kit_now() < until);
+                nanosleep(&step, NULL);
+        }
+}
+
+static bool is_usable(const struct world *w, uid_t uid) {
+        return is_so(w, uid, "usable");
+}
+
+static void await_usable(const struct world *w, uid_t uid, bool want) {
+        await_so(w, uid, "usable", want);
+}
+
+static bool log_has(const struct world *w, const char *text) {
+        char command[256];
+
+        snprintf(command, sizeof(command), "grep -qF '%s' %s/log", text, w->kit.folder);
+        return system(command) == 0;
+}
+
+/* ---- a client of one user's device ---- */
+
+static fido_dev_t *open_key_of(const struct world *w, uid_t uid) {
+        struct daemon_kit of = w->kit;
+
+        snprintf(of.device, sizeof(of.device), "%.50s.%u", w->kit.device, (unsigned)uid);
+        return kit_open_key(&of);
+}
+
+/* From now on every question to this user is answered with yes. */
+static void always_yes(const struct world *w, uid_t uid) {
+        json_t *answer;
+        char params[64];
+
+        snprintf(params, sizeof(params), "{\"user\":%u,\"mode\":\"auto\"}", (unsigned)uid);
+        answer = kit_control(&w->kit, "presence", params);
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+}
+
+static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
+
+static int register_for(const struct world *w, uid_t uid) {
+        fido_dev_t *dev = open_key_of(w, uid);
+        fido_cred_t *cred = fido_cred_new();
+        int r;
+
+        assert_int_equal(fido_cred_set_type(cred, COSE_ES256), FIDO_OK);
+        assert_int_equal(fido_cred_set_clientdata_hash(cred, challenge, sizeof(challenge)),
+                         FIDO_OK);
+        assert_int_equal(fido_cred_set_rp(cred, "example.com", "Example"), FIDO_OK);
+        assert_int_equal(fido_cred_set_user(cred, (const unsigned char *)"u1", 2, "alice", "Alice",
+                                            NULL),
+                         FIDO_OK);
+        assert_int_equal(fido_cred_set_rk(cred, FIDO_OPT_TRUE), FIDO_OK);
+        r = fido_dev_make_cred(dev, cred, NULL);
+        fido_cred_free(&cred);
+        kit_close_key(dev);
+        return r;
+}
+
+/* How many passkeys of the site sign in. */
+static size_t sign_in_for(const struct world *w, uid_t uid) {
+        fido_dev_t *dev = open_key_of(w, uid);
+        fido_assert_t *a = fido_assert_new();
+        size_t n = 0;
+
+        assert_int_equal(fido_assert_set_clientdata_hash(a, challenge, sizeof(challenge)), FIDO_OK);
+        assert_int_equal(fido_assert_set_rp(a, "example.com"), FIDO_OK);
+        if (fido_dev_get_assert(dev, a, NULL) == FIDO_OK)
+                n = fido_assert_count(a);
+        fido_assert_free(&a);
+        kit_close_key(dev);
+        return n;
+}
+
+/* ---- who has a device ---- */
+
+static void without_users_the_daemon_is_ready_and_says_so(void **state) {
+        struct world *w = *state;
+        char out[1024];
+
+        start(w);
+        assert_int_equal(count_devices(w), 0);
+        assert_int_equal(kit_cli(&w->kit, "status", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "no device: no user is logged in"));
+        assert_int_equal(kit_cli(&w->kit, "list", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "no user is logged in"));
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void who_is_logged_in_at_the_start_has_a_device_when_it_is_ready(void **state) {
+        struct world *w = *state;
+
+        w->logind = logind_start(&w->bus);
+        logind_login(w->logind, "1", ALICE);
+        logind_login(w->logind, "2", BOB);
+        kit_start(&w->kit, by_agent);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        assert_true(is_in_state(w, BOB, "ready"));
+        assert_int_equal(count_devices(w), 2);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void each_user_has_passkeys_of_their_own_and_keeps_them(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        logind_login(w->logind, "2", BOB);
+        await_state(w, BOB, "ready");
+        always_yes(w, ALICE);
+        always_yes(w, BOB);
+        assert_int_equal(register_for(w, ALICE), FIDO_OK);
+        assert_int_equal(sign_in_for(w, ALICE), 1);
+        assert_int_equal(sign_in_for(w, BOB), 0);
+
+        logind_logout(w->logind, "1");
+        await_state(w, ALICE, NULL);
+        assert_true(is_in_state(w, BOB, "ready"));
+        logind_login(w->logind, "3", ALICE);
+        await_state(w, ALICE, "ready");
+        always_yes(w, ALICE);
+        assert_int_equal(sign_in_for(w, ALICE), 1);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void who_logs_in_again_at_once_gets_the_device_back(void **state) {
+        struct world *w = *state;
+        char id[16];
+
+        start(w);
+        logind_login(w->logind, "0", ALICE);
+        await_state(w, ALICE, "ready");
+        always_yes(w, ALICE);
+        assert_int_equal(register_for(w, ALICE), FIDO_OK);
+        for (unsigned i = 0; i < 5; i++) {
+                snprintf(id, sizeof(id), "%u", i);
+                logind_logout(w->logind, id);
+                logind_await_questions(w->logind, 1);
+                snprintf(id, sizeof(id), "%u", i + 1);
+                logind_login(w->logind, id, ALICE);
+                await_state(w, ALICE, "ready");
+        }
+        always_yes(w, ALICE);
+        assert_int_equal(sign_in_for(w, ALICE), 1);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_device_stays_until_the_last_session_is_over_or_closing(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        logind_login(w->logind, "2", ALICE);
+        await_state(w, ALICE, "ready");
+        logind_logout(w->logind, "1");
+        logind_await_questions(w->logind, 2);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        logind_set_text(w->logind, "2", "State", "closing");
+        await_state(w, ALICE, NULL);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_greeter_and_a_lingering_user_have_none(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "c1", 120);
+        logind_set_text(w->logind, "c1", "Class", "greeter");
+        await_state(w, 120, NULL);
+        logind_nudge(w->logind); /* UserNew without a session */
+        logind_await_questions(w->logind, 2);
+        assert_int_equal(count_devices(w), 0);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void no_more_than_sixteen_have_one_and_others_are_told(void **state) {
+        struct world *w = *state;
+        char id[16], out[1024];
+
+        start(w);
+        for (unsigned i = 0; i < 17; i++) {
+                snprintf(id, sizeof(id), "%u", i);
+                logind_login(w->logind, id, 2000 + i);
+        }
+        for (unsigned i = 0; i < 16; i++)
+                await_state(w, 2000 + i, "ready");
+        assert_int_equal(count_devices(w), 16);
+        assert_true(log_has(w, "uid 2016 gets no device for now: there are 16 at most"));
+        assert_int_equal(kit_cli(&w->kit, "--user 2016 list", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "All 16 devices are taken by other users"));
+
+        logind_logout(w->logind, "3");
+        await_state(w, 2016, "ready");
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void without_logind_the_one_who_started_it_has_the_device(void **state) {
+        struct world *w = *state;
+
+        kit_start(&w->kit, by_agent);
+        assert_true(is_in_state(w, getuid(), "ready"));
+        assert_true(is_usable(w, getuid()));
+        assert_int_equal(access(w->kit.device, F_OK), 0);
+
+        /* One that comes is followed from then on. */
+        w->logind = logind_start(&w->bus);
+        await_state(w, getuid(), NULL);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_seat_has_one_device_for_whoever_sits_there(void **state) {
+        static const char *const settings[] = { "--presence=agent", "--set=device.access=seat",
+                                                NULL };
+        struct world *w = *state;
+        json_t *answer, *device;
+
+        w->logind = logind_start(&w->bus);
+        kit_start(&w->kit, settings);
+        assert_int_equal(count_devices(w), 1);
+        answer = kit_control(&w->kit, "status", NULL);
+        device = json_array_get(json_object_get(json_object_get(answer, "result"), "devices"), 0);
+        assert_string_equal(json_string_value(json_object_get(device, "seat")), "seat0");
+        assert_string_equal(json_string_value(json_object_get(device, "id")), "seat0");
+        assert_null(json_object_get(device, "user"));
+        json_decref(answer);
+        logind_login(w->logind, "1", ALICE);
+        logind_await_questions(w->logind, 2);
+        assert_int_equal(count_devices(w), 1);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* ---- sessions that are not in front ---- */
+
+static void a_session_that_is_locked_remote_or_behind_is_not_usable(void **state) {
+        static const char *const properties[] = { "LockedHint", "Remote", "Active" };
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        await_usable(w, ALICE, true);
+        for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
+                bool bad = strcmp(properties[i], "Active") != 0;
+
+                logind_set(w->logind, "1", properties[i], bad);
+                await_usable(w, ALICE, false);
+                assert_true(is_in_state(w, ALICE, "ready"));
+                logind_set(w->logind, "1", properties[i], !bad);
+                await_usable(w, ALICE, true);
+        }
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* An agent of the account that runs this, with which the daemon can talk by a connection. */
+static int connect_agent(const struct world *w) {
+        static const char hello[] = "{\"type\":\"hello\",\"v\":1,\"ui\":\"tty\",\"pin\":true}";
+        char path[80], packet[AGENT_PACKET_MAX];
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/run/agent.sock", w->kit.folder);
+        fd = kit_connect(path, SOCK_SEQPACKET);
+        assert_true(fd >= 0);
+        assert_int_equal(send(fd, hello, strlen(hello), 0), strlen(hello));
+        assert_true(recv(fd, packet, sizeof(packet), 0) > 0);
+        /* The device is plugged in anew: it can verify now. */
+        await_so(w, getuid(), "verify", true);
+        return fd;
+}
+
+/* The next packet to the agent, of this type; to be dropped. */
+static json_t *agent_hears(int fd, const char *type) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        char packet[AGENT_PACKET_MAX];
+        json_t *j;
+        ssize_t n;
+
+        assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+        n = recv(fd, packet, sizeof(packet), 0);
+        assert_true(n > 0);
+        j = json_loadb(packet, (size_t)n, 0, NULL);
+        assert_string_equal(json_string_value(json_object_get(j, "type")), type);
+        return j;
+}
+
+static void agent_says(int fd, const char *type, json_int_t id, const char *rest) {
+        char packet[128];
+        int n = snprintf(packet, sizeof(packet), "{\"type\":\"%s\",\"id\":%d%s}", type, (int)id,
+                         rest);
+
+        assert_int_equal(send(fd, packet, (size_t)n, 0), n);
+}
+
+/* A client that asks for authenticatorSelection; what it gets is read by selected(). */
+static int select_device(const struct world *w, uid_t uid) {
+        uint8_t init[64] = { 0xff, 0xff, 0xff, 0xff, 0x86, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8 };
+        uint8_t select[64] = { 0, 0, 0, 0, 0x90, 0, 1, 0x0b };
+        uint8_t report[64];
+        char path[80];
+        int fd;
+
+        snprintf(path, sizeof(path), "%s.%u", w->kit.device, (unsigned)uid);
+        fd = kit_connect(path, SOCK_SEQPACKET);
+        assert_int_equal(send(fd, init, sizeof(init), 0), sizeof(init));
+        assert_int_equal(recv(fd, report, sizeof(report), 0), sizeof(report));
+        memcpy(select, report + 15, 4);
+        assert_int_equal(send(fd, select, sizeof(select), 0), sizeof(select));
+        return fd;
+}
+
+/* The status of the answer; -1: the device was unplugged before it came. Closes the connection. */
+static int selected(int fd) {
+        uint8_t report[64];
+        ssize_t n;
+
+        do
+                n = recv(fd, report, sizeof(report), 0);
+        while (n == sizeof(report) && report[4] == 0xbb);
+        close(fd);
+        return n == sizeof(report) ? report[7] : -1;
+}
+
+static json_int_t await_question(int agent) {
+        json_t *ask = agent_hears(agent, AGENT_ASK);
+        json_int_t id = json_integer_value(json_object_get(ask, "id"));
+
+        json_decref(ask);
+        agent_says(agent, AGENT_SHOWN, id, "");
+        return id;
+}
+
+struct registration {
+        const struct world *w;
+        uid_t uid;
+        pthread_t thread;
+        int result;
+};
+
+static void *run_registration(void *userdata) {
+        struct registration *r = userdata;
+
+        r->result = register_for(r->w, r->uid);
+        return NULL;
+}
+
+static void begin_registration(struct registration *r) {
+        assert_int_equal(pthread_create(&r->thread, NULL, run_registration, r), 0);
+}
+
+static int end_registration(struct registration *r) {
+        assert_int_equal(pthread_join(r->thread, NULL), 0);
+        return r->result;
+}
+
+static void locking_ends_a_question_and_lets_none_be_asked(void **state) {
+        struct world *w = *state;
+        struct registration r = { .w = w, .uid = getuid() };
+        struct pollfd p = { .events = POLLIN };
+        json_t *withdraw;
+
+        w->logind = logind_start_with(&w->bus, "1", r.uid);
+        kit_start(&w->kit, by_agent);
+        await_usable(w, r.uid, true);
+        p.fd = connect_agent(w);
+        begin_registration(&r);
+        await_question(p.fd);
+        logind_set(w->logind, "1", "LockedHint", true);
+        withdraw = agent_hears(p.fd, AGENT_WITHDRAW);
+        assert_string_equal(json_string_value(json_object_get(withdraw, "why")), AGENT_WHY_LOCKED);
+        json_decref(withdraw);
+        assert_int_equal(end_registration(&r), FIDO_ERR_OPERATION_DENIED);
+
+        await_so(w, r.uid, "verify", false);
+        assert_false(is_usable(w, r.uid));
+        assert_int_equal(register_for(w, r.uid), FIDO_ERR_OPERATION_DENIED);
+        assert_int_equal(poll(&p, 1, 0), 0);
+
+        logind_set(w->logind, "1", "LockedHint", false);
+        await_so(w, r.uid, "verify", true);
+        begin_registration(&r);
+        agent_says(p.fd, AGENT_ANSWER, await_question(p.fd), ",\"answer\":\"yes\"");
+        assert_int_equal(end_registration(&r), FIDO_OK);
+        close(p.fd);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void logging_out_ends_a_question_and_unplugs_the_device(void **state) {
+        struct world *w = *state;
+        uid_t self = getuid();
+        int agent, client;
+
+        start(w);
+        logind_login(w->logind, "1", self);
+        await_state(w, self, "ready");
+        agent = connect_agent(w);
+        client = select_device(w, self);
+        await_question(agent);
+        logind_logout(w->logind, "1");
+        assert_int_equal(selected(client), -1);
+        close(agent);
+        logind_login(w->logind, "2", self);
+        await_state(w, self, "ready");
+        agent = connect_agent(w);
+        client = select_device(w, self);
+        agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
+        assert_int_equal(selected(client), 0);
+        close(agent);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* ---- a logind that fails ---- */
+
+static void a_logind_that_answers_wrongly_logs_nobody_out(void **state) {
+        static const enum logind_answer answers[] = { LOGIND_ERROR, LOGIND_NONSENSE, LOGIND_EMPTY,
+                                                      LOGIND_SILENT };
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                logind_answer_with(w->logind, answers[i]);
+                logind_nudge(w->logind);
+                logind_await_questions(w->logind, 1);
+                assert_true(is_in_state(w, ALICE, "ready"));
+                logind_set(w->logind, "1", "LockedHint", true);
+                logind_set(w->logind, "1", "LockedHint", false);
+                json_decref(kit_control(&w->kit, "status", NULL));
+                assert_true(is_in_state(w, ALICE, "ready"));
+        }
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void what_a_failing_logind_did_not_tell_is_asked_again(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        logind_answer_with(w->logind, LOGIND_NONSENSE);
+        logind_login(w->logind, "1", ALICE);
+        logind_await_questions(w->logind, 1);
+        assert_int_equal(count_devices(w), 0);
+        logind_answer_with(w->logind, LOGIND_RIGHT);
+        await_state(w, ALICE, "ready");
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_logind_that_vanishes_takes_no_device_and_its_successor_counts(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        logind_login(w->logind, "2", BOB);
+        await_state(w, ALICE, "ready");
+        await_state(w, BOB, "ready");
+        w->logind = logind_end(w->logind);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        assert_true(is_in_state(w, BOB, "ready"));
+
+        /* Bob logged out while nobody could tell. */
+        w->logind = logind_start_with(&w->bus, "1", ALICE);
+        await_state(w, BOB, NULL);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_bus_that_is_restarted_takes_no_device(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        bus_kit_end(&w->bus);
+        logind_end(w->logind);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        bus_kit_start(&w->bus, w->kit.folder);
+        w->logind = logind_start_with(&w->bus, "1", ALICE);
+        logind_await_questions(w->logind, 2);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        logind_logout(w->logind, "1");
+        await_state(w, ALICE, NULL);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* Any program may send a signal to the daemon alone, and the bus lets it through. */
+static void a_signal_of_somebody_else_is_not_believed(void **state) {
+        struct world *w = *state;
+        sd_bus *mallory = bus_kit_connect(&w->bus);
+        sd_bus_message *m = NULL;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        assert_true(sd_bus_emit_signal(mallory, "/org/freedesktop/login1",
+                                       "org.freedesktop.login1.Manager", "SessionRemoved", "so",
+                                       "1", "/org/freedesktop/login1/session/_1") >= 0);
+        assert_true(sd_bus_message_new_signal(mallory, &m, "/org/freedesktop/login1/session/_1",
+                                              "org.freedesktop.DBus.Properties",
+                                              "PropertiesChanged") >= 0);
+        assert_true(sd_bus_message_append(m, "sa{sv}as", "org.freedesktop.login1.Session", 1,
+                                          "LockedHint", "b", 1, 0) >= 0);
+        assert_true(sd_bus_send(mallory, m, NULL) >= 0);
+        sd_bus_message_unref(m);
+        assert_true(sd_bus_flush(mallory) >= 0);
+        logind_nudge(w->logind);
+        logind_await_questions(w->logind, 2);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        assert_true(is_usable(w, ALICE));
+        sd_bus_flush_close_unref(mallory);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* ---- python3-dbusmock's logind, which others wrote ---- */
+
+static void run_dbusmock(void) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(null, STDOUT_FILENO);
+        execl("/usr/bin/python3", "python3", "-m", "dbusmock", "--system", "--template", "logind",
+              (char *)NULL);
+        _exit(127);
+}
+
+static void call_mock(sd_bus *bus, const char *path, const char *interface, const char *member,
+                      const char *types, ...) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *m = NULL;
+        va_list ap;
+
+        assert_true(sd_bus_message_new_method_call(bus, &m, "org.freedesktop.login1", path,
+                                                   interface, member) >= 0);
+        va_start(ap, types);
+        assert_true(sd_bus_message_appendv(m, types, ap) >= 0);
+        va_end(ap);
+        if (sd_bus_call(bus, m, 0, &error, NULL) < 0)
+                fail_msg("%s: %s", member, error.message);
+        sd_bus_message_unref(m);
+}
+
+static void await_mock(sd_bus *bus) {
+        const struct timespec step = { .tv_nsec = 50000000 };
+        uint64_t until = kit_now() + WAIT_MS;
+
+        while (sd_bus_call_method(bus, "org.freedesktop.login1", "/org/freedesktop/login1",
+                                  "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) < 0) {
+                assert_true(kit_now() < until);
+                nanosleep(&step, NULL);
+        }
+}
+
+static void dbusmock_s_logind_is_followed(void **state) {
+        static const char root[] = "/org/freedesktop/login1";
+        static const char session[] = "/org/freedesktop/login1/session/c7";
+        static const char mock[] = "org.freedesktop.DBus.Mock";
+        struct world *w = *state;
+        sd_bus *bus = bus_kit_connect(&w->bus);
+
+        w->mock = fork();
+        assert_true(w->mock >= 0);
+        if (w->mock == 0)
+                run_dbusmock();
+        await_mock(bus);
+        kit_start(&w->kit, by_agent);
+        assert_int_equal(count_devices(w), 0);
+
+        call_mock(bus, root, mock, "AddSession", "ssusb", "c7", "seat0", (uint32_t)ALICE, "alice",
+                  1);
+        call_mock(bus, root, mock, "EmitSignal", "sssav", "org.freedesktop.login1.Manager",
+                  "SessionNew", "so", 2, "s", "c7", "o", session);
+        await_state(w, ALICE, "ready");
+        await_usable(w, ALICE, true);
+        call_mock(bus, session, "org.freedesktop.login1.Session", "SetLockedHint", "b", 1);
+        await_usable(w, ALICE, false);
+        call_mock(bus, session, "org.freedesktop.login1.Session", "SetLockedHint", "b", 0);
+        await_usable(w, ALICE, true);
+        call_mock(bus, root, mock, "RemoveObject", "s", session);
+        call_mock(bus, root, mock, "EmitSignal", "sssav", "org.freedesktop.login1.Manager",
+                  "SessionRemoved", "so", 2, "s", "c7", "o", session);
+        await_state(w, ALICE, NULL);
+        sd_bus_flush_close_unref(bus);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* ---- who reaches what over the control socket ---- */
+
+/* tpmauthn as another user; needs root. */
+static int cli_as(const struct world *w, uid_t uid, const char *arguments, char *out, size_t size) {
+        char command[512];
+        size_t n;
+        FILE *f;
+        int status;
+
+        snprintf(command, sizeof(command),
+                 "TPMAUTHN_SOCKET=%s setpriv --reuid=%u --clear-groups " TPMAUTHN " %s 2>&1",
+                 w->kit.control, (unsigned)uid, arguments);
+        f = popen(command, "r");
+        assert_non_null(f);
+        n = fread(out, 1, size - 1, f);
+        out[n] = '\0';
+        status = pclose(f);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What a service manager makes it: a folder that everybody may enter. */
+static void open_folders(const struct world *w) {
+        char path[80];
+
+        snprintf(path, sizeof(path), "%s/run", w->kit.folder);
+        assert_int_equal(chmod(w->kit.folder, 0755), 0);
+        assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void a_user_reaches_their_own_device_alone(void **state) {
+        struct world *w = *state;
+        char out[4096];
+
+        if (getuid() != 0)
+                skip();
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        logind_login(w->logind, "2", BOB);
+        await_state(w, ALICE, "ready");
+        await_state(w, BOB, "ready");
+        open_folders(w);
+        always_yes(w, ALICE);
+        assert_int_equal(register_for(w, ALICE), FIDO_OK);
+
+        assert_int_equal(cli_as(w, ALICE, "status", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "user      1000"));
+        assert_null(strstr(out, "1001"));
+        assert_int_equal(cli_as(w, ALICE, "list", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "example.com"));
+        assert_int_equal(cli_as(w, BOB, "list", out, sizeof(out)), 0);
+        assert_null(strstr(out, "example.com"));
+        assert_int_equal(cli_as(w, BOB, "--user 1000 list", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "Only root"));
+        assert_int_equal(cli_as(w, BOB, "--user 1000 status", out, sizeof(out)), 1);
+        assert_int_equal(cli_as(w, BOB, "--user 1001 status", out, sizeof(out)), 0);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void who_has_no_session_is_refused_with_a_reason(void **state) {
+        struct world *w = *state;
+        char out[1024];
+
+        if (getuid() != 0)
+                skip();
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        open_folders(w);
+        assert_int_equal(cli_as(w, BOB, "status", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "There is no device of your account here"));
+        logind_logout(w->logind, "1");
+        await_state(w, ALICE, NULL);
+        assert_int_equal(cli_as(w, ALICE, "status", out, sizeof(out)), 1);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void root_says_whose_device_is_meant_where_there_are_several(void **state) {
+        struct world *w = *state;
+        char out[4096];
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        assert_int_equal(kit_cli(&w->kit, "list", out, sizeof(out)), 0);
+        logind_login(w->logind, "2", BOB);
+        await_state(w, BOB, "ready");
+        assert_int_equal(kit_cli(&w->kit, "list", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "--user"));
+        assert_int_equal(kit_cli(&w->kit, "--user 1001 list", out, sizeof(out)), 0);
+        assert_int_equal(kit_cli(&w->kit, "--user 1001 replug", out, sizeof(out)), 0);
+        assert_int_equal(kit_cli(&w->kit, "--user 1002 list", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "There is no device of uid 1002 here"));
+        assert_int_equal(kit_cli(&w->kit, "--user nobodyknows list", out, sizeof(out)), 2);
+        assert_int_equal(kit_cli(&w->kit, "status", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "user      1000"));
+        assert_non_null(strstr(out, "user      1001"));
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void a_user_cannot_take_the_places_of_others(void **state) {
+        struct world *w = *state;
+        char out[1024];
+        int fds[12];
+
+        if (getuid() != 0)
+                skip();
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        open_folders(w);
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                fds[i] = kit_connect(w->kit.control, SOCK_STREAM);
+        assert_int_equal(cli_as(w, ALICE, "status", out, sizeof(out)), 0);
+        assert_int_equal(kit_cli(&w->kit, "status", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "too many clients"));
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                close(fds[i]);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(without_users_the_daemon_is_ready_and_says_so),
+                TEST(who_is_logged_in_at_the_start_has_a_device_when_it_is_ready),
+                TEST(each_user_has_passkeys_of_their_own_and_keeps_them),
+                TEST(who_logs_in_again_at_once_gets_the_device_back),
+                TEST(a_device_stays_until_the_last_session_is_over_or_closing),
+                TEST(a_greeter_and_a_lingering_user_have_none),
+                TEST(no_more_than_sixteen_have_one_and_others_are_told),
+                TEST(without_logind_the_one_who_started_it_has_the_device),
+                TEST(a_seat_has_one_device_for_whoever_sits_there),
+                TEST(a_session_that_is_locked_remote_or_behind_is_not_usable),
+                TEST(locking_ends_a_question_and_lets_none_be_asked),
+                TEST(logging_out_ends_a_question_and_unplugs_the_device),
+                TEST(a_logind_that_answers_wrongly_logs_nobody_out),
+                TEST(what_a_failing_logind_did_not_tell_is_asked_again),
+                TEST(a_logind_that_vanishes_takes_no_device_and_its_successor_counts),
+                TEST(a_bus_that_is_restarted_takes_no_device),
+                TEST(a_signal_of_somebody_else_is_not_believed),
+                TEST(dbusmock_s_logind_is_followed),
+                TEST(a_user_reaches_their_own_device_alone),
+                TEST(who_has_no_session_is_refused_with_a_reason),
+                TEST(root_says_whose_device_is_meant_where_there_are_several),
+                TEST(a_user_cannot_take_the_places_of_others),
+        };
+
+        fido_init(0);
+        return cmocka_run_group_tests_name("users", tests, NULL, NULL);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* authenticator/sessions.c: which sessions count for a user, and for what. */
+
+#include "authenticator/sessions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/test.h"
+
+static const struct session_facts in_front = { .of_user = true, .active = true };
+
+static int setup(void **state) {
+        *state = calloc(1, sizeof(struct sessions));
+        return *state ? 0 : -1;
+}
+
+static int teardown(void **state) {
+        sessions_done(*state);
+        free(*state);
+        return 0;
+}
+
+static struct session *list(struct sessions *t, const char *id, uid_t uid) {
+        char path[64];
+        struct session *s;
+
+        snprintf(path, sizeof(path), "/session/_%s", id);
+        assert_int_equal(sessions_list(t, id, uid, path, &s), 0);
+        return s;
+}
+
+static struct session *add(struct sessions *t, const char *id, uid_t uid,
+                           struct session_facts facts) {
+        struct session *s = list(t, id, uid);
+
+        assert_true(session_set_facts(s, &facts));
+        return s;
+}
+
+static void a_session_counts_once_its_facts_are_known(void **state) {
+        struct sessions *t = *state;
+        struct session *s = list(t, "1", 1000);
+
+        assert_false(sessions_has(t, 1000));
+        assert_true(session_set_facts(s, &in_front));
+        assert_false(session_set_facts(s, &in_front));
+        assert_true(sessions_has(t, 1000));
+        assert_true(sessions_is_usable(t, 1000));
+        assert_false(sessions_has(t, 1001));
+        assert_ptr_equal(sessions_at_path(t, "/session/_1"), s);
+        assert_null(sessions_at_path(t, "/session/_2"));
+}
+
+static void what_is_not_of_a_user_or_is_closing_does_not_count(void **state) {
+        struct sessions *t = *state;
+
+        add(t, "c1", 120, (struct session_facts){ .active = true });
+        add(t, "1", 1000,
+            (struct session_facts){ .of_user = true, .active = true, .closing = true });
+        assert_false(sessions_has(t, 120));
+        assert_false(sessions_has(t, 1000));
+        assert_false(sessions_is_usable(t, 1000));
+        add(t, "2", 1000, in_front);
+        assert_true(sessions_is_usable(t, 1000));
+}
+
+static void classes_of_users_are_told_from_others(void **state) {
+        static const char *const yes[] = { "user", "user-early", "user-light", "user-early-light" };
+        static const char *const no[] = { "greeter", "lock-screen",     "background",
+                                          "manager", "user-incomplete", "users",
+                                          "" };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(yes); i++)
+                assert_true(session_class_is_of_user(yes[i]));
+        for (size_t i = 0; i < ELEMENTSOF(no); i++)
+                assert_false(session_class_is_of_user(no[i]));
+}
+
+static void a_session_is_usable_if_it_is_local_in_front_and_not_locked(void **state) {
+        struct sessions *t = *state;
+        struct session_facts facts;
+
+        for (unsigned bits = 0; bits < 8; bits++) {
+                char id[8];
+
+                snprintf(id, sizeof(id), "%u", bits);
+                facts = (struct session_facts){
+                        .of_user = true, .remote = bits & 1, .active = bits & 2, .locked = bits & 4
+                };
+                add(t, id, 1000 + bits, facts);
+                assert_true(sessions_has(t, 1000 + bits));
+                assert_int_equal(sessions_is_usable(t, 1000 + bits), bits == 2);
+        }
+        /* One of several is enough. */
+        add(t, "x", 1000, in_front);
+        assert_true(sessions_is_usable(t, 1000));
+}
+
+static void users_are_listed_once_oldest_first(void **state) {
+        struct sessions *t = *state;
+        uid_t users[SESSIONS_MAX];
+
+        add(t, "1", 1002, in_front);
+        add(t, "2", 1001, in_front);
+        add(t, "3", 1002, in_front);
+        add(t, "4", 120, (struct session_facts){ .active = true });
+        assert_int_equal(sessions_users(t, users), 2);
+        assert_int_equal(users[0], 1002);
+        assert_int_equal(users[1], 1001);
+}
+
+static unsigned n_removed;
+
+static void on_remove(struct session *s) {
+        assert_non_null(s->id);
+        n_removed++;
+}
+
+static void what_a_list_leaves_out_is_removed_at_its_end(void **state) {
+        struct sessions *t = *state;
+
+        n_removed = 0;
+        t->on_remove = on_remove;
+        add(t, "1", 1000, in_front);
+        add(t, "2", 1001, in_front);
+        list(t, "3", 1002);
+
+        sessions_begin_list(t);
+        list(t, "1", 1000);
+        assert_true(sessions_has(t, 1001));
+        assert_true(sessions_end_list(t));
+        assert_int_equal(n_removed, 2);
+        assert_true(sessions_has(t, 1000));
+        assert_false(sessions_has(t, 1001));
+
+        sessions_begin_list(t);
+        list(t, "1", 1000);
+        assert_false(sessions_end_list(t));
+}
+
+static void an_id_of_another_user_is_another_session(void **state) {
+        struct sessions *t = *state;
+
+        add(t, "1", 1000, in_front);
+        sessions_begin_list(t);
+        list(t, "1", 1001);
+        assert_true(sessions_end_list(t));
+        assert_false(sessions_has(t, 1000));
+        assert_false(sessions_has(t, 1001)); /* its facts are not known */
+}
+
+static void the_table_is_bounded(void **state) {
+        struct sessions *t = *state;
+        struct session *s;
+        char id[16];
+
+        for (unsigned i = 0; i < SESSIONS_MAX; i++) {
+                snprintf(id, sizeof(id), "%u", i);
+                add(t, id, i, in_front);
+        }
+        assert_int_equal(sessions_list(t, "more", 1, "/more", &s), -ENOSPC);
+        assert_int_equal(sessions_list(t, "5", 5, "/session/_5", &s), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(a_session_counts_once_its_facts_are_known),
+                TEST(what_is_not_of_a_user_or_is_closing_does_not_count),
+                TEST(classes_of_users_are_told_from_others),
+                TEST(a_session_is_usable_if_it_is_local_in_front_and_not_locked),
+                TEST(users_are_listed_once_oldest_first),
+                TEST(what_a_list_leaves_out_is_removed_at_its_end),
+                TEST(an_id_of_another_user_is_another_session),
+                TEST(the_table_is_bounded),
+        };
+
+        return cmocka_run_group_tests_name("sessions", tests, NULL, NULL);
+}
