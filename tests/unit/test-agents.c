@@ -343,6 +343,10 @@ static void who_says_hello_twice_is_dropped(void **state) {
         hear_state(f, 0);
 }
 
+#define TOO_LONG                                                      \
+        "{\"type\":\"answer\",\"id\":1,\"answer\":\"yes\",\"pin\":\"" \
+        "0123456789012345678901234567890123456789012345678901234567890123\"}"
+
 static void packets_that_cannot_be_read_end_the_connection(void **state) {
         static const char *const bad[] = {
                 "{",
@@ -364,8 +368,7 @@ static void packets_that_cannot_be_read_end_the_connection(void **state) {
                 "{\"type\":\"answer\",\"id\":1,\"answer\":\"yes\",\"pin\":\"12\\u00003\"}",
                 "{\"type\":\"answer\",\"id\":1,\"answer\":\"yes\",\"pin\":\"\xc3\xa9\xc3\xa9\"}",
                 "{\"type\":\"answer\",\"id\":1,\"answer\":\"yes\",\"pin\":\"\xff\xff\xff\xff\"}",
-                "{\"type\":\"answer\",\"id\":1,\"answer\":\"yes\",\"pin\":\""
-                "0123456789012345678901234567890123456789012345678901234567890123\"}",
+                TOO_LONG,
                 "{\"type\":\"shown\",\"id\":1} ",
                 "{\"type\":\"shown\",\"id\":1}{}",
         };
