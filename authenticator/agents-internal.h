@@ -65,7 +65,10 @@ struct agents {
 struct agent *agents_newest(struct agents *a, uid_t uid);
 /* Takes the text. An agent that does not take it is dropped. False: it was. */
 bool agent_tell(struct agent *g, char *text);
-/* Ends the connection, and the question that is up there. `why` is NULL if it went by itself. */
+/*
+ * Ends the connection, and the question that is up there. `why` is NULL if it went by itself. What a
+ * process can bring about without a question is logged at LOG_DEBUG: it could fill the log.
+ */
 void agent_drop(struct agent *g, int priority, const char *why);
 /* Those of a user who has no link any more. */
 void agents_drop_strangers(struct agents *a, uid_t uid);

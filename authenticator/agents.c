@@ -89,7 +89,7 @@ bool agent_tell(struct agent *g, char *text) {
 void agents_drop_strangers(struct agents *a, uid_t uid) {
         for (size_t i = 0; i < ELEMENTSOF(a->agents) && !agents_link_of(a, uid); i++)
                 if (a->agents[i].fd >= 0 && a->agents[i].uid == uid)
-                        agent_drop(&a->agents[i], LOG_INFO, "its user has no device any more");
+                        agent_drop(&a->agents[i], LOG_DEBUG, "its user has no device any more");
 }
 
 /* ---- what an agent says ---- */
@@ -107,7 +107,7 @@ static void hear_hello(struct agent *g, const struct agent_said *said) {
         const struct agents_link *l = agents_link_of(a, g->uid);
 
         if (g->greeted || !l) {
-                agent_drop(g, LOG_INFO, l ? "it says hello twice" : "its user has no device here");
+                agent_drop(g, LOG_DEBUG, l ? "it says hello twice" : "its user has no device here");
                 return;
         }
         g->hello_timer = sd_event_source_disable_unref(g->hello_timer);
@@ -125,7 +125,7 @@ static void hear_hello(struct agent *g, const struct agent_said *said) {
 static void ignore(struct agent *g) {
         g->n_ignored++;
         if (g->n_ignored > IGNORED_MAX)
-                agent_drop(g, LOG_INFO, "it sends too much");
+                agent_drop(g, LOG_DEBUG, "it sends too much");
 }
 
 static void obey(struct agent *g, const struct agent_said *said) {
@@ -135,7 +135,7 @@ static void obey(struct agent *g, const struct agent_said *said) {
         if (said->what == AGENT_SAID_HELLO)
                 hear_hello(g, said);
         else if (!g->greeted)
-                agent_drop(g, LOG_INFO, "it does not say hello first");
+                agent_drop(g, LOG_DEBUG, "it does not say hello first");
         else if (said->what == AGENT_SAID_SHOWN && is_about_it && !l->shown)
                 agents_link_hear_shown(l);
         else if (said->what == AGENT_SAID_ANSWER && is_about_it)
@@ -159,7 +159,7 @@ static int on_agent(sd_event_source *source, int fd, uint32_t events, void *user
                 agent_drop(g, LOG_DEBUG, NULL);
         else if ((size_t)n > sizeof(packet) ||
                  agent_message_read(BYTES(packet, (size_t)n), &said) < 0)
-                agent_drop(g, LOG_INFO, "it sends what cannot be read");
+                agent_drop(g, LOG_DEBUG, "it sends what cannot be read");
         else
                 obey(g, &said);
         OPENSSL_cleanse(packet, sizeof(packet));
@@ -171,7 +171,7 @@ static int on_agent(sd_event_source *source, int fd, uint32_t events, void *user
 static int on_no_hello(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)source;
         (void)usec;
-        agent_drop(userdata, LOG_INFO, "it says nothing");
+        agent_drop(userdata, LOG_DEBUG, "it says nothing");
         return 0;
 }
 
@@ -194,7 +194,7 @@ static struct agent *find_place(struct agents *a, uid_t uid) {
         if (n < AGENTS_PER_USER_MAX)
                 return place;
         if (first)
-                agent_drop(first, LOG_INFO, "its user has too many");
+                agent_drop(first, LOG_DEBUG, "its user has too many");
         return first;
 }
 

@@ -341,6 +341,26 @@ static void A38_a_cancel_takes_the_question_away(void **state) {
         stop(f);
 }
 
+/* What is made ready beside a question may take a TPM seconds. */
+static void A38_a_cancel_does_not_wait_for_the_tpm(void **state) {
+        struct fixture *f = *state;
+        struct agent_question q;
+
+        kit_start(&f->kit, settings);
+        f->agent = agent_connect(&f->kit);
+        await_verify(f, true);
+        f->dev = kit_open_key(&f->kit);
+        assert_int_equal(kill(kit_swtpm(&f->kit), SIGSTOP), 0);
+        begin(f, make_simple);
+        q = agent_await(f->agent);
+        agent_shown(f->agent, &q);
+        assert_int_equal(fido_dev_cancel(f->dev), FIDO_OK);
+        assert_true(agent_await_withdrawal(f->agent, &q, AGENT_WHY_CANCELLED) < 200);
+        assert_int_equal(kill(kit_swtpm(&f->kit), SIGCONT), 0);
+        assert_int_equal(result(f), FIDO_ERR_KEEPALIVE_CANCEL);
+        stop(f);
+}
+
 /* The command may end a moment after its question; libfido2 takes a busy key for one of U2F. */
 static void await_idle(struct fixture *f) {
         const struct timespec step = { .tv_nsec = 20000000 };
@@ -511,6 +531,7 @@ int main(void) {
                 TEST(a_question_to_all_keys_gets_in_nobodys_way),
                 TEST(deny_and_ask_are_obeyed),
                 TEST(A38_a_cancel_takes_the_question_away),
+                TEST(A38_a_cancel_does_not_wait_for_the_tpm),
                 TEST(a_client_that_goes_takes_its_question_along),
                 TEST(a_question_ends_with_its_time),
                 TEST(an_agent_that_is_killed_has_said_no),
