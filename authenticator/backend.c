@@ -194,6 +194,7 @@ static int open_ctap(struct backend *b) {
                 .max_message = BACKEND_MESSAGE_MAX,
                 .max_large_blobs = b->options.max_large_blobs,
                 .always_uv = b->options.always_uv,
+                .verified_presence = b->options.verified_presence,
                 .locked = b->options.locked,
                 .ctap_2_3 = b->options.ctap_2_3,
         };

@@ -31,6 +31,7 @@ struct backend_options {
         uint32_t max_credentials;
         uint32_t max_large_blobs;
         bool always_uv;
+        bool verified_presence;
         bool locked;
         bool ctap_2_3;
         struct attester_options attester; /* its key is NULL or empty: there is none */

@@ -225,6 +225,16 @@ static int parse_presence(const char *text, void *field) {
         return presence_mode_from_string(text, field);
 }
 
+/* Is a touch enough? */
+static int parse_require(const char *text, void *field) {
+        *(bool *)field = strcmp(text, "verify") == 0;
+        return *(bool *)field || strcmp(text, "touch") == 0 ? 0 : -EINVAL;
+}
+
+static void print_require(const void *field, FILE *to) {
+        fputs(*(const bool *)field ? "verify" : "touch", to);
+}
+
 static void print_presence(const void *field, FILE *to) {
         fputs(presence_mode_to_string(*(const enum presence_mode *)field), to);
 }
@@ -334,6 +344,12 @@ static const struct config_key {
         { "presence", "verify", parse_bool, print_bool, offsetof(struct config, presence_verify),
           "yes", "yes or no",
           "ask for the PIN here, so that clients need not; no: they always do" },
+        { "presence", "require", parse_require, print_require,
+          offsetof(struct config, presence_verified), "touch", "touch or verify",
+          "verify: PIN or finger at each use, also where a site wants a touch; U2F is off" },
+        { "presence", "fingerprint", parse_bool, print_bool,
+          offsetof(struct config, presence_fingerprint), "yes", "yes or no",
+          "a finger that fprintd knows does in the PIN's place, where the TPM does not want that" },
         { "presence", "pin-file", parse_optional_path, print_string,
           offsetof(struct config, presence_pin_file), "", "an absolute path, or nothing",
           "the PIN that auto and script answer with is the first line of this file" },
@@ -630,6 +646,11 @@ int config_check(const struct config *c, FILE *errors) {
         if (c->presence == PRESENCE_TTY && c->count > 1) {
                 fprintf(errors, "[presence] presence = tty asks on one terminal, for one device: "
                                 "set [device] count = 1\n");
+                return -EINVAL;
+        }
+        if (c->presence_verified && !c->presence_verify) {
+                fprintf(errors, "[presence] require = verify needs verify = yes: where nobody is "
+                                "asked for the PIN here, nothing could be used\n");
                 return -EINVAL;
         }
         if (*c->presence_pin_file && c->presence != PRESENCE_AUTO &&

@@ -50,6 +50,8 @@ struct config {
         enum presence_mode presence;
         uint64_t presence_timeout_ms;
         bool presence_verify;
+        bool presence_verified; /* require = verify */
+        bool presence_fingerprint;
         char *presence_pin_file; /* or "" */
 
         uint32_t max_credentials;

@@ -23,6 +23,7 @@
 #include "authenticator/agents.h"
 #include "authenticator/bus.h"
 #include "authenticator/devices.h"
+#include "authenticator/fprint.h"
 #include "authenticator/instance.h"
 #include "authenticator/protocol.h"
 #include "authenticator/requests.h"
@@ -38,6 +39,7 @@ struct daemon {
         sd_event *event;
         struct server *server;
         struct bus *bus;
+        struct fprint *fprint;
         struct suspend *suspend;
         struct agents *agents; /* with presence = agent */
         struct users *users;   /* likewise */
@@ -183,6 +185,8 @@ static void on_sleep(void *userdata) {
         bool waits = false;
         uid_t owner;
 
+        if (d->fprint)
+                fprint_suspend(d->fprint);
         for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
                 if (instance_suspend(i))
                         waits = true;
@@ -285,12 +289,22 @@ static int add_agents(struct daemon *d) {
         return r;
 }
 
+static int add_fprint(struct daemon *d) {
+        const struct fprint_options options = { .bus = d->bus, .log = d->log };
+
+        if (d->config->presence != PRESENCE_AGENT || !d->config->presence_fingerprint ||
+            !d->config->presence_verify)
+                return 0;
+        return fprint_new(&options, &d->fprint);
+}
+
 static int add_devices(struct daemon *d) {
         const struct devices_options options = {
                 .event = d->event,
                 .config = d->config,
                 .log = d->log,
                 .agents = d->agents,
+                .fprint = d->fprint,
                 .on_state = on_state,
                 .on_answer = on_answer,
                 .on_suspended = on_suspended,
@@ -360,6 +374,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         if (r == 0)
                 r = add_bus(d);
         if (r == 0)
+                r = add_fprint(d);
+        if (r == 0)
                 r = add_suspend(d);
         if (r == 0)
                 r = add_users(d);
@@ -395,6 +411,7 @@ struct daemon *daemon_free(struct daemon *d) {
         d->users = users_free(d->users);
         stop_devices(d);
         d->devices = devices_free(d->devices);
+        d->fprint = fprint_free(d->fprint);
         d->agents = agents_free(d->agents);
         sd_event_unref(d->event);
         free(d->control_path);

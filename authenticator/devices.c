@@ -146,6 +146,7 @@ static void make_one(struct devices *d, uid_t owner, unsigned index) {
                 .config = d->options.config,
                 .log = d->options.log,
                 .agents = d->options.agents,
+                .fprint = d->options.fprint,
                 .owner = owner,
                 .seat = d->kind == DEVICES_SEAT ? DEVICES_SEAT_NAME : NULL,
                 .index = index,

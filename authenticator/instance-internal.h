@@ -4,7 +4,8 @@
 /*
  * What the files of an instance share, and nobody else includes: instance.c has the wire, the
  * plugging and what the worker says, instance-jobs.c the queue before the worker, instance-start.c
- * what has to be there first, instance-control.c the answers to the control socket.
+ * what has to be there first, instance-finger.c the way between agents and fprintd,
+ * instance-control.c the answers to the control socket.
  */
 
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include "authenticator/backend.h"
 #include "authenticator/config.h"
 #include "authenticator/device.h"
+#include "authenticator/fprint.h"
 #include "authenticator/instance.h"
 #include "authenticator/log.h"
 #include "authenticator/presence.h"
@@ -66,7 +68,8 @@ struct instance {
         sd_event_source *simulator_io;
         struct worker *worker;
         sd_event_source *worker_io;
-        struct agents_link *agents; /* NULL: nobody is asked by an agent */
+        struct agents_link *agents;  /* NULL: nobody is asked by an agent */
+        struct fprint_user *fingers; /* NULL: nobody is asked for one */
         struct device *device;
         struct hid *hid;
         uint64_t plug;
@@ -96,6 +99,11 @@ void instance_answer_provisioning(struct instance *i);
 
 /* Begins to open store and TPM; the device is plugged in when the worker has. */
 void instance_start(struct instance *i, struct bytes owner_auth);
+
+/* ---- instance-finger.c ---- */
+
+/* If there are to be fingers: a struct agents_link_options gets its callbacks. */
+_must_check_ int instance_add_fingers(struct instance *i, struct agents_link_options *options);
 
 /* ---- instance-jobs.c ---- */
 

@@ -68,16 +68,20 @@ static int read_pin(struct instance *i, struct ctap_typed_pin *ret, struct buf *
 
 /* The worker's end of the link, if there is to be one. */
 static int link_agents(struct instance *i, int *ret) {
-        const struct agents_link_options options = {
+        struct agents_link_options options = {
                 .uid = i->options.owner,
                 .id = i->id,
                 .device = i->name,
                 .phys = i->phys,
         };
+        int r;
 
         if (i->config->presence != PRESENCE_AGENT || !i->options.agents)
                 return 0;
-        return agents_link_new(i->options.agents, &options, &i->agents, ret);
+        r = instance_add_fingers(i, &options);
+        if (r == 0)
+                r = agents_link_new(i->options.agents, &options, &i->agents, ret);
+        return r;
 }
 
 static int start_worker(struct instance *i, struct buf *reason) {
@@ -98,6 +102,7 @@ static int start_worker(struct instance *i, struct buf *reason) {
                                  .sessions = i->config->sessions },
                         .max_large_blobs = i->config->large_blobs,
                         .always_uv = i->config->always_uv,
+                        .verified_presence = i->config->presence_verified,
                         .locked = i->config->lock,
                         .ctap_2_3 = i->config->ctap_2_3,
                         .attester = { .key = i->config->attestation_key,

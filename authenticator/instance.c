@@ -92,6 +92,8 @@ static void send_message(struct instance *i, uint32_t channel, uint8_t command,
 static void start_client_job(struct instance *i, const struct hid_action *a) {
         enum worker_job type = a->command == HID_CBOR ? WORKER_CBOR : WORKER_MSG;
 
+        if (i->fingers && type == WORKER_CBOR)
+                fprint_user_look(i->fingers);
         if (instance_add_job(i, type, a->channel, a->payload) == 0)
                 return;
         log_write(i->options.log, LOG_WARNING, i->id, "out of memory for a client's command");
@@ -355,6 +357,11 @@ static void on_worker_message(struct instance *i, const struct message *m) {
                 on_verifies(i, m->payload);
                 return;
         }
+        if (m->type == WORKER_PIN_GIVEN) {
+                if (i->fingers)
+                        fprint_user_forgive(i->fingers);
+                return;
+        }
         if (!job)
                 return;
 
@@ -405,6 +412,8 @@ void instance_tell_agents(struct instance *i) {
                 return;
         agents_link_set_uid(i->agents, i->person);
         agents_set_usable(i->options.agents, i->person, i->usable);
+        if (i->fingers)
+                fprint_user_set(i->fingers, i->person, i->usable);
 }
 
 void instance_set_person(struct instance *i, uid_t uid, bool usable) {
@@ -488,6 +497,7 @@ int instance_new(const struct instance_options *options, struct instance **ret) 
 void instance_stop(struct instance *i) {
         i->worker_io = sd_event_source_disable_unref(i->worker_io);
         i->agents = agents_link_free(i->agents);
+        i->fingers = fprint_user_free(i->fingers);
         i->timer = sd_event_source_disable_unref(i->timer);
         i->lost = sd_event_source_disable_unref(i->lost);
         i->simulator_io = sd_event_source_disable_unref(i->simulator_io);

@@ -26,6 +26,7 @@ enum instance_state {
 };
 
 struct agents;
+struct fprint;
 struct instance;
 
 struct instance_options {
@@ -33,6 +34,7 @@ struct instance_options {
         const struct config *config;
         const struct log *log;
         struct agents *agents; /* who asks with presence = agent; NULL: nobody does */
+        struct fprint *fprint; /* and what fingers answer; NULL: none do */
         uid_t owner;
         const char *seat; /* it is of whoever sits there, and not of the owner; or NULL */
         unsigned index;

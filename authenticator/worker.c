@@ -60,6 +60,7 @@ struct worker {
         uint64_t slept;    /* by slept_ms(), when it was looked at last */
         bool troubled;     /* the loop was told that something ails the TPM */
         bool verifies;     /* as the loop was told */
+        uint32_t n_pins;   /* right ones that were given, likewise */
 };
 
 /* ---- on the worker thread ---- */
@@ -87,6 +88,15 @@ static void tell_verifies(struct worker *w) {
                 return;
         w->verifies = verifies;
         reply(w, WORKER_VERIFIES, 0, BYTES(&payload, 1));
+}
+
+static void tell_pin_given(struct worker *w) {
+        const struct ctap *ctap = backend_ctap(w->backend);
+        uint32_t n = ctap ? ctap_pins_given(ctap) : 0;
+
+        if (n > w->n_pins)
+                reply(w, WORKER_PIN_GIVEN, 0, BYTES_NULL);
+        w->n_pins = n;
 }
 
 static void run_ctap(struct worker *w, const struct message *job) {
@@ -254,6 +264,7 @@ static void *worker_main(void *userdata) {
                 int n;
 
                 tell_verifies(w);
+                tell_pin_given(w);
                 presence_watch(w->presence, fds + 1);
                 n = poll(fds, ELEMENTSOF(fds), sleep_time(w));
                 presence_attend(w->presence);

@@ -39,6 +39,7 @@ enum worker_reply {
         WORKER_DENIED,     /* the same; what is missing is the owner's password, or another one */
         WORKER_TROUBLE,    /* payload: what ails the TPM, in a sentence, or nothing. At any time */
         WORKER_VERIFIES,   /* payload: 1 if a person can be verified; 0 until told. Between jobs */
+        WORKER_PIN_GIVEN,  /* the right PIN was given, here or to a client. Between jobs */
 };
 
 struct worker;

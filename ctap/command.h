@@ -116,6 +116,7 @@ struct ctap {
         struct ctap_key_agreement agreement;
         struct ctap_token token;
         uint8_t pin_mismatches; /* in a row, since power-up (CP4) */
+        uint32_t n_pins_given;  /* that were right */
         struct u2f u2f;
 };
 

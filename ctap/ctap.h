@@ -42,6 +42,9 @@ void ctap_power_up(struct ctap *c);
 /* The machine slept, or is about to: whoever was verified before is not any more. */
 void ctap_suspend(struct ctap *c);
 
+/* How often the right PIN was given, to whomever. */
+uint32_t ctap_pins_given(const struct ctap *c);
+
 /*
  * Runs one CTAP2 command (CTAPHID_CBOR): command byte and parameters in, status byte and CBOR out.
  * The reply has room for CTAP_REPLY_MAX. It blocks while a person is asked. There is always an

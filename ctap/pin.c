@@ -170,6 +170,7 @@ static enum ctap_status judge(struct ctap *c, unsigned protocol, enum ctap_pin_v
         switch (verdict) {
         case CTAP_PIN_RIGHT:
                 c->pin_mismatches = 0;
+                c->n_pins_given++;
                 return CTAP_OK;
         case CTAP_PIN_WRONG:
                 c->pin_mismatches++;
@@ -405,6 +406,10 @@ enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret) {
         info.complex = settings(c)->pin_complexity;
         *ret = info;
         return CTAP_OK;
+}
+
+uint32_t ctap_pins_given(const struct ctap *c) {
+        return c->n_pins_given;
 }
 
 void ctap_suspend(struct ctap *c) {

@@ -23,6 +23,7 @@ CONTENT = {
         /usr/lib/modules-load.d/tpmauthn.conf
         /usr/lib/sysusers.d/tpmauthn.conf
         /usr/libexec/tpmauthnd
+        /usr/share/polkit-1/rules.d/tpmauthn.rules
     """,
 }
 

@@ -56,6 +56,7 @@ SYSUSERS/tpmauthn.conf
 MODULES/tpmauthn.conf
 UDEV/65-tpmauthn.rules
 UDEV/69-tpmauthn-snap.rules
+PREFIX/share/polkit-1/rules.d/tpmauthn.rules
 /etc/tpmauthn/tpmauthn.conf
 """
 
@@ -114,6 +115,15 @@ def account_is_made_by_sysusers(root):
     assert re.search(r"^tpmauthn:x:\d+:$", group, re.M) and re.search(r"^tss:x:\d+:$", group, re.M), group
 
 
+def polkit_lets_the_account_compare_fingers_and_do_nothing_else(root):
+    rules = next(root.rglob("polkit-1/rules.d/tpmauthn.rules")).read_text()
+    account = re.search(r"^u (\S+)", file_of(root, "SYSUSERS", "tpmauthn.conf").read_text(), re.M)[1]
+    assert re.findall(r'subject\.\w+ === "([^"]*)"', rules) == [account], rules
+    fprint = "net.reactivated.fprint.device."
+    assert re.findall(r'action\.id === "([^"]*)"', rules) == [fprint + "verify", fprint + "setusername"], rules
+    assert rules.count("Result.YES") == 1 and rules.count("||") == 1, rules
+
+
 def example_configuration_says_every_default_and_sets_none(root):
     example = root / "etc/tpmauthn/tpmauthn.conf"
     daemon = BUILD / "authenticator/tpmauthnd"
@@ -134,6 +144,7 @@ TESTS = [
     systemd_understands_every_line_of_the_service,
     service_and_daemon_agree_on_their_folders,
     account_is_made_by_sysusers,
+    polkit_lets_the_account_compare_fingers_and_do_nothing_else,
     example_configuration_says_every_default_and_sets_none,
 ]
 

@@ -99,6 +99,8 @@ static void every_key_has_a_default(void **state) {
         assert_int_equal(f->config.sessions, TPM_SESSIONS_AUTO);
         assert_false(f->config.always_uv);
         assert_true(f->config.presence_verify);
+        assert_false(f->config.presence_verified);
+        assert_true(f->config.presence_fingerprint);
         assert_string_equal(f->config.presence_pin_file, "");
         assert_false(f->config.lock);
         assert_true(f->config.ctap_2_3);
@@ -119,7 +121,7 @@ static void values_are_read(void **state) {
                         "nv-range = 0x01800300-0x0180030f\nsessions = salted\n"
                         "[policy]\nalways-uv = yes\nlock = yes\nctap-2.3 = no\nlarge-blobs = 1024\n"
                         "[presence]\npresence = script\ntimeout = 1500ms\n"
-                        "verify = no\npin-file = /etc/pin\n"
+                        "verify = no\nrequire = verify\nfingerprint = no\npin-file = /etc/pin\n"
                         "[attestation]\nkey = /etc/key.pem\ncertificates = /etc/chain.pem\n"
                         "rp-ids = a.example  b-2.example\n"),
                 0);
@@ -136,12 +138,15 @@ static void values_are_read(void **state) {
         assert_int_equal(f->config.presence, PRESENCE_SCRIPT);
         assert_int_equal(f->config.presence_timeout_ms, 1500);
         assert_false(f->config.presence_verify);
+        assert_true(f->config.presence_verified);
+        assert_false(f->config.presence_fingerprint);
         assert_string_equal(f->config.presence_pin_file, "/etc/pin");
         assert_string_equal(f->config.attestation_key, "/etc/key.pem");
         assert_string_equal(f->config.attestation_certificates, "/etc/chain.pem");
         assert_string_equal(f->config.attestation_rp_ids, "a.example  b-2.example");
-        assert_int_equal(read_one(f, "[presence]\npin-file =\n"), 0);
+        assert_int_equal(read_one(f, "[presence]\npin-file =\nrequire = touch\n"), 0);
         assert_string_equal(f->config.presence_pin_file, "");
+        assert_false(f->config.presence_verified);
 }
 
 static void large_blobs_can_be_turned_off(void **state) {
@@ -194,6 +199,8 @@ static void wrong_value_says_what_is_taken(void **state) {
                 { "[presence]\ntimeout = 11min\n", "a time from 100ms to 10min" },
                 { "[presence]\ntimeout = 99999999999999999999s\n", "a time from 100ms to 10min" },
                 { "[presence]\npin-file = pin\n", "an absolute path, or nothing" },
+                { "[presence]\nrequire = finger\n", "touch or verify" },
+                { "[presence]\nfingerprint = 2\n", "yes or no" },
                 { "[store]\nmax-credentials = 1000001\n", "a number from 1 to 1000000" },
                 { "[store]\nmax-credentials = 0\n", "a number from 1 to 1000000" },
                 { "[policy]\nlock = 1\n", "yes or no" },
@@ -301,6 +308,18 @@ static void one_terminal_serves_one_device(void **state) {
         assert_int_equal(config_check(&f->config, f->errors), 0);
         f->config.count = 2;
         assert_int_equal(config_check(&f->config, f->errors), -EINVAL);
+}
+
+static void who_has_to_be_verified_has_to_be_asked(void **state) {
+        struct fixture *f = *state;
+
+        for (unsigned i = 0; i < 4; i++) {
+                f->config.presence_verified = i & 1;
+                f->config.presence_verify = i & 2;
+                assert_int_equal(config_check(&f->config, f->errors), i == 1 ? -EINVAL : 0);
+        }
+        fflush(f->errors);
+        assert_complaint(f, "[presence] require = verify needs verify = yes");
 }
 
 static void a_pin_in_a_file_is_for_what_answers_in_place_of_a_person(void **state) {
@@ -421,6 +440,7 @@ int main(void) {
                 TEST(command_line_overrides),
                 TEST(one_terminal_serves_one_device),
                 TEST(a_pin_in_a_file_is_for_what_answers_in_place_of_a_person),
+                TEST(who_has_to_be_verified_has_to_be_asked),
                 TEST(a_key_attests_only_with_certificates),
                 TEST(a_site_is_named_as_browsers_name_it),
                 TEST(what_is_printed_can_be_read),

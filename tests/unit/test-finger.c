@@ -231,6 +231,24 @@ static void CP7_a_finger_gives_back_the_tries_of_built_in_verification_alone(voi
         assert_int_equal(c->fake->pin_count, 3);
 }
 
+/* What counts fingers that failed begins anew with each. */
+static void a_finger_is_no_right_pin(void **state) {
+        struct client *c = *state;
+        struct platform p;
+        uint32_t n;
+
+        (void)pin_get_token(c, &p, 2, CLIENT_PIN);
+        n = ctap_pins_given(c->ctap);
+        assert_int_equal(get(c, GA, CLIENT_RP), CTAP_OK);
+        assert_int_equal(pin_get_token(c, &p, 2, "4321"), CTAP2_ERR_PIN_INVALID);
+        assert_int_equal(ctap_pins_given(c->ctap), n);
+        assert_int_equal(pin_get_token(c, &p, 2, CLIENT_PIN), CTAP_OK);
+        assert_int_equal(ctap_pins_given(c->ctap), n + 1);
+        c->fake->finger = false;
+        assert_int_equal(get(c, GA, CLIENT_RP), CTAP_OK);
+        assert_int_equal(ctap_pins_given(c->ctap), n + 2);
+}
+
 static void CP25_every_way_in_which_a_finger_does_not_come(void **state) {
         static const struct {
                 enum ctap_answer answer;
@@ -725,6 +743,7 @@ int main(void) {
                 finger_test(GI5_a_finger_is_nothing_without_a_pin),
                 finger_test(CP27_a_finger_is_nothing_where_the_pin_is_not_tried),
                 finger_test(CP7_a_finger_gives_back_the_tries_of_built_in_verification_alone),
+                finger_test(a_finger_is_no_right_pin),
                 finger_test(CP25_every_way_in_which_a_finger_does_not_come),
                 finger_test(MC14_who_gave_a_finger_is_asked_no_more),
                 finger_test(MC11b_a_finger_is_built_in_verification),
