@@ -105,7 +105,7 @@ static void put_note(const struct question *q, char *to, size_t size) {
         if (q->verify && q->tries == 0) {
                 snprintf(to, size, "%s",
                          _("Too many wrong PINs were typed: none is taken here any more. The "
-                           "command “tpmauthn pin status” says what can be done."));
+                           "command \"tpmauthn pin status\" says what can be done."));
                 return;
         }
         if (q->verify && q->tries == 1)

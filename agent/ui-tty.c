@@ -7,9 +7,7 @@
  */
 
 #include <errno.h>
-#include <langinfo.h>
 #include <poll.h>
-#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,18 +121,10 @@ static void answer(struct ui_tty *t, bool yes) {
         explicit_bzero(pin, sizeof(pin));
 }
 
-/* As the C library knows it for the language, and in English. */
+/* In the language of the question, or in English. */
 static bool is_yes(const char *line) {
-        regex_t yes;
-        bool matches;
-
-        if (strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0)
-                return true;
-        if (regcomp(&yes, nl_langinfo(YESEXPR), REG_EXTENDED | REG_NOSUB) != 0)
-                return false;
-        matches = regexec(&yes, line, 0, NULL, 0) == 0;
-        regfree(&yes);
-        return matches;
+        return strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0 ||
+               strcasecmp(line, _("y")) == 0 || strcasecmp(line, _("yes")) == 0;
 }
 
 static void say_again(struct ui_tty *t, const char *why) {

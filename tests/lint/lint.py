@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -174,6 +175,27 @@ def the_security_table_is_true():
                 yield f"docs/security.md:{number}: there is no test {test}, or it is never run"
 
 
+def translations_are_complete():
+    """Every text of the sources is in every catalogue, and translated."""
+    with tempfile.TemporaryDirectory() as scratch:
+        template = f"{scratch}/tpmauthn.pot"
+        done = run("xgettext", "--from-code=UTF-8", "-k_", "-kN_", "-kngettext:1,2", "-o", template,
+                   "-f", "po/POTFILES", cwd=SOURCE)
+        if done.returncode != 0:
+            yield f"xgettext: {done.stderr.strip()}"
+            return
+        for language in text("po/LINGUAS").split():
+            for command in (("msgcmp", f"po/{language}.po", template),
+                            ("msgfmt", "--check-format", "--check-domain", "-o", "/dev/null", f"po/{language}.po")):
+                done = run(*command, cwd=SOURCE)
+                if done.returncode != 0:
+                    yield f"po/{language}.po: {done.stderr.strip()}"
+    listed = set(text("po/POTFILES").split())
+    for name in C_FILES:
+        if name not in listed and re.search(r"\b(N?_|ngettext)\(\"", text(name)) and name != "agent/intl.h":
+            yield f"{name} has texts to be translated and is not in po/POTFILES"
+
+
 CHECKS = (
     includes_follow_the_arrows,
     headers_compile_alone,
@@ -183,6 +205,7 @@ CHECKS = (
     functions_are_short,
     the_conformance_list_is_true,
     the_security_table_is_true,
+    translations_are_complete,
 )
 
 print(f"1..{len(CHECKS)}")

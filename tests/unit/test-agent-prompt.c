@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <libintl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -251,6 +253,63 @@ static void marks_of_mnemonics_are_for_buttons_only(void **state) {
         free(plain);
 }
 
+/* The C library looks at LANGUAGE anew when one of the last two is called. */
+static void speak(const char *language) {
+        if (language)
+                setenv("LANGUAGE", language, 1);
+        else
+                unsetenv("LANGUAGE");
+        assert_non_null(setlocale(LC_ALL, language ? "C.UTF-8" : "C"));
+        assert_non_null(bindtextdomain("tpmauthn", LOCALES));
+        assert_non_null(textdomain("tpmauthn"));
+}
+
+/* Each language says something of its own for every verb, and what is a format stays one. */
+static void every_language_says_what_will_happen(void **state) {
+        static const char *const languages[] = { "de", "fr" };
+        const struct holders none = { 0 };
+        struct question q = { .rp_id = TEXT("a.b"), .account = TEXT("bob"), .verify = true };
+        struct prompt english[_VERBS], p;
+
+        (void)state;
+        q.again = true;
+        q.tries = 3;
+        for (unsigned v = 0; v < _VERBS; v++) {
+                q.verb = (enum verb)v;
+                prompt_make(&q, "lab", &none, &english[v]);
+        }
+        for (size_t l = 0; l < ELEMENTSOF(languages); l++) {
+                speak(languages[l]);
+                for (unsigned v = 0; v < _VERBS; v++) {
+                        q.verb = (enum verb)v;
+                        prompt_make(&q, "lab", &none, &p);
+                        assert_string_not_equal(p.title, english[v].title);
+                        assert_string_not_equal(p.headline, english[v].headline);
+                        assert_string_not_equal(p.confirm, english[v].confirm);
+                        assert_non_null(strchr(p.confirm, '_'));
+                        assert_non_null(strchr(p.refuse, '_'));
+                        assert_string_not_equal(p.note, english[v].note);
+                        assert_non_null(strstr(p.note, " 3 "));
+                        assert_string_equal(p.site, english[v].site);
+                }
+                for (unsigned i = FINGER_WAITING; i < _FINGERS; i++)
+                        assert_true(bytes_is_utf8(BYTES_TEXT(prompt_finger((enum finger)i))));
+        }
+        speak(NULL);
+}
+
+static void a_language_is_the_one_that_it_says(void **state) {
+        (void)state;
+        speak("de");
+        assert_text("{\"id\":1,\"verb\":\"use\",\"rp_id\":\"a.b\",\"account\":\"bob\"}", NULL,
+                    "Passkey verwenden f\xc3\xbcr\na.b\nKonto: bob\nComputer: lab");
+        speak("fr");
+        assert_text("{\"id\":1,\"verb\":\"use\",\"rp_id\":\"ssh:\",\"account\":\"bob\"}", NULL,
+                    "Utiliser une cl\xc3\xa9\u00a0:\nCl\xc3\xa9 SSH\nCompte\u00a0: bob\n"
+                    "Ordinateur\u00a0: lab");
+        speak(NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_question_is_read_whole),
@@ -264,6 +323,8 @@ int main(void) {
                 cmocka_unit_test(long_sites_keep_their_end_and_long_accounts_their_beginning),
                 cmocka_unit_test(pins_that_cannot_be_are_known),
                 cmocka_unit_test(marks_of_mnemonics_are_for_buttons_only),
+                cmocka_unit_test(every_language_says_what_will_happen),
+                cmocka_unit_test(a_language_is_the_one_that_it_says),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
