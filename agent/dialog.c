@@ -235,6 +235,13 @@ static GtkWidget *new_label(const char *text, const char *class) {
         return label;
 }
 
+/* For a screen reader, in place of the label that the eye sees. */
+static void set_spoken(GtkWidget *widget, const char *text) {
+        gtk_accessible_reset_relation(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_RELATION_LABELLED_BY);
+        gtk_accessible_update_property(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_PROPERTY_LABEL, text,
+                                       -1);
+}
+
 /* A label that a screen reader reads out when it changes. */
 static GtkWidget *new_live_label(GtkAccessibleRole role, const char *class) {
         GtkWidget *label = g_object_new(GTK_TYPE_LABEL, "accessible-role", role, "xalign", 0.0f,
@@ -244,29 +251,36 @@ static GtkWidget *new_live_label(GtkAccessibleRole role, const char *class) {
         return label;
 }
 
-/* Where keys go at first that were meant for something else: it takes none. */
-static void take_stray_keys(GtkWidget *label) {
-        gtk_widget_set_focusable(label, TRUE);
-        gtk_widget_add_css_class(label, "tpmauthn-anchor");
-}
-
-static GtkWidget *new_head(const struct prompt *p, GtkWidget **ret_anchor) {
-        GtkWidget *head = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, SPACE);
+/*
+ * The icon has the focus at first where no PIN is asked for: keys that were meant for something else go
+ * there, and it takes none. To a screen reader it says what the words beside it say.
+ */
+static GtkWidget *new_icon(const struct prompt *p) {
         GtkWidget *icon = gtk_image_new_from_icon_name("tpmauthn");
-        GtkWidget *words = gtk_box_new(GTK_ORIENTATION_VERTICAL, SPACE_WITHIN);
-        GtkWidget *line = new_label(p->headline, *p->site ? "tpmauthn-verb" : "tpmauthn-site");
+        char *text = g_strdup_printf("%s %s", p->headline, p->site);
 
         gtk_image_set_pixel_size(GTK_IMAGE(icon), 64);
         gtk_widget_set_valign(icon, GTK_ALIGN_START);
+        gtk_widget_add_css_class(icon, "tpmauthn-icon");
+        set_spoken(icon, text);
+        g_free(text);
+        return icon;
+}
+
+static GtkWidget *new_head(const struct prompt *p, GtkWidget *icon) {
+        GtkWidget *head = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, SPACE);
+        GtkWidget *words = gtk_box_new(GTK_ORIENTATION_VERTICAL, SPACE_WITHIN);
+        GtkWidget *line = new_label(p->headline, *p->site ? "tpmauthn-verb" : "tpmauthn-site");
+
         gtk_widget_set_valign(words, GTK_ALIGN_CENTER);
         gtk_widget_set_hexpand(words, TRUE);
         gtk_box_append(GTK_BOX(words), line);
-        *ret_anchor = line;
         if (*p->site) {
-                *ret_anchor = new_label(p->site, "tpmauthn-site");
+                GtkWidget *site = new_label(p->site, "tpmauthn-site");
+
                 /* What it ends with decides whose it is. */
-                gtk_widget_set_direction(*ret_anchor, GTK_TEXT_DIR_LTR);
-                gtk_box_append(GTK_BOX(words), *ret_anchor);
+                gtk_widget_set_direction(site, GTK_TEXT_DIR_LTR);
+                gtk_box_append(GTK_BOX(words), site);
         }
         gtk_box_append(GTK_BOX(head), icon);
         gtk_box_append(GTK_BOX(head), words);
@@ -296,8 +310,7 @@ static void add_pin(struct dialog *d, GtkGrid *grid, int row) {
         gtk_label_set_xalign(GTK_LABEL(name), 0);
         gtk_label_set_mnemonic_widget(GTK_LABEL(name), d->pin);
         gtk_widget_add_css_class(name, "dim-label");
-        gtk_accessible_update_property(GTK_ACCESSIBLE(d->pin), GTK_ACCESSIBLE_PROPERTY_LABEL,
-                                       _("PIN of this computer's passkeys"), -1);
+        set_spoken(d->pin, _("PIN of this computer's passkeys"));
         g_signal_connect(d->pin, "activate", G_CALLBACK(on_confirm), d);
         gtk_grid_attach(grid, name, 0, row, 1, 1);
         gtk_grid_attach(grid, d->pin, 1, row, 1, 1);
@@ -336,17 +349,27 @@ static GtkWidget *new_hold_hint(struct dialog *d) {
                                 seconds);
 
         d->progress = gtk_progress_bar_new();
-        gtk_accessible_update_property(GTK_ACCESSIBLE(d->progress), GTK_ACCESSIBLE_PROPERTY_LABEL,
-                                       text, -1);
+        set_spoken(d->progress, text);
         gtk_box_append(GTK_BOX(box), new_label(text, "dim-label"));
         gtk_box_append(GTK_BOX(box), d->progress);
         g_free(text);
         return box;
 }
 
+/* A mark of a mnemonic is not to be read out. */
+static GtkWidget *new_button(const char *label) {
+        GtkWidget *button = gtk_button_new_with_mnemonic(label);
+        char *plain = prompt_plain(label);
+
+        if (plain)
+                set_spoken(button, plain);
+        free(plain);
+        return button;
+}
+
 static GtkWidget *new_buttons(struct dialog *d, const struct question *q, const struct prompt *p) {
         GtkWidget *row = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, SPACE_WITHIN * 2);
-        GtkWidget *button = gtk_button_new_with_mnemonic(p->refuse);
+        GtkWidget *button = new_button(p->refuse);
 
         gtk_widget_set_halign(row, GTK_ALIGN_END);
         gtk_widget_set_margin_top(row, SPACE_WITHIN);
@@ -355,7 +378,7 @@ static GtkWidget *new_buttons(struct dialog *d, const struct question *q, const 
         if (d->is_blocked)
                 return row;
 
-        d->confirm = gtk_button_new_with_mnemonic(p->confirm);
+        d->confirm = new_button(p->confirm);
         gtk_widget_set_sensitive(d->confirm, FALSE);
         gtk_widget_add_css_class(d->confirm,
                                  q->verb == VERB_RESET ? "destructive-action" : "suggested-action");
@@ -387,14 +410,15 @@ static void add_escape(struct dialog *d) {
 }
 
 static void fill(struct dialog *d, const struct question *q, const struct prompt *p) {
-        GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, SPACE), *anchor;
+        GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, SPACE);
+        GtkWidget *icon = new_icon(p);
 
         gtk_widget_set_margin_top(box, SPACE + SPACE_WITHIN);
         gtk_widget_set_margin_bottom(box, SPACE + SPACE_WITHIN);
         gtk_widget_set_margin_start(box, SPACE + SPACE_WITHIN);
         gtk_widget_set_margin_end(box, SPACE + SPACE_WITHIN);
         gtk_widget_add_css_class(box, "tpmauthn-question");
-        gtk_box_append(GTK_BOX(box), new_head(p, &anchor));
+        gtk_box_append(GTK_BOX(box), new_head(p, icon));
         if (p->detail)
                 gtk_box_append(GTK_BOX(box), new_label(p->detail, NULL));
         d->note = new_live_label(GTK_ACCESSIBLE_ROLE_ALERT, "tpmauthn-note");
@@ -407,8 +431,8 @@ static void fill(struct dialog *d, const struct question *q, const struct prompt
         gtk_box_append(GTK_BOX(box), new_buttons(d, q, p));
         gtk_window_set_child(d->window, box);
 
-        take_stray_keys(anchor);
-        gtk_window_set_focus(d->window, d->pin ? d->pin : anchor);
+        gtk_widget_set_focusable(icon, !d->pin);
+        gtk_window_set_focus(d->window, d->pin ? d->pin : icon);
         dialog_finger(d, q->finger);
 }
 
