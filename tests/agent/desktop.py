@@ -86,7 +86,7 @@ class Desktop:
 
     def start_display(self):
         mine, its = os.pipe()
-        self.start("Xvfb", "-displayfd", str(its), "-screen", "0", "900x700x24", "-nolisten", "tcp", pass_fds=[its])
+        self.start("Xvfb", "-displayfd", str(its), "-screen", "0", "900x700x24", "-nolisten", "tcp", "-noreset", pass_fds=[its])
         os.close(its)
         with open(mine, encoding="ascii") as numbers:
             number = numbers.readline().strip()
