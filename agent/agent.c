@@ -223,8 +223,9 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 
 int agent_start(struct agent *a, struct ui *ui) {
         static const struct connection_handlers handlers = { .packet = on_packet, .lost = on_lost };
-        json_t *hello = json_pack("{s:s,s:i,s:s,s:b}", "type", AGENT_HELLO, "v",
-                                  AGENT_PROTOCOL_VERSION, "ui", ui->ops->name, "pin", true);
+        json_t *hello =
+                json_pack("{s:s,s:i,s:s,s:b,s:b}", "type", AGENT_HELLO, "v", AGENT_PROTOCOL_VERSION,
+                          "ui", ui->ops->name, "pin", true, "hold", ui->ops->holds);
         int r = -ENOMEM;
 
         a->ui = ui;

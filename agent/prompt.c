@@ -12,11 +12,9 @@
 #include <string.h>
 
 #include "agent/intl.h"
+#include "authenticator/agent-protocol.h"
 #include "ctap/bytes.h"
 #include "ctap/text.h"
-
-#define PIN_CODE_POINTS_MIN 4 /* CTAP 2.3 §6.5.1 */
-#define PIN_BYTES_MAX       63
 
 static const struct words {
         const char *title, *headline, *ssh, *detail, *confirm;
@@ -241,7 +239,7 @@ bool prompt_can_be_pin(const char *utf8) {
 
         for (size_t i = 0; i < n; i++)
                 code_points += ((unsigned char)utf8[i] & 0xc0) != 0x80;
-        return code_points >= PIN_CODE_POINTS_MIN && n <= PIN_BYTES_MAX;
+        return code_points >= AGENT_PIN_MIN && n <= AGENT_PIN_MAX;
 }
 
 const char *prompt_no_pin(void) {

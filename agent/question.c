@@ -18,15 +18,16 @@ static const char *const verbs[_VERBS] = {
 };
 
 static const char *const fingers[_FINGERS] = {
-        [FINGER_WAITING] = "waiting", [FINGER_NO_MATCH] = "no-match", [FINGER_RETRY] = "retry",
-        [FINGER_MATCH] = "match",     [FINGER_GONE] = "gone",
+        [FINGER_WAITING] = AGENT_FINGER_WAITING, [FINGER_NO_MATCH] = AGENT_FINGER_NO_MATCH,
+        [FINGER_RETRY] = AGENT_FINGER_RETRY,     [FINGER_MATCH] = AGENT_FINGER_MATCH,
+        [FINGER_GONE] = AGENT_FINGER_GONE,
 };
 
 static const char *const withdrawals[_WITHDRAWALS] = {
-        [WITHDRAWN_FINGER] = "finger",
-        [WITHDRAWN_CANCELLED] = "cancelled",
-        [WITHDRAWN_TIMEOUT] = "timeout",
-        [WITHDRAWN_LOCKED] = "locked",
+        [WITHDRAWN_FINGER] = AGENT_WHY_FINGER,
+        [WITHDRAWN_CANCELLED] = AGENT_WHY_CANCELLED,
+        [WITHDRAWN_TIMEOUT] = AGENT_WHY_TIMEOUT,
+        [WITHDRAWN_LOCKED] = AGENT_WHY_LOCKED,
 };
 
 /* The index of a word, or `otherwise`. */

@@ -201,6 +201,7 @@ int ui_gtk_new(_unused_ sd_event *event, const struct ui_events *events, void *u
         static const struct ui_ops ops = {
                 .name = "gtk4",
                 .leaves_passive = true,
+                .holds = true,
                 .ask = gtk_ask,
                 .finger = gtk_finger,
                 .withdraw = gtk_withdraw,

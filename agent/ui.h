@@ -31,6 +31,8 @@ struct ui_ops {
         const char *name;
         /* Passive questions are asked by a notification where there is a service for them. */
         bool leaves_passive;
+        /* A yes to a question with hold_s is held on for; elsewhere that time is for reading. */
+        bool holds;
         /*
          * Puts the question up, in place of none. Both may be gone after. An error if it cannot be
          * shown; then nothing of it is left.

@@ -36,7 +36,8 @@ enum agent_link_word {
 enum {
         AGENT_LINK_ATTACHED = 1 << 0, /* an agent, in a session where somebody can see it */
         AGENT_LINK_PIN = 1 << 1,      /* which can ask for a PIN */
-        AGENT_LINK_FINGER = 1 << 2,   /* and there is a reader that knows a finger of the user */
+        AGENT_LINK_HOLD = 1 << 2,     /* which has a yes held on for, where it is to be */
+        AGENT_LINK_FINGER = 1 << 3,   /* and there is a reader that knows a finger of the user */
 };
 
 enum agent_why {

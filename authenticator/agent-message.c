@@ -26,10 +26,11 @@ static_assert(AGENT_PIN_MAX == CTAP_PIN_BYTES_MAX, "agents know how long a PIN i
 
 static int read_hello(const json_t *o, struct agent_said *ret) {
         const json_t *v = json_object_get(o, "v"), *pin = json_object_get(o, "pin");
+        const json_t *hold = json_object_get(o, "hold");
         const char *ui = json_string_value(json_object_get(o, "ui"));
 
         if (!json_is_integer(v) || json_integer_value(v) != AGENT_PROTOCOL_VERSION || !ui ||
-            !json_is_boolean(pin))
+            !json_is_boolean(pin) || (hold && !json_is_boolean(hold)))
                 return -EBADMSG;
         /* It goes into the log. */
         if (ui[strspn(ui, "abcdefghijklmnopqrstuvwxyz0123456789")])
@@ -37,6 +38,7 @@ static int read_hello(const json_t *o, struct agent_said *ret) {
         ret->what = AGENT_SAID_HELLO;
         snprintf(ret->ui, sizeof(ret->ui), "%.*s", (int)sizeof(ret->ui) - 1, ui);
         ret->takes_pin = json_is_true(pin);
+        ret->holds = json_is_true(hold);
         return 0;
 }
 

@@ -23,6 +23,7 @@ struct agent_said {
         uint32_t id;               /* SHOWN, ANSWER */
         char ui[16];               /* HELLO: ASCII letters and digits, cut to fit */
         bool takes_pin;            /* HELLO */
+        bool holds;                /* HELLO: what is asked with hold_s is held on for */
         bool yes;                  /* ANSWER */
         struct ctap_typed_pin pin; /* ANSWER, a yes; len 0: none; a secret */
 };

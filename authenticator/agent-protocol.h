@@ -6,7 +6,7 @@
  * runtime directory. A packet is one JSON object with a "type". The daemon decides; an agent shows
  * what it is told and says what the person did.
  *
- *   agent  {"type":"hello","v":1,"ui":"gtk4","pin":true}
+ *   agent  {"type":"hello","v":1,"ui":"gtk4","pin":true,"hold":true}
  *   daemon {"type":"welcome","v":1,"device":"TPM Passkey","phys":"tpmauthn/1000","machine":"lab"}
  *   daemon {"type":"ask","id":7,"verb":"use","rp_id":"example.org","account":"alice","accounts":1,
  *           "passive":false,"verify":true,"again":false,"tries":8,"hold":0,"finger":true,
@@ -42,7 +42,7 @@
 #define AGENT_PIN_MAX          63   /* bytes */
 
 /* Types. */
-#define AGENT_HELLO    "hello"    /* "v"; "ui": gtk4, pinentry or tty; "pin": it can ask for one */
+#define AGENT_HELLO    "hello"    /* "v"; "ui": gtk4, pinentry or tty; "pin", "hold": it has them */
 #define AGENT_WELCOME  "welcome"  /* "v"; "device"; "phys": of that; "machine": its name */
 #define AGENT_ASK      "ask"      /* see above; "timeout" in milliseconds, "hold" in seconds */
 #define AGENT_SHOWN    "shown"    /* "id": a person can see it now */

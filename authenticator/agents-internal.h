@@ -26,7 +26,7 @@ struct agent {
         pid_t pid;
         uint64_t order; /* of connecting; the last one is asked */
         bool greeted;
-        bool takes_pin;
+        bool takes_pin, holds;
         unsigned n_ignored; /* packets since its last question that were not about it */
 };
 

@@ -21,7 +21,7 @@ static unsigned state_of(struct agents_link *l) {
         if (!g)
                 return 0;
         return AGENT_LINK_ATTACHED | (g->takes_pin ? AGENT_LINK_PIN : 0u) |
-               (l->finger ? AGENT_LINK_FINGER : 0u);
+               (g->holds ? AGENT_LINK_HOLD : 0u) | (l->finger ? AGENT_LINK_FINGER : 0u);
 }
 
 static int say(struct agents_link *l, const struct agent_link_packet *p) {

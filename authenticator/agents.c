@@ -116,6 +116,7 @@ static void hear_hello(struct agent *g, const struct agent_said *said) {
         /* From here on it may be asked. */
         g->greeted = true;
         g->takes_pin = said->takes_pin;
+        g->holds = said->holds;
         log_write(a->options.log, LOG_DEBUG, l->options.id,
                   "agent: user %u, process %d, asks by %s", (unsigned)g->uid, (int)g->pid,
                   said->ui);

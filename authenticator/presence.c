@@ -386,13 +386,16 @@ static void look_at_tty(struct presence *p) {
 }
 
 static unsigned abilities_of_agent(struct presence *p, unsigned verify) {
+        unsigned shows = CTAP_PRESENCE_DISPLAY;
+
         presence_agent_hear(&p->agent);
+        if (p->agent.state & AGENT_LINK_HOLD)
+                shows |= CTAP_PRESENCE_HOLD;
         if (!(p->agent.state & AGENT_LINK_ATTACHED))
                 return 0;
         if (!(p->agent.state & AGENT_LINK_PIN) || verify == 0)
-                return CTAP_PRESENCE_DISPLAY;
-        return CTAP_PRESENCE_DISPLAY | verify |
-               (p->agent.state & AGENT_LINK_FINGER ? CTAP_PRESENCE_FINGER : 0u);
+                return shows;
+        return shows | verify | (p->agent.state & AGENT_LINK_FINGER ? CTAP_PRESENCE_FINGER : 0u);
 }
 
 /* A yes of the simulator's is held on for: auto takes the time, a script has taken it. */

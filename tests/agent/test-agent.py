@@ -55,7 +55,7 @@ def gtk(desktop, **more):
 
 def a_passkey_is_created_by_keys_alone(desktop):
     with gtk(desktop) as daemon:
-        check(daemon.hello == {"type": "hello", "v": 1, "ui": "gtk4", "pin": True}, f"hello is {daemon.hello}")
+        check(daemon.hello == {"type": "hello", "v": 1, "ui": "gtk4", "pin": True, "hold": True}, f"hello is {daemon.hello}")
         shown = daemon.ask_and_see("create", **SITE)
         desktop.wait_for_focus("Create a passkey")
         let_arm(shown)

@@ -141,7 +141,7 @@ static void accept_agent(struct fixture *f, uint64_t ms) {
         run_until_readable(f, f->listener, ms);
         f->daemon = accept(f->listener, NULL, NULL);
         assert_true(f->daemon >= 0);
-        assert_heard(f, "{\"type\":\"hello\",\"v\":1,\"ui\":\"fake\",\"pin\":true}");
+        assert_heard(f, "{\"type\":\"hello\",\"v\":1,\"ui\":\"fake\",\"pin\":true,\"hold\":false}");
         say(f, "{\"type\":\"welcome\",\"v\":1,\"device\":\"TPM Passkey\","
                "\"phys\":\"tpmauthn/1000\",\"machine\":\"lab\"}");
 }

@@ -471,6 +471,10 @@ static void what_can_be_asked_follows_the_agent(void **state) {
         assert_int_equal(abilities(f), CTAP_PRESENCE_DISPLAY);
         say_state(f, BOTH);
         assert_int_equal(abilities(f), CTAP_PRESENCE_DISPLAY | CTAP_PRESENCE_VERIFY);
+        say_state(f, AGENT_LINK_ATTACHED | AGENT_LINK_HOLD);
+        assert_int_equal(abilities(f), CTAP_PRESENCE_DISPLAY | CTAP_PRESENCE_HOLD);
+        say_state(f, AGENT_LINK_HOLD);
+        assert_int_equal(abilities(f), 0);
         say_state(f, 0);
         assert_int_equal(abilities(f), 0);
 }
