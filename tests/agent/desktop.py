@@ -234,3 +234,76 @@ class Daemon:
 
     def finger(self, state):
         self.say(type="finger", id=self.id, state=state)
+
+
+class RealDaemon:
+    """tpmauthnd with a simulator, its device on a socket, and one client of that."""
+
+    BROADCAST, INIT, CBOR, CANCEL, KEEPALIVE = 0xFFFFFFFF, 0x86, 0x90, 0x91, 0xBB
+    # authenticatorMakeCredential: clientDataHash, rp, user, pubKeyCredParams.
+    CREATE = (b"\x01\xa4\x01\x58\x20" + bytes(32) + b"\x02\xa2\x62id\x6bexample.org\x64name\x61x"
+              b"\x03\xa2\x62id\x41\x01\x64name\x65alice\x04\x81\xa2\x63alg\x26\x64type\x6apublic-key")
+
+    def __init__(self, desktop, program):
+        self.desktop, run = desktop, desktop.directory / "run"
+        self.device, self.agents = desktop.directory / "device", run / "agent.sock"
+        self.client = None
+        self.process = desktop.start(
+            program, "--config=/dev/null", "--tpm=swtpm", f"--device=socket:{self.device}", "--log-level=debug",
+            f"--state-dir={desktop.directory / 'state'}", f"--runtime-dir={run}")
+        wait_until(lambda: self.agents.exists() and self.device.exists(), "the daemon", 30)
+
+    def connect(self):
+        """A client that finds the device when it is plugged in."""
+        self.close()
+        self.client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        wait_until(lambda: self.client.connect_ex(str(self.device)) == 0, "a connection to the device", 30)
+        self.client.settimeout(30)
+        self.send(self.BROADCAST, self.INIT, b"12345678")
+        self.channel = int.from_bytes(self.receive()[1][8:12], "big")
+
+    def close(self):
+        if self.client:
+            self.client.close()
+
+    def send(self, channel, command, payload=b""):
+        parts = [bytes([command]) + len(payload).to_bytes(2, "big") + payload[:57]]
+        rest = payload[57:]
+        while rest:
+            parts.append(bytes([len(parts) - 1]) + rest[:59])
+            rest = rest[59:]
+        for part in parts:
+            # As hidraw has it: the number of the report, which is none, comes first.
+            self.client.send(b"\0" + (channel.to_bytes(4, "big") + part).ljust(64, b"\0"))
+
+    def packet(self):
+        packet = self.client.recv(65)
+        if not packet:
+            raise ConnectionResetError
+        return packet
+
+    def receive(self):
+        """(command, payload) of the next message that is no keepalive."""
+        packet = self.packet()
+        while packet[4] == self.KEEPALIVE:
+            packet = self.packet()
+        command, size, payload = packet[4], int.from_bytes(packet[5:7], "big"), packet[7:]
+        while len(payload) < size:
+            payload += self.packet()[5:]
+        return command, payload[:size]
+
+    def create(self):
+        self.send(self.channel, self.CBOR, self.CREATE)
+
+    def cancel(self):
+        self.send(self.channel, self.CANCEL)
+
+    def status(self, seconds=30):
+        self.client.settimeout(seconds)
+        command, payload = self.receive()
+        check(command == self.CBOR and payload, f"the answer is {command:#x} {payload.hex()}")
+        return payload[0]
+
+    def expect(self, status, seconds=30):
+        got = self.status(seconds)
+        check(got == status, f"the status is {got:#x}, not {status:#x}")

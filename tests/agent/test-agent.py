@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""test-agent.py AGENT ARTEFACTS LOCALES [NAME...]: the dialog, driven by keys under Xvfb, as TAP.
+"""test-agent.py AGENT DAEMON ARTEFACTS LOCALES [NAME...]: the dialog, driven by keys under Xvfb, as TAP.
 
 Each test is a function with a desktop of its own; the pictures stay in ARTEFACTS.
 """
@@ -7,6 +7,7 @@ Each test is a function with a desktop of its own; the pictures stay in ARTEFACT
 import json
 import os
 import pty
+import signal
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from desktop import Daemon, Desktop, Failure, check, wait_until  # noqa: E402
+from desktop import Daemon, Desktop, Failure, RealDaemon, check, wait_until  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 # Where the distribution's modules are, whichever python3 runs this.
@@ -474,6 +475,71 @@ def no_pin_is_written_anywhere(desktop):
     check(b"97531864" not in (desktop.artefacts / "log.txt").read_bytes(), "the PIN is in the log")
 
 
+def the_daemon_asks_by_the_agent(desktop):
+    """CTAP2_OK, OPERATION_DENIED, KEEPALIVE_CANCEL: by keys, from a client to the dialog and back."""
+    real = RealDaemon(desktop, daemon_program)
+    title = "Create a passkey"
+
+    def start_agent():
+        """And a client, once there is somebody who is asked: the device is plugged in anew for that."""
+        agent = desktop.start(desktop.agent, "--ui", "gtk4", "--socket", str(real.agents))
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                real.connect()
+                real.create()
+                while not desktop.windows():
+                    try:
+                        real.expect(0x27, 0.1)
+                        break
+                    except TimeoutError:
+                        continue
+                else:
+                    return agent, time.monotonic()
+            except (ConnectionResetError, BrokenPipeError):
+                pass
+            time.sleep(0.2)
+        raise Failure("the agent is never asked")
+
+    agent, shown = start_agent()
+    desktop.wait_for_focus(title)
+    let_arm(shown)
+    desktop.picture("real", title)
+    desktop.press("Tab", "Tab", "Return")
+    real.expect(0x00)
+
+    real.create()
+    desktop.wait_for_focus(title)
+    desktop.press("Escape")
+    real.expect(0x27)
+
+    real.create()
+    number = desktop.window(title)
+    began = time.monotonic()
+    real.cancel()
+    wait_until(lambda: "IsViewable" not in desktop.run("xwininfo", "-id", number), "the window is gone", 2)
+    took = time.monotonic() - began
+    check(took < 0.2, f"the window stayed for {took * 1000:.0f} ms")
+    real.expect(0x2D)
+
+    # An agent that dies with its question, and the next one.
+    real.create()
+    desktop.window(title)
+    desktop.stop(agent, signal.SIGKILL)
+    real.expect(0x27, 5)
+    agent, _ = start_agent()
+    real.cancel()
+    real.expect(0x2D)
+
+    # A daemon that ends takes its question away.
+    real.create()
+    desktop.window(title)
+    desktop.stop(real.process)
+    wait_until(lambda: not desktop.windows(), "the window is gone", 2)
+    check(desktop.stop(agent) == 0, "the agent has failed")
+    real.close()
+
+
 TESTS = (
     a_passkey_is_created_by_keys_alone,
     a_pin_and_enter_say_yes,
@@ -499,9 +565,10 @@ TESTS = (
     ways_of_asking_are_chosen_by_what_is_there,
     other_programs_of_the_person_cannot_look_inside,
     no_pin_is_written_anywhere,
+    the_daemon_asks_by_the_agent,
 )
 
-agent, artefacts, locales, *names = sys.argv[1:]
+agent, daemon_program, artefacts, locales, *names = sys.argv[1:]
 chosen = [test for test in TESTS if not names or test.__name__ in names]
 print(f"1..{len(chosen)}", flush=True)
 bad = 0
