@@ -7,6 +7,7 @@ Each test is a function with a desktop of its own; the pictures stay in ARTEFACT
 import json
 import os
 import pty
+import select
 import signal
 import stat
 import subprocess
@@ -439,6 +440,32 @@ def ways_of_asking_are_chosen_by_what_is_there(desktop):
         check(done.returncode > 0 and says in done.stderr, f"{options} ends with {done}")
 
 
+def a_pinentry_of_the_distribution_asks(desktop):
+    """pinentry-tty and pinentry-curses, on a terminal whose other end is the person."""
+    for program, question in (("pinentry-tty", b"PIN:"), ("pinentry-curses", b"PIN:")):
+        person, terminal = pty.openpty()
+        env = {"PINENTRY_PROGRAM": program, "TERM": "xterm", "DISPLAY": ""}
+        with Daemon(desktop, "--ui", "pinentry", env=env, stdin=terminal) as daemon:
+            shown = daemon.ask_and_see("use", **SITE, verify=True, again=True, tries=2)
+            seen = b""
+            while question not in seen:
+                check(select.select([person], [], [], 10)[0], f"{program} shows no more than {seen}")
+                seen += os.read(person, 4096)
+            check(b"accounts.example.org" in seen, f"{program} shows {seen}")
+            check(b"2 tries" in seen, f"{program} shows {seen}")
+            let_arm(shown)
+            os.write(person, b"2468\r")
+            daemon.expect_answer("yes", pin="2468")
+            # Taken away, and the next one is asked by a process of its own.
+            daemon.ask_and_see("use", **SITE, **PIN)
+            daemon.withdraw()
+            daemon.expect_silence(0.5)
+            children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text()
+            check(not children.strip(), f"{program} is still there")
+        os.close(terminal)
+        os.close(person)
+
+
 def other_programs_of_the_person_cannot_look_inside(desktop):
     """What is not dumpable belongs to root in /proc, and leaves no core file."""
     drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
@@ -563,6 +590,7 @@ TESTS = (
     a_screen_reader_is_told_everything,
     a_second_agent_of_a_session_ends,
     ways_of_asking_are_chosen_by_what_is_there,
+    a_pinentry_of_the_distribution_asks,
     other_programs_of_the_person_cannot_look_inside,
     no_pin_is_written_anywhere,
     the_daemon_asks_by_the_agent,
