@@ -27,7 +27,7 @@ def systemd_understands_the_unit():
         text = Path(unit).read_text(encoding="utf-8").replace(keys(unit)["ExecStart"], agent)
         copy = Path(scratch) / "tpmauthn-agent.service"
         copy.write_text(text)
-        return complaints_of("systemd-analyze", "--user", "verify", str(copy), XDG_RUNTIME_DIR=scratch)
+        return complaints_of("systemd-analyze", "--user", "--man=no", "verify", str(copy), XDG_RUNTIME_DIR=scratch)
 
 
 def it_starts_with_the_session_and_ends_with_it():
