@@ -313,7 +313,6 @@ static int add_devices(struct daemon *d) {
         int r = devices_new(&options, &d->devices);
 
         d->requests = (struct requests){
-                .config = d->config,
                 .devices = d->devices,
                 .users = d->users,
                 .answer = on_answer,

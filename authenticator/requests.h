@@ -7,13 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "authenticator/config.h"
 #include "authenticator/control.h"
 #include "authenticator/devices.h"
 #include "authenticator/users.h"
 
 struct requests {
-        const struct config *config;
         struct devices *devices;
         const struct users *users;                                  /* NULL: logind is not asked */
         void (*answer)(void *userdata, uint32_t tag, json_t *body); /* takes the body */

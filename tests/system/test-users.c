@@ -32,6 +32,7 @@
 #define ALICE   1000
 #define BOB     1001
 #define WAIT_MS 20000
+#define ANYBODY ((uid_t)-1) /* whose device it is plays no part: there is only one */
 
 static const char *const by_agent[] = { "--presence=agent", "--log-level=debug", NULL };
 
@@ -84,7 +85,7 @@ static json_t *device_of(const struct world *w, uid_t uid) {
         char params[32];
 
         snprintf(params, sizeof(params), "{\"user\":%u}", (unsigned)uid);
-        answer = kit_control(&w->kit, "status", params);
+        answer = kit_control(&w->kit, "status", uid == ANYBODY ? NULL : params);
         device = json_array_get(json_object_get(json_object_get(answer, "result"), "devices"), 0);
         json_incref(device);
         json_decref(answer);
@@ -284,6 +285,48 @@ static void who_logs_in_again_at_once_gets_the_device_back(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* A request to the device of this user that the TPM has to answer; on a connection of its own. */
+static int ask_the_tpm(const struct world *w, uid_t uid) {
+        int fd = kit_connect(w->kit.control, SOCK_STREAM);
+
+        assert_true(fd >= 0);
+        dprintf(fd, "{\"v\":1,\"id\":9,\"method\":\"doctor-info\",\"params\":{\"user\":%u}}\n",
+                (unsigned)uid);
+        return fd;
+}
+
+static void a_tpm_that_hangs_at_logout_holds_up_nobody_else(void **state) {
+        struct world *w = *state;
+        char answer[1024] = "", out[1024];
+        pid_t tpm;
+        int fd;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        tpm = kit_swtpm(&w->kit);
+        assert_true(tpm > 0);
+        assert_int_equal(kill(tpm, SIGSTOP), 0);
+        fd = ask_the_tpm(w, ALICE);
+        json_decref(kit_control(&w->kit, "status", NULL));
+
+        logind_logout(w->logind, "1");
+        await_state(w, ALICE, NULL);
+        assert_true(recv(fd, answer, sizeof(answer) - 1, 0) > 0);
+        assert_non_null(strstr(answer, "not-ready"));
+        close(fd);
+        logind_login(w->logind, "2", BOB);
+        logind_login(w->logind, "3", ALICE);
+        await_state(w, BOB, "ready");
+        assert_true(is_in_state(w, ALICE, NULL));
+        assert_int_equal(kit_cli(&w->kit, "--user 1000 list", out, sizeof(out)), 5);
+        assert_non_null(strstr(out, "is about to be there"));
+
+        assert_int_equal(kill(tpm, SIGCONT), 0);
+        await_state(w, ALICE, "ready");
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void a_device_stays_until_the_last_session_is_over_or_closing(void **state) {
         struct world *w = *state;
 
@@ -392,8 +435,8 @@ static void a_session_that_is_locked_remote_or_behind_is_not_usable(void **state
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
-/* An agent of the account that runs this, with which the daemon can talk by a connection. */
-static int connect_agent(const struct world *w) {
+/* An agent of the account that runs this: its connection, once it may be asked by this one's device. */
+static int connect_agent(const struct world *w, uid_t uid) {
         static const char hello[] = "{\"type\":\"hello\",\"v\":1,\"ui\":\"tty\",\"pin\":true}";
         char path[80], packet[AGENT_PACKET_MAX];
         int fd;
@@ -404,7 +447,7 @@ static int connect_agent(const struct world *w) {
         assert_int_equal(send(fd, hello, strlen(hello), 0), strlen(hello));
         assert_true(recv(fd, packet, sizeof(packet), 0) > 0);
         /* The device is plugged in anew: it can verify now. */
-        await_so(w, getuid(), "verify", true);
+        await_so(w, uid, "verify", true);
         return fd;
 }
 
@@ -440,7 +483,7 @@ static int select_device(const struct world *w, uid_t uid) {
         int fd;
 
         snprintf(path, sizeof(path), "%s.%u", w->kit.device, (unsigned)uid);
-        fd = kit_connect(path, SOCK_SEQPACKET);
+        fd = kit_connect(uid == ANYBODY ? w->kit.device : path, SOCK_SEQPACKET);
         assert_int_equal(send(fd, init, sizeof(init), 0), sizeof(init));
         assert_int_equal(recv(fd, report, sizeof(report), 0), sizeof(report));
         memcpy(select, report + 15, 4);
@@ -501,7 +544,7 @@ static void locking_ends_a_question_and_lets_none_be_asked(void **state) {
         w->logind = logind_start_with(&w->bus, "1", r.uid);
         kit_start(&w->kit, by_agent);
         await_usable(w, r.uid, true);
-        p.fd = connect_agent(w);
+        p.fd = connect_agent(w, r.uid);
         begin_registration(&r);
         await_question(p.fd);
         logind_set(w->logind, "1", "LockedHint", true);
@@ -532,7 +575,7 @@ static void logging_out_ends_a_question_and_unplugs_the_device(void **state) {
         start(w);
         logind_login(w->logind, "1", self);
         await_state(w, self, "ready");
-        agent = connect_agent(w);
+        agent = connect_agent(w, self);
         client = select_device(w, self);
         await_question(agent);
         logind_logout(w->logind, "1");
@@ -540,8 +583,37 @@ static void logging_out_ends_a_question_and_unplugs_the_device(void **state) {
         close(agent);
         logind_login(w->logind, "2", self);
         await_state(w, self, "ready");
-        agent = connect_agent(w);
+        agent = connect_agent(w, self);
         client = select_device(w, self);
+        agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
+        assert_int_equal(selected(client), 0);
+        close(agent);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void at_a_seat_the_agent_of_who_sits_there_is_asked(void **state) {
+        static const char *const settings[] = { "--presence=agent", "--set=device.access=seat",
+                                                NULL };
+        struct world *w = *state;
+        uid_t other = getuid() + 1;
+        int agent, client;
+
+        w->logind = logind_start_with(&w->bus, "1", getuid());
+        kit_start(&w->kit, settings);
+        await_so(w, ANYBODY, "usable", true);
+        agent = connect_agent(w, ANYBODY);
+        client = select_device(w, ANYBODY);
+        agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
+        assert_int_equal(selected(client), 0);
+
+        /* Another user takes the seat, who has no agent; then the first again. */
+        logind_set(w->logind, "1", "Active", false);
+        logind_login(w->logind, "2", other);
+        await_so(w, ANYBODY, "verify", false);
+        logind_logout(w->logind, "2");
+        logind_set(w->logind, "1", "Active", true);
+        await_so(w, ANYBODY, "verify", true);
+        client = select_device(w, ANYBODY);
         agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
         assert_int_equal(selected(client), 0);
         close(agent);
@@ -820,6 +892,32 @@ static void root_says_whose_device_is_meant_where_there_are_several(void **state
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+static void a_seat_is_reached_by_who_sits_there_alone(void **state) {
+        static const char *const settings[] = { "--presence=agent", "--set=device.access=seat",
+                                                NULL };
+        struct world *w = *state;
+        char out[1024];
+
+        if (getuid() != 0)
+                skip();
+        w->logind = logind_start_with(&w->bus, "1", ALICE);
+        kit_start(&w->kit, settings);
+        kit_await_state(&w->kit, "ready");
+        open_folders(w);
+        assert_int_equal(cli_as(w, ALICE, "status", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "seat0"));
+        assert_int_equal(cli_as(w, BOB, "status", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "who sits at this machine"));
+
+        logind_set(w->logind, "1", "Active", false);
+        logind_login(w->logind, "2", BOB);
+        logind_await_questions(w->logind, 3);
+        json_decref(kit_control(&w->kit, "status", NULL));
+        assert_int_equal(cli_as(w, BOB, "status", out, sizeof(out)), 0);
+        assert_int_equal(cli_as(w, ALICE, "status", out, sizeof(out)), 1);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void a_user_cannot_take_the_places_of_others(void **state) {
         struct world *w = *state;
         char out[1024];
@@ -849,6 +947,7 @@ int main(void) {
                 TEST(who_is_logged_in_at_the_start_has_a_device_when_it_is_ready),
                 TEST(each_user_has_passkeys_of_their_own_and_keeps_them),
                 TEST(who_logs_in_again_at_once_gets_the_device_back),
+                TEST(a_tpm_that_hangs_at_logout_holds_up_nobody_else),
                 TEST(a_device_stays_until_the_last_session_is_over_or_closing),
                 TEST(a_greeter_and_a_lingering_user_have_none),
                 TEST(no_more_than_sixteen_have_one_and_others_are_told),
@@ -857,6 +956,7 @@ int main(void) {
                 TEST(a_session_that_is_locked_remote_or_behind_is_not_usable),
                 TEST(locking_ends_a_question_and_lets_none_be_asked),
                 TEST(logging_out_ends_a_question_and_unplugs_the_device),
+                TEST(at_a_seat_the_agent_of_who_sits_there_is_asked),
                 TEST(a_logind_that_answers_wrongly_logs_nobody_out),
                 TEST(what_a_failing_logind_did_not_tell_is_asked_again),
                 TEST(a_logind_that_vanishes_takes_no_device_and_its_successor_counts),
@@ -866,6 +966,7 @@ int main(void) {
                 TEST(a_user_reaches_their_own_device_alone),
                 TEST(who_has_no_session_is_refused_with_a_reason),
                 TEST(root_says_whose_device_is_meant_where_there_are_several),
+                TEST(a_seat_is_reached_by_who_sits_there_alone),
                 TEST(a_user_cannot_take_the_places_of_others),
         };
 
