@@ -484,7 +484,6 @@ static void a_backup_outlives_the_store(void **state) {
 
 static void a_restore_that_is_cut_short_loses_nothing(void **state) {
         struct daemon_kit *k = *state;
-        unsigned n_whole = 0;
         fido_cred_t *a, *b;
         fido_dev_t *dev;
         char id[64];
@@ -512,7 +511,6 @@ static void a_restore_that_is_cut_short_loses_nothing(void **state) {
                 assert_true(use(dev, "b.example", b) > 0);
                 count = use(dev, "a.example", a);
                 assert_true(count > 0 || count == -FIDO_ERR_NO_CREDENTIALS);
-                n_whole += count > 0;
                 kit_close_key(dev);
                 if (count > 0)
                         cli(k, 0, id);

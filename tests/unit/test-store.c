@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "authenticator/store-copy.h"
 #include "authenticator/store-schema.h"
 #include "authenticator/store.h"
 #include "tests/fake/scratch.h"
@@ -1787,6 +1788,40 @@ static bool did_events(struct fixture *f) {
         return newest > STORE_EVENTS;
 }
 
+/* A backup with credential 9, and with 10 of an account that has another here. */
+static const char *other_path(const struct fixture *f) {
+        static char path[320];
+
+        (void)snprintf(path, sizeof(path), "%s.other", f->path);
+        return path;
+}
+
+static void make_other(struct fixture *f) {
+        const struct store_options options = { .path = other_path(f), .max_credentials = 10 };
+        const struct ctap_row new = make_row(9, 7, 9), known = make_row(10, 7, 3);
+        struct store *other;
+
+        assert_int_equal(store_open(&options, &other), 0);
+        assert_int_equal(store_insert(other, &new, 0), 0);
+        assert_int_equal(store_insert(other, &known, 0), 0);
+        assert_int_equal(store_close_whole(other), 0);
+}
+
+static int op_merge(struct fixture *f) {
+        uint32_t added = 0;
+        int r = store_merge(f->store, other_path(f), &added);
+
+        assert_true(r < 0 || added == 1);
+        return r;
+}
+
+static bool did_merge(struct fixture *f) {
+        struct ctap_row row;
+
+        assert_int_equal(find(f, 10, &row), -ENOENT);
+        return find(f, 9, &row) == 0;
+}
+
 static int op_take_spare(struct fixture *f) {
         const struct store_spare none = { .key.len = 0 };
 
@@ -1836,6 +1871,7 @@ static const struct operation operations[] = {
         { .name = "secrets", .run = op_secrets, .happened = did_secrets },
         { .name = "spare key", .run = op_spare, .happened = did_spare },
         { .name = "events", .run = op_events, .happened = did_events },
+        { .name = "merge", .run = op_merge, .happened = did_merge, .renews = true },
         { .name = "take the spare key", .run = op_take_spare, .happened = did_take_spare },
         { .name = "erase",
           .run = op_erase,
@@ -1891,6 +1927,7 @@ static void check_rest(struct fixture *f, const struct operation *op, bool happe
 }
 
 static void make_template(struct fixture *f, struct scratch_file *ret) {
+        make_other(f);
         assert_int_equal(try_open(f), 0);
         fill(f);
         f->store = store_close(f->store);
