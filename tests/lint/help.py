@@ -55,9 +55,13 @@ def manual_pages_are_clean():
 
 def options_stand_in(page, program):
     documented = re.findall(r"^\.It Fl (?:(\w) , Fl )?-([a-z-]+)", text(MAN / page), re.M)
-    for short, long in options_of(output(program, "--help")):
-        if (short or "", long) not in documented:
+    listed = [(short or "", long) for short, long in options_of(output(program, "--help"))]
+    for short, long in listed:
+        if (short, long) not in documented:
             yield f"{page}: --{long} is not in it as `.It Fl {short + ' , Fl ' if short else ''}-{long}`"
+    for short, long in documented:
+        if (short, long) not in listed:
+            yield f"{page}: there is no option --{long}"
 
 
 def options_stand_in_their_manual_pages():
