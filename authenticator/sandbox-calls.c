@@ -262,12 +262,12 @@ static int add_threads(scmp_filter_ctx f) {
 
 static int add_sockets(scmp_filter_ctx f, bool network) {
         static const int families[] = { AF_UNIX, AF_INET, AF_INET6 };
-        int r = allow_if(f, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+        int r = allow_if(f, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(families); i++)
                 if (families[i] == AF_UNIX || network)
                         r = allow_if(f, SCMP_SYS(socket),
-                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
         return r;
 }
 
@@ -277,12 +277,12 @@ static int add_rest(scmp_filter_ctx f) {
                                                TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO };
         static const scmp_datum_t prctls[] = { PR_SET_NAME, PR_GET_NAME, PR_SET_VMA,
                                                PR_GET_DUMPABLE };
-        int r = allow_if(f, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
+        int r = allow_if(f, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0, 0));
 
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(ioctls); i++)
-                r = allow_if(f, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+                r = allow_if(f, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(prctls); i++)
-                r = allow_if(f, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, prctls[i]));
+                r = allow_if(f, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, prctls[i], 0));
         return r;
 }
 
