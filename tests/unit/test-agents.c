@@ -302,12 +302,21 @@ static void an_agent_is_welcomed_and_can_be_asked(void **state) {
         hear_state(f, AGENT_LINK_ATTACHED);
 }
 
+static void an_agent_says_if_it_has_a_yes_held_on_for(void **state) {
+        struct fixture *f = *state;
+
+        send_text(f, connect_agent(f),
+                  "{\"type\":\"hello\",\"v\":1,\"ui\":\"gtk4\",\"pin\":true,\"hold\":true}");
+        hear_state(f, BOTH | AGENT_LINK_HOLD);
+}
+
 static void who_does_not_say_hello_is_dropped(void **state) {
         static const char *const bad[] = {
                 "{\"type\":\"hello\"}",
                 "{\"type\":\"hello\",\"v\":2,\"ui\":\"gtk4\",\"pin\":true}",
                 "{\"type\":\"hello\",\"v\":1,\"ui\":\"gtk4\"}",
                 "{\"type\":\"hello\",\"v\":1,\"ui\":\"a\\nb\",\"pin\":true}",
+                "{\"type\":\"hello\",\"v\":1,\"ui\":\"gtk4\",\"pin\":true,\"hold\":1}",
                 "{\"type\":\"shown\",\"id\":1}",
                 "{\"type\":\"something\"}",
         };
@@ -989,6 +998,7 @@ static void a_finger_is_not_wanted_longer_than_its_question(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(an_agent_is_welcomed_and_can_be_asked),
+                TEST(an_agent_says_if_it_has_a_yes_held_on_for),
                 TEST(who_does_not_say_hello_is_dropped),
                 TEST(who_says_nothing_is_dropped_in_time),
                 TEST(who_says_hello_twice_is_dropped),
