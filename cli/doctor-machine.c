@@ -38,8 +38,7 @@ static bool look(const struct doctor_machine *m, const char *path, struct stat *
         return stat(whole, ret) == 0;
 }
 
-/* The value of NAME= in a file of such lines, or "" if it is not there. */
-static void read_value(const char *path, const char *name, char *value, size_t size) {
+void doctor_read_value(const char *path, const char *name, char *value, size_t size) {
         size_t n = strlen(name);
         char line[512];
         FILE *f = fopen(path, "re");
@@ -140,8 +139,8 @@ static void check_owner(const struct doctor_machine *m, const char *name, const 
         char phys[128], uniq[64], node[300];
         struct stat st;
 
-        read_value(uevent, "HID_PHYS=", phys, sizeof(phys));
-        read_value(uevent, "HID_UNIQ=", uniq, sizeof(uniq));
+        doctor_read_value(uevent, "HID_PHYS=", phys, sizeof(phys));
+        doctor_read_value(uevent, "HID_UNIQ=", uniq, sizeof(uniq));
         snprintf(node, sizeof(node), "/dev/%s", name);
         if (strncmp(phys, "tpmauthn/", 9) != 0 || !is_number(uniq) || !look(m, node, &st))
                 return;
@@ -212,7 +211,7 @@ static bool runs(const struct doctor_machine *m, const char *want) {
         snprintf(pattern, sizeof(pattern), "%s/proc/[0-9]*/comm", m->root);
         if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
                 for (size_t i = 0; !yes && i < found.gl_pathc; i++) {
-                        read_value(found.gl_pathv[i], "", name, sizeof(name));
+                        doctor_read_value(found.gl_pathv[i], "", name, sizeof(name));
                         yes = strcmp(name, want) == 0 && stat(found.gl_pathv[i], &st) == 0 &&
                               st.st_uid == m->user;
                 }

@@ -280,27 +280,11 @@ static void check_tpm(struct doctor *d) {
                 say(d, LEVEL_OK, "tpm", TPM_NODE " is there and belongs to the group tss");
 }
 
-/* The value of NAME= in a file of such lines, or "" if it is not there. */
-static void read_value(const char *path, const char *name, char *value, size_t size) {
-        size_t n = strlen(name);
-        char line[512];
-        FILE *f = fopen(path, "re");
-
-        *value = '\0';
-        while (f && fgets(line, sizeof(line), f)) {
-                line[strcspn(line, "\n")] = '\0';
-                if (strncmp(line, name, n) == 0)
-                        snprintf(value, size, "%s", line + n);
-        }
-        if (f)
-                fclose(f);
-}
-
 static void check_udev(struct doctor *d, const char *node, const char *sys_path) {
         char path[512], number[32], token[16];
 
         snprintf(path, sizeof(path), "%s/dev", sys_path);
-        read_value(path, "", number, sizeof(number));
+        doctor_read_value(path, "", number, sizeof(number));
         snprintf(path, sizeof(path), "/run/udev/data/c%s", number);
         if (access(path, R_OK) < 0) {
                 say(d, LEVEL_WARN, "udev",
@@ -309,7 +293,7 @@ static void check_udev(struct doctor *d, const char *node, const char *sys_path)
                     node);
                 return;
         }
-        read_value(path, "E:ID_FIDO_TOKEN=", token, sizeof(token));
+        doctor_read_value(path, "E:ID_FIDO_TOKEN=", token, sizeof(token));
         if (strcmp(token, "1") == 0)
                 say(d, LEVEL_OK, "udev", "udev sees %s as a FIDO token", node);
         else
@@ -342,7 +326,7 @@ static void check_hidraw(struct doctor *d) {
                         char path[512], phys[128];
 
                         snprintf(path, sizeof(path), "%s/device/uevent", found.gl_pathv[i]);
-                        read_value(path, "HID_PHYS=", phys, sizeof(phys));
+                        doctor_read_value(path, "HID_PHYS=", phys, sizeof(phys));
                         if (strncmp(phys, "tpmauthn/", 9) != 0)
                                 continue;
                         n++;

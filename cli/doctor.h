@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 enum level { LEVEL_OK, LEVEL_WARN, LEVEL_FAIL };
@@ -20,6 +21,9 @@ struct doctor_machine {
         doctor_say_fn *say;
         void *userdata;
 };
+
+/* The value of NAME= in a file of such lines, or "" if it is not there. */
+void doctor_read_value(const char *path, const char *name, char *value, size_t size);
 
 /* Who can type on the keyboard; and that the rule which says so is there. */
 void doctor_check_uhid_group(const struct doctor_machine *m);
