@@ -15,6 +15,7 @@ PACKAGES = BUILD / "packages"
 # All that the package holds, its documentation aside.
 CONTENT = {
     "tpmauthn": """
+        /etc/apparmor.d/tpmauthnd
         /etc/tpmauthn/tpmauthn.conf
         /lib/systemd/system/tpmauthnd.service
         /lib/udev/rules.d/65-tpmauthn.rules
@@ -23,7 +24,25 @@ CONTENT = {
         /usr/lib/modules-load.d/tpmauthn.conf
         /usr/lib/sysusers.d/tpmauthn.conf
         /usr/libexec/tpmauthnd
+        /usr/share/bash-completion/completions/tpmauthn
+        /usr/share/fish/vendor_completions.d/tpmauthn.fish
+        /usr/share/man/man1/tpmauthn.1.gz
+        /usr/share/man/man5/tpmauthn.conf.5.gz
+        /usr/share/man/man7/tpmauthn.7.gz
+        /usr/share/man/man8/tpmauthnd.8.gz
         /usr/share/polkit-1/rules.d/tpmauthn.rules
+        /usr/share/zsh/site-functions/_tpmauthn
+    """,
+    "tpmauthn-agent": """
+        /etc/xdg/autostart/tpmauthn-agent.desktop
+        /usr/lib/systemd/user/tpmauthn-agent.service
+        /usr/libexec/tpmauthn-agent
+        /usr/share/applications/tpmauthn-agent.desktop
+        /usr/share/icons/hicolor/scalable/apps/tpmauthn.svg
+        /usr/share/locale/de/LC_MESSAGES/tpmauthn.mo
+        /usr/share/locale/fr/LC_MESSAGES/tpmauthn.mo
+        /usr/share/man/man1/tpmauthn-agent.1.gz
+        /usr/share/metainfo/org.tpmauthn.tpmauthn.metainfo.xml
     """,
 }
 
@@ -68,7 +87,7 @@ def lintian_finds_nothing():
     changes = list(PACKAGES.glob("*.changes"))
     assert len(changes) == 1, changes
     done = subprocess.run(
-        ["lintian", "--no-cfg", "--fail-on", "error,warning", "--suppress-tags", "no-manual-page", changes[0]],
+        ["lintian", "--no-cfg", "--fail-on", "error,warning", changes[0]],
         capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -37,6 +37,7 @@ def places():
 
     return {
         "SYSTEM": ask("systemd", "systemd_system_unit_dir", "/usr/lib/systemd/system"),
+        "USER": ask("systemd", "systemd_user_unit_dir", "/usr/lib/systemd/user"),
         "SYSUSERS": ask("systemd", "sysusers_dir", "/usr/lib/sysusers.d"),
         "MODULES": ask("systemd", "modules_load_dir", "/usr/lib/modules-load.d"),
         "UDEV": ask("udev", "udev_dir", "/usr/lib/udev") + "/rules.d",
@@ -47,8 +48,7 @@ def file_of(root, place, name):
     return root / places()[place].lstrip("/") / name
 
 
-# Each line: what must be there. Nothing else of the daemon's folders may be.
-DAEMON_FILES = """
+FILES = """
 PREFIX/libexec/tpmauthnd
 PREFIX/bin/tpmauthn
 SYSTEM/tpmauthnd.service
@@ -57,16 +57,33 @@ MODULES/tpmauthn.conf
 UDEV/65-tpmauthn.rules
 UDEV/69-tpmauthn-snap.rules
 PREFIX/share/polkit-1/rules.d/tpmauthn.rules
+/etc/apparmor.d/tpmauthnd
 /etc/tpmauthn/tpmauthn.conf
+PREFIX/etc/xdg/autostart/tpmauthn-agent.desktop
+PREFIX/libexec/tpmauthn-agent
+PREFIX/share/applications/tpmauthn-agent.desktop
+PREFIX/share/icons/hicolor/scalable/apps/tpmauthn.svg
+PREFIX/share/locale/de/LC_MESSAGES/tpmauthn.mo
+PREFIX/share/locale/fr/LC_MESSAGES/tpmauthn.mo
+USER/tpmauthn-agent.service
+PREFIX/share/bash-completion/completions/tpmauthn
+PREFIX/share/fish/vendor_completions.d/tpmauthn.fish
+PREFIX/share/man/man1/tpmauthn-agent.1
+PREFIX/share/man/man1/tpmauthn.1
+PREFIX/share/man/man5/tpmauthn.conf.5
+PREFIX/share/man/man7/tpmauthn.7
+PREFIX/share/man/man8/tpmauthnd.8
+PREFIX/share/zsh/site-functions/_tpmauthn
+PREFIX/share/metainfo/org.tpmauthn.tpmauthn.metainfo.xml
 """
 
 
 def every_file_is_installed_where_it_belongs(root):
-    expected = set(DAEMON_FILES.split())
+    expected = set(FILES.split())
     for name, path in places().items():
         expected = {e.replace(name + "/", path + "/", 1) if e.startswith(name + "/") else e for e in expected}
-    missing = expected - installed(root)
-    assert not missing, f"not installed: {sorted(missing)}"
+    have = installed(root)
+    assert have == expected, f"missing {sorted(expected - have)}, unexpected {sorted(have - expected)}"
 
 
 def service_is_at_most_1_0_exposed(root):
@@ -138,6 +155,23 @@ def example_configuration_says_every_default_and_sets_none(root):
         assert line in sets, f"not in the example: {line}"
 
 
+def apparmor_understands_the_profile(root):
+    profile = root / "etc/apparmor.d/tpmauthnd"
+    run("apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", profile)
+    text = profile.read_text()
+    program = root / re.search(r"^profile tpmauthnd (\S+) \{", text, re.M)[1].lstrip("/")
+    assert program.exists(), program
+    (root / "wrong").write_text(text.replace("/dev/uhid rw,", "/dev/uhid rx,"))
+    run("apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", root / "wrong", expect=1)
+
+
+def software_centres_understand_the_metadata(root):
+    path = root / option("prefix").lstrip("/") / "share/metainfo/org.tpmauthn.tpmauthn.metainfo.xml"
+    run("appstreamcli", "validate", "--no-net", "--pedantic", path)
+    version = re.search(r"version: '([^']+)'", (SOURCE / "meson.build").read_text())[1]
+    assert f'<release version="{version}"' in path.read_text()
+
+
 TESTS = [
     every_file_is_installed_where_it_belongs,
     service_is_at_most_1_0_exposed,
@@ -146,6 +180,8 @@ TESTS = [
     account_is_made_by_sysusers,
     polkit_lets_the_account_compare_fingers_and_do_nothing_else,
     example_configuration_says_every_default_and_sets_none,
+    apparmor_understands_the_profile,
+    software_centres_understand_the_metadata,
 ]
 
 
