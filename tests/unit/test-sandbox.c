@@ -230,7 +230,8 @@ static int use_store(struct world *w) {
         sqlite3_close(db);
         if (r != SQLITE_OK)
                 return 100 + r;
-        if (opens(folder, O_RDONLY | O_DIRECTORY) != 0 || rename(path, other) < 0 ||
+        if (opens(folder, O_RDONLY | O_DIRECTORY) != 0 || link(path, other) < 0 ||
+            rename(other, path) < 0 || unlink(other) < 0 || rename(path, other) < 0 ||
             opens(other, O_WRONLY | O_TRUNC) != 0 || unlink(other) < 0 || rmdir(folder) < 0)
                 return errno;
         return 0;
