@@ -1350,6 +1350,48 @@ static void a_tpm_that_hangs_neither_fills_the_queue_nor_holds_the_end(void **st
         assert_int_equal(kit_stop(k), 0);
 }
 
+/* What came from the daemon to systemd so far and was not read. */
+static unsigned watchdog_pings(const struct daemon_kit *k) {
+        unsigned n = 0;
+        char text[512];
+        ssize_t len;
+
+        while ((len = recv(k->notify, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
+                text[len] = '\0';
+                n += strstr(text, "WATCHDOG=1") != NULL;
+        }
+        return n;
+}
+
+/* The worker hangs in a TPM command; the loop, which the watchdog is about, does not. */
+static void a_tpm_that_hangs_does_not_starve_the_watchdog(void **state) {
+        const struct timespec a_while = { .tv_sec = 3 };
+        struct daemon_kit *k = *state;
+        unsigned pings;
+        pid_t swtpm;
+
+        assert_int_equal(setenv("WATCHDOG_USEC", "1000000", 1), 0);
+        kit_start(k, automatic);
+        assert_int_equal(unsetenv("WATCHDOG_USEC"), 0);
+        swtpm = kit_swtpm(k);
+        assert_true(swtpm > 0);
+        assert_int_equal(kill(swtpm, SIGSTOP), 0);
+        json_decref(kit_control(k, "replug", NULL));
+        (void)watchdog_pings(k);
+        nanosleep(&a_while, NULL);
+        pings = watchdog_pings(k);
+        assert_string_equal(kit_state(k), "starting");
+        assert_in_range(pings, 2, 20);
+
+        /* A loop that hangs is what it is for. */
+        assert_int_equal(kill(k->pid, SIGSTOP), 0);
+        (void)watchdog_pings(k);
+        nanosleep(&a_while, NULL);
+        assert_int_equal(watchdog_pings(k), 0);
+        assert_int_equal(kill(k->pid, SIGCONT), 0);
+        assert_int_equal(kit_stop(k), 1);
+}
+
 static void a_state_that_others_may_write_is_refused(void **state) {
         struct daemon_kit *k = *state;
         char folder[96], out[1024];
@@ -1443,6 +1485,7 @@ int main(void) {
                 TEST(replug_opens_store_and_tpm_anew),
                 TEST(an_answer_to_an_earlier_opening_is_not_taken_for_the_present_one),
                 TEST(a_tpm_that_hangs_neither_fills_the_queue_nor_holds_the_end),
+                TEST(a_tpm_that_hangs_does_not_starve_the_watchdog),
                 TEST(a_state_that_others_may_write_is_refused),
                 TEST(two_devices_are_two_keys),
                 TEST(a_second_daemon_is_refused_and_harms_nothing),
