@@ -693,6 +693,25 @@ static void a_bus_that_is_restarted_takes_no_device(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* With a private simulator there is no sandbox; without a TPM the devices are there, and have failed. */
+static void in_the_sandbox_users_are_followed_too(void **state) {
+        static const char *const settings[] = { "--presence=agent", "--log-level=debug",
+                                                "--tpm=device:/nonexistent/tpm", NULL };
+        struct world *w = *state;
+
+        w->logind = logind_start_with(&w->bus, "1", ALICE);
+        kit_start(&w->kit, settings);
+        assert_false(log_has(w, "sandbox: none"));
+        assert_true(is_in_state(w, ALICE, "failed"));
+        bus_kit_end(&w->bus);
+        w->logind = logind_end(w->logind);
+        bus_kit_start(&w->bus, w->kit.folder);
+        w->logind = logind_start_with(&w->bus, "2", BOB);
+        await_state(w, BOB, "failed");
+        await_state(w, ALICE, NULL);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 /* Any program may send a signal to the daemon alone, and the bus lets it through. */
 static void a_signal_of_somebody_else_is_not_believed(void **state) {
         struct world *w = *state;
@@ -961,6 +980,7 @@ int main(void) {
                 TEST(what_a_failing_logind_did_not_tell_is_asked_again),
                 TEST(a_logind_that_vanishes_takes_no_device_and_its_successor_counts),
                 TEST(a_bus_that_is_restarted_takes_no_device),
+                TEST(in_the_sandbox_users_are_followed_too),
                 TEST(a_signal_of_somebody_else_is_not_believed),
                 TEST(dbusmock_s_logind_is_followed),
                 TEST(a_user_reaches_their_own_device_alone),
