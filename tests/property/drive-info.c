@@ -159,7 +159,7 @@ void step_get_info(struct driver *d, struct driver_client *c) {
         if (m->verifies)
                 expect(&i, 0x11, "1");
         if (m->verifies)
-                expect(&i, 0x12, "4");
+                expect(&i, 0x12, m->fingers ? "6" : "4");
         expect(&i, 0x14, "%u", MODEL_PASSKEYS - m->n_passkeys);
         expect(&i, 0x16, "['packed']");
         if (m->holds || m->long_touch)

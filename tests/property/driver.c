@@ -354,14 +354,15 @@ static void look_at_person(struct driver *d) {
         d->model.display = d->fake->abilities & CTAP_PRESENCE_DISPLAY;
         d->model.verifies = d->fake->abilities & CTAP_PRESENCE_VERIFY;
         d->model.holds = d->fake->abilities & CTAP_PRESENCE_HOLD;
+        d->model.fingers = d->fake->abilities & CTAP_PRESENCE_FINGER;
 }
 
 static void step_display(struct driver *d, struct driver_client *c) {
         (void)c;
-        d->fake->abilities = pick(d, 8);
+        d->fake->abilities = pick(d, 16);
         look_at_person(d);
-        say(d, " display %d, verifies %d, holds %d", d->model.display, d->model.verifies,
-            d->model.holds);
+        say(d, " display %d, verifies %d, holds %d, fingers %d", d->model.display,
+            d->model.verifies, d->model.holds, d->model.fingers);
 }
 
 static void step_owner_deletes(struct driver *d, struct driver_client *c) {
@@ -469,8 +470,10 @@ static void prepare_person(struct driver *d) {
         d->fake->thinking_ms = one_in(d, 20) ? 1000 * pick(d, 40) : 0;
         d->fake->typed = d->model.pin.text ? d->model.pin.text : "1234";
         d->fake->n_mistyped = one_in(d, 8) ? 1 + pick(d, 3) : 0;
+        d->fake->finger = one_in(d, 2);
         d->fake->n_prompts = 0;
         fake_forget_trace(d->fake);
+        d->model.gives_finger = d->fake->finger;
         d->model.answer = d->fake->answer;
         d->model.thinking_ms = d->fake->thinking_ms;
         d->model.typed = d->fake->typed;
@@ -497,6 +500,11 @@ static void expect_world(struct driver *d) {
                        p->ask, p->passive, (int)p->rp_id.len, (const char *)p->rp_id.data,
                        (int)p->account.len, (const char *)p->account.data, p->n_accounts, q->ask,
                        q->passive, site, q->account, q->n_accounts);
+        if (q->n > 0 && (p->verify != q->verify || p->again != q->again || p->tries != q->tries ||
+                         p->pin_only != q->pin_only))
+                differ(d, "it asks for the PIN %d %d %u %d, and the model says %d %d %u %d",
+                       p->verify, p->again, p->tries, p->pin_only, q->verify, q->again, q->tries,
+                       q->pin_only);
         if (d->fake->shown != (d->model.u2f.asking.until_ms > 0))
                 differ(d, "a question is up: %d", d->fake->shown);
         if (d->fake->n_loaded != 0)

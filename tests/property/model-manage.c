@@ -18,7 +18,7 @@ enum {
 
 /* What a token lets somebody do here. */
 struct grant {
-        bool by_token; /* an ordinary one */
+        bool by_token; /* an ordinary one, for the PIN */
         int site;
         uint64_t ends_ms;
 };
@@ -63,7 +63,7 @@ static uint8_t authorize(struct model *m, const struct model_management *rq, str
                 status = CTAP2_ERR_PIN_AUTH_INVALID;
         if (status != CTAP_OK)
                 return status;
-        *ret = (struct grant){ true, m->token.site, model_token_ends_ms(m) };
+        *ret = (struct grant){ !m->token.by_finger, m->token.site, model_token_ends_ms(m) };
         return CTAP_OK;
 }
 

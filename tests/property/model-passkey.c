@@ -15,8 +15,10 @@ static bool is_dummy(unsigned site) {
 /* Whether a person was verified, or will be when they are asked. */
 struct verification {
         bool uv;
-        bool due;     /* by typing the PIN here */
-        bool present; /* they were there a moment ago and are not asked again */
+        bool due;      /* by typing the PIN here, or by a finger */
+        bool finger;   /* it was one */
+        bool pin_only; /* which is not enough */
+        bool present;  /* they were there a moment ago and are not asked again */
         uint64_t ends_ms;
 };
 
@@ -51,9 +53,16 @@ static uint8_t verify(struct model *m, const struct model_proof *p, unsigned per
         if (status == CTAP_OK)
                 status = model_permit(m, permission, site);
         v->uv = true;
+        v->finger = m->token.by_finger;
         v->present = m->token.present && m->now_ms - m->token.issued_ms < 30000; /* CP32 */
         v->ends_ms = model_token_ends_ms(m);
         return status;
+}
+
+/* The key device wants the PIN for what is to be done; a finger is none. */
+static void take_pin(struct verification *v) {
+        v->pin_only = true;
+        v->due = v->due || (v->uv && v->finger);
 }
 
 /* MC11b, MC14, GA10 */
@@ -66,7 +75,9 @@ static uint8_t consent(struct model *m, struct verification *v, enum ctap_ask as
         if (!v->due)
                 return model_status(model_ask(m, ask, passive, site, account, n_accounts),
                                     CTAP2_ERR_OPERATION_DENIED);
-        status = model_verify_person(m, ask, site, account, n_accounts);
+        if (!model_uv_is_configured(m))
+                return CTAP2_ERR_PUAT_REQUIRED;
+        status = model_verify_person(m, ask, v->pin_only, site, account, n_accounts, &v->finger);
         if (status == CTAP2_ERR_UV_BLOCKED)
                 return CTAP2_ERR_PUAT_REQUIRED;
         v->uv = status == CTAP_OK;
@@ -239,7 +250,9 @@ static bool has_room(struct model *m, const struct passkey *p) {
 }
 
 static uint8_t confirm_creation(struct model *m, const struct model_creation *rq,
-                                const struct passkey *p, struct verification *v) {
+                                const struct model_created *made, struct verification *v) {
+        const struct passkey *p = &made->passkey;
+        const bool attests = rq->format != FORMAT_NONE && !made->enterprise;
         const bool dummy = is_dummy(rq->site);
         const enum ctap_ask ask = dummy ? CTAP_ASK_SELECT : CTAP_ASK_CREATE;
         const int site = dummy ? MODEL_NO_SITE : (int)rq->site;
@@ -248,6 +261,8 @@ static uint8_t confirm_creation(struct model *m, const struct model_creation *rq
 
         if (find_listed(m, &rq->exclude, rq->site, v->uv || v->due))
                 return report_excluded(m, v, ask, dummy, site, account, !dummy);
+        if (rq->salts.there || (p->behind_pin && attests))
+                take_pin(v);
         status = consent(m, v, ask, dummy, site, account, !dummy);
         if (status == CTAP_OK)
                 consume_token(m);
@@ -276,7 +291,7 @@ uint8_t model_make_credential(struct model *m, const struct model_creation *rq,
         model_set_names(&ret->passkey, model_accounts[rq->account].name,
                         model_accounts[rq->account].display_name);
         foretell_outputs(m, rq, ret);
-        status = confirm_creation(m, rq, &ret->passkey, &v);
+        status = confirm_creation(m, rq, ret, &v);
         if (status != CTAP_OK)
                 return status;
 
@@ -340,10 +355,24 @@ static uint8_t nothing_matches(struct model *m, const struct model_use *rq, bool
         return status == CTAP_OK ? CTAP2_ERR_NO_CREDENTIALS : status;
 }
 
+/* What any of the walk takes is asked for at its beginning. */
+static bool takes_pin(struct model *m, const struct model_use *rq, const struct passkey *p,
+                      unsigned n) {
+        bool takes = rq->wants.salts.there;
+
+        for (; p && n > 0; n--) {
+                takes = takes || p->behind_pin;
+                p = model_newest(m, rq->site, 3, p->number);
+        }
+        return takes;
+}
+
 static uint8_t confirm_use(struct model *m, const struct model_use *rq, const struct passkey *p,
                            bool up, unsigned n, struct verification *v) {
         uint8_t status;
 
+        if ((v->due || v->uv) && takes_pin(m, rq, p, n))
+                take_pin(v);
         if (!up && !v->due)
                 return CTAP_OK;
         if (p->behind_pin && !v->uv && !v->due)
@@ -356,7 +385,8 @@ static uint8_t confirm_use(struct model *m, const struct model_use *rq, const st
 
 static void begin_walk(struct model *m, const struct model_use *rq, const struct model_used *used,
                        const struct verification *v) {
-        model_begin_walk(m, WALK_ASSERTIONS, rq->channel, v->uv, v->uv ? v->ends_ms : UINT64_MAX);
+        model_begin_walk(m, WALK_ASSERTIONS, rq->channel, v->uv && !v->finger,
+                         v->uv ? v->ends_ms : UINT64_MAX);
         m->walk.site = rq->site;
         m->walk.remaining = used->n - 1;
         m->walk.below = used->passkey->number;

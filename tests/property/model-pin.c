@@ -182,7 +182,7 @@ static uint8_t change_pin(struct model *m, const struct model_pin_request *rq) {
 
 /* CP30, CP31, CP34 */
 static void give(struct model *m, const struct model_pin_request *rq, unsigned permissions,
-                 int site, bool present, struct model_pin_reply *ret) {
+                 int site, bool present, bool by_finger, struct model_pin_reply *ret) {
         ret->unreadable = !good(m, &rq->by);
         ret->persistent = permissions == PERMISSION_PCMR;
         if (ret->persistent)
@@ -194,6 +194,7 @@ static void give(struct model *m, const struct model_pin_request *rq, unsigned p
                 .present = present,
                 .issued_ms = m->now_ms,
                 .restarts = m->restarts,
+                .by_finger = by_finger,
         };
 }
 
@@ -214,7 +215,7 @@ static uint8_t exchange(struct model *m, const struct model_pin_request *rq, uns
                 return status;
         if (m->must_change_pin)
                 return if_forced;
-        give(m, rq, permissions, site, false, ret);
+        give(m, rq, permissions, site, false, false, ret);
         return CTAP_OK;
 }
 
@@ -257,7 +258,7 @@ static uint8_t token(struct model *m, const struct model_pin_request *rq,
 /* CP25 */
 static uint8_t token_by_uv(struct model *m, const struct model_pin_request *rq,
                            struct model_pin_reply *ret) {
-        bool for_a_site;
+        bool for_a_site, finger;
         unsigned permissions;
         uint8_t status = read_permissions(rq, &permissions);
 
@@ -275,10 +276,12 @@ static uint8_t token_by_uv(struct model *m, const struct model_pin_request *rq,
                 return CTAP1_ERR_INVALID_PARAMETER;
         for_a_site = (permissions & FOR_A_SITE) &&
                      !(permissions & ~(unsigned)(FOR_A_SITE | PERMISSION_LBW));
-        status = model_verify_person(m, for_a_site ? CTAP_ASK_VERIFY : CTAP_ASK_MANAGE, site_of(rq),
-                                     NULL, 0);
+        /* Under alwaysUv the site's keys take the PIN anyway. */
+        status = model_verify_person(m, for_a_site ? CTAP_ASK_VERIFY : CTAP_ASK_MANAGE,
+                                     for_a_site && model_always_uv(m), site_of(rq), NULL, 0,
+                                     &finger);
         if (status == CTAP_OK)
-                give(m, rq, permissions, site_of(rq), for_a_site, ret);
+                give(m, rq, permissions, site_of(rq), for_a_site, finger, ret);
         return status;
 }
 

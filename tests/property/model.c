@@ -66,7 +66,8 @@ void model_note_question(struct model *m, enum ctap_ask ask, bool passive, int s
         q->n++;
         q->ask = ask;
         q->passive = passive;
-        q->verify = false;
+        q->verify = q->again = q->pin_only = false;
+        q->tries = 0;
         q->hold_s = 0;
         q->site = site;
         q->n_accounts = n_accounts;
@@ -98,8 +99,9 @@ unsigned model_uv_tries(const struct model *m) {
         return m->must_change_pin ? 0 : n;
 }
 
-uint8_t model_verify_person(struct model *m, enum ctap_ask ask, int site, const char *account,
-                            unsigned n_accounts) {
+uint8_t model_verify_person(struct model *m, enum ctap_ask ask, bool pin_only, int site,
+                            const char *account, unsigned n_accounts, bool *ret_finger) {
+        *ret_finger = false;
         for (bool again = false;; again = true) {
                 const unsigned tries = model_uv_tries(m);
                 uint8_t status;
@@ -111,8 +113,14 @@ uint8_t model_verify_person(struct model *m, enum ctap_ask ask, int site, const 
                 m->question.verify = true;
                 m->question.again = again;
                 m->question.tries = tries;
+                m->question.pin_only = pin_only;
                 if (status != CTAP_OK)
                         return status;
+                if (m->n_mistyped == 0 && m->gives_finger && m->fingers && !pin_only) {
+                        m->pin.uv_tries = 3;
+                        *ret_finger = true;
+                        return CTAP_OK;
+                }
                 m->pin.uv_tries--;
                 if (m->n_mistyped > 0) {
                         m->n_mistyped--;
@@ -261,7 +269,7 @@ uint8_t model_prove(struct model *m, const struct model_proof *p) {
             memcmp(p->by.value, t->value, sizeof(t->value)) != 0 || p->spoiled)
                 return CTAP2_ERR_PIN_AUTH_INVALID;
         t->used = true;
-        if (t->restarts != m->restarts) {
+        if (!t->by_finger && t->restarts != m->restarts) {
                 model_end_token(m); /* whatever the key device knew of the person is gone */
                 return CTAP2_ERR_PIN_AUTH_INVALID;
         }

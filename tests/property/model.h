@@ -89,6 +89,7 @@ struct model_token {
         bool present; /* whoever got it was asked here, for this site */
         uint64_t issued_ms;
         unsigned restarts; /* of the key device, when it was issued */
+        bool by_finger;    /* of which that device knows nothing */
 };
 
 /* The platform's half of a key agreement is good while the authenticator's is the same. */
@@ -145,6 +146,7 @@ struct model_question {
         enum ctap_ask ask;
         bool passive;
         bool verify, again; /* for the PIN */
+        bool pin_only;      /* and no finger */
         unsigned tries;
         unsigned hold_s;
         int site; /* MODEL_NO_SITE: none is named */
@@ -161,6 +163,8 @@ struct model {
         unsigned n_mistyped; /* but so often something else before it */
         bool display;
         bool verifies;       /* there is a way to ask for the PIN */
+        bool fingers;        /* or for a finger in its place */
+        bool gives_finger;   /* that the person gives, where it may be */
         bool holds;          /* and one to have a button held */
         unsigned restarts;   /* of the key device */
         bool same_clock;     /* the key device goes by it too */
@@ -226,9 +230,9 @@ enum ctap_answer model_ask(struct model *m, enum ctap_ask ask, bool passive, int
 /* Whoever has a PIN and can be asked for it (GI5). */
 bool model_uv_is_configured(const struct model *m);
 unsigned model_uv_tries(const struct model *m);
-/* Asks for the PIN, here. */
-uint8_t model_verify_person(struct model *m, enum ctap_ask ask, int site, const char *account,
-                            unsigned n_accounts);
+/* Asks for the PIN, here, or for a finger. */
+uint8_t model_verify_person(struct model *m, enum ctap_ask ask, bool pin_only, int site,
+                            const char *account, unsigned n_accounts, bool *ret_finger);
 /* NULL: what is no PIN. `protocol`: of the agreement that a wrong one ends (CP6); 0: of none. */
 uint8_t model_try_pin(struct model *m, unsigned protocol, const char *pin);
 /* The status of an answer that was not yes; CTAP_OK for yes. */
