@@ -12,8 +12,13 @@ import time
 
 ASLEEP = 2  # seconds; the real-time clock, by which the kernel knows how long it was, counts whole ones
 
-connection = socket.socket(socket.AF_UNIX)
-connection.connect(sys.argv[1])
+while True:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(sys.argv[1])
+        break
+    except OSError:  # QEMU is not so far yet
+        time.sleep(0.1)
 stream = connection.makefile("rw")
 
 
