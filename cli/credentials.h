@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* What the daemon says of a passkey (docs/json.md), for the commands that speak of passkeys. */
+/* What the daemon says of a passkey (tpmauthn(1)), for the commands that speak of passkeys. */
 
 #include <jansson.h>
 
