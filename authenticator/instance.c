@@ -127,15 +127,15 @@ static void act(struct instance *i, const struct hid_action *a) {
 
 static void on_report(void *userdata, const uint8_t report[static UHID_REPORT_SIZE]) {
         struct instance *i = userdata;
-        struct hid_action a = hid_receive(i->hid, report, env_now_ms());
+        struct hid_action a = hid_receive(i->hid, report, env_awake_ms());
 
         act(i, &a);
         rearm(i);
 }
 
 static void tick(struct instance *i) {
-        while (i->hid && env_now_ms() >= hid_deadline(i->hid)) {
-                struct hid_action a = hid_tick(i->hid, env_now_ms());
+        while (i->hid && env_awake_ms() >= hid_deadline(i->hid)) {
+                struct hid_action a = hid_tick(i->hid, env_awake_ms());
 
                 if (a.verdict == HID_NOTHING)
                         break;
@@ -333,7 +333,7 @@ static void on_status(struct instance *i, struct bytes status) {
         /* A43: a U2F message knows no keepalives. */
         if (!job || job->type != WORKER_CBOR || job->plug != i->plug || !i->hid || status.len != 1)
                 return;
-        hid_set_keepalive(i->hid, status.data[0], env_now_ms());
+        hid_set_keepalive(i->hid, status.data[0], env_awake_ms());
         tick(i);
 }
 
@@ -457,7 +457,8 @@ static int set_names(struct instance *i) {
 }
 
 static int add_sources(struct instance *i) {
-        int r = sd_event_add_time(i->options.event, &i->timer, CLOCK_BOOTTIME, 0, 1000, on_timer,
+        /* The time of the framing stands still while nobody can send: a client sleeps along. */
+        int r = sd_event_add_time(i->options.event, &i->timer, CLOCK_MONOTONIC, 0, 1000, on_timer,
                                   i);
 
         if (r >= 0)

@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 
-INIT, CBOR, CANCEL, KEEPALIVE, ERROR = 0x06, 0x10, 0x11, 0x3B, 0x3F
+PING, INIT, CBOR, CANCEL, KEEPALIVE, ERROR = 0x01, 0x06, 0x10, 0x11, 0x3B, 0x3F
 BROADCAST = b"\xff\xff\xff\xff"
 
 

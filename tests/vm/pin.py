@@ -6,7 +6,7 @@ Exit status 0 if all hold.
 import os
 import sys
 
-from ctap import Token, check, ctap2, descriptor, get, make, secrets
+from ctap import PING, Channel, Token, check, ctap2, descriptor, get, make, secrets
 from fido2.ctap import CtapError
 from fido2.ctap2 import ClientPin
 from fido2.ctap2.pin import PinProtocolV1, PinProtocolV2
@@ -124,7 +124,20 @@ def suspended(node, pin):
     check(secrets(ctap, guarded[1], guarded[0], salt, Token(ctap, pin)) == secret, "the secret survives")
 
 
-CASES = {f.__name__: f for f in (retries, wrong, right, change, uses, hmac_secret, protected, changed, suspended)}
+def half(node):
+    """The machine suspends between the two packets of a message, of which the second may not be late."""
+    channel = Channel(node)
+    data = os.urandom(100)
+    for _ in range(3):
+        os.write(channel.fd, b"\0" + channel.cid + bytes([PING | 0x80]) + len(data).to_bytes(2, "big") + data[:57])
+        suspend()
+        os.write(channel.fd, b"\0" + channel.cid + b"\0" + data[57:].ljust(59, b"\0"))
+        check(channel.receive() == (PING, data), "the whole message is answered")
+
+
+CASES = {
+    f.__name__: f for f in (retries, wrong, right, change, uses, hmac_secret, protected, changed, suspended, half)
+}
 for case in "\n".join(sys.argv[2:]).split("\n,\n"):
     name, *arguments = case.split("\n")
     print(case.replace("\n", " "), flush=True)
