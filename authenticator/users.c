@@ -29,6 +29,7 @@
 #define USER_PREFIX  "/org/freedesktop/login1/user/_"
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
+#define GIVE_UP_MS   4000 /* after seven seconds of tries */
 
 struct users {
         struct users_options options;
@@ -251,6 +252,17 @@ static void take_list(struct users *u, const struct listed *list, size_t n) {
                 tell(u);
 }
 
+/*
+ * Of one that comes the bus will tell. One that fails at the start of the machine may get well, and
+ * keys that were made in its absence would stay in the TPM.
+ */
+static void on_no_list(struct users *u, bool no_logind) {
+        if (!no_logind)
+                retry_later(u);
+        if (no_logind || u->retry_ms > GIVE_UP_MS)
+                set_unknown(u);
+}
+
 static void request_list(struct users *u);
 
 static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -269,10 +281,7 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                                     : read_list(m, list, &n, &more);
         if (r < 0) {
                 note(u, "logind lists no sessions", strerror(-r));
-                set_unknown(u);
-                /* Of one that comes the bus will tell. */
-                if (!sd_bus_message_is_method_error(m, SD_BUS_ERROR_SERVICE_UNKNOWN))
-                        retry_later(u);
+                on_no_list(u, sd_bus_message_is_method_error(m, SD_BUS_ERROR_SERVICE_UNKNOWN));
                 return 0;
         }
         tell_too_many(u, more);

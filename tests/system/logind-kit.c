@@ -39,7 +39,7 @@ struct logind_kit {
         pthread_mutex_t lock;
         bool ends;
         enum logind_answer answer;
-        unsigned n_questions, n_before;
+        unsigned n_questions, n_before, n_to_fail;
         struct fake_session sessions[SESSIONS_MAX];
 };
 
@@ -88,8 +88,10 @@ static int answer(struct logind_kit *l, sd_bus_message *m, bool list) {
         l->n_questions++;
         if (l->answer == LOGIND_SILENT)
                 return 1;
-        if (l->answer == LOGIND_ERROR)
+        if (l->n_to_fail > 0 || l->answer == LOGIND_ERROR) {
+                l->n_to_fail -= l->n_to_fail > 0;
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "no");
+        }
         if (l->answer == LOGIND_RIGHT && !list && !s)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "no");
         r = sd_bus_message_new_method_return(m, &reply);
@@ -270,6 +272,12 @@ void logind_set_text(struct logind_kit *l, const char *id, const char *property,
 void logind_answer_with(struct logind_kit *l, enum logind_answer answer_with) {
         begin(l);
         l->answer = answer_with;
+        pthread_mutex_unlock(&l->lock);
+}
+
+void logind_fail_first(struct logind_kit *l, unsigned n) {
+        begin(l);
+        l->n_to_fail = n;
         pthread_mutex_unlock(&l->lock);
 }
 

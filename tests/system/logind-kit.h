@@ -37,6 +37,8 @@ void logind_set_text(struct logind_kit *l, const char *id, const char *property,
 
 /* From now on. */
 void logind_answer_with(struct logind_kit *l, enum logind_answer answer);
+/* That many questions are answered with an error, before all else. */
+void logind_fail_first(struct logind_kit *l, unsigned n);
 /* Says that there is something new, though there is not. */
 void logind_nudge(struct logind_kit *l);
 /* Waits until that many questions came since something was last said by any of the above. */

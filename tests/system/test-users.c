@@ -656,6 +656,33 @@ static void what_a_failing_logind_did_not_tell_is_asked_again(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+static bool starter_ever_had_a_device(const struct world *w) {
+        char path[80];
+
+        snprintf(path, sizeof(path), "%s/state/users/%u", w->kit.folder, (unsigned)getuid());
+        return access(path, F_OK) == 0;
+}
+
+static void a_logind_that_fails_at_the_start_is_given_a_while(void **state) {
+        struct world *w = *state;
+
+        w->logind = logind_start_with(&w->bus, "1", ALICE);
+        logind_fail_first(w->logind, 2);
+        kit_start(&w->kit, by_agent);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        assert_false(starter_ever_had_a_device(w));
+        assert_int_equal(kit_stop(&w->kit), 0);
+
+        /* It is not waited for without end. */
+        logind_answer_with(w->logind, LOGIND_ERROR);
+        kit_start(&w->kit, by_agent);
+        assert_true(is_in_state(w, getuid(), "ready"));
+        logind_answer_with(w->logind, LOGIND_RIGHT);
+        await_state(w, ALICE, "ready");
+        await_state(w, getuid(), NULL);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void a_logind_that_vanishes_takes_no_device_and_its_successor_counts(void **state) {
         struct world *w = *state;
 
@@ -978,6 +1005,7 @@ int main(void) {
                 TEST(at_a_seat_the_agent_of_who_sits_there_is_asked),
                 TEST(a_logind_that_answers_wrongly_logs_nobody_out),
                 TEST(what_a_failing_logind_did_not_tell_is_asked_again),
+                TEST(a_logind_that_fails_at_the_start_is_given_a_while),
                 TEST(a_logind_that_vanishes_takes_no_device_and_its_successor_counts),
                 TEST(a_bus_that_is_restarted_takes_no_device),
                 TEST(in_the_sandbox_users_are_followed_too),
