@@ -6,7 +6,7 @@
 # command that fails fails it; what it printed is kept in $OUT/<name>.log and shown only then. Tests of
 # a script share files in $WORK, nothing else. Every command that talks to a device has a limit.
 
-WORK=/run/test
+WORK=${WORK:-/run/test}
 STATE=/run/state
 RUNTIME=/run/tpmauthn
 export WORK STATE RUNTIME
