@@ -4,6 +4,7 @@
 # is away or has locked the screen is asked nothing. Questions are answered by agents without a screen.
 #
 # init: systemd
+# packages
 . "$TREE/tests/vm/lib.sh"
 . "$TREE/tests/vm/desktop-lib.sh"
 
