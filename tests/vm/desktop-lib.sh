@@ -37,11 +37,12 @@ apt_get() {
 # ---- people ----
 
 # as USER COMMAND...: outside of the user's session, as a program is that the session has started elsewhere.
+# With AS_EXEC in place of the shell, so that $! of a background job is the command.
 as() {
     local user=$1 uid
     uid=$(id -u "$user")
     shift
-    setpriv --reuid="$uid" --regid="$uid" --init-groups env -i -C "/home/$user" PATH="$PATH" \
+    ${AS_EXEC:+exec} setpriv --reuid="$uid" --regid="$uid" --init-groups env -i -C "/home/$user" PATH="$PATH" \
         LANG="$LANG" TERM=dumb HOME="/home/$user" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
         XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" \
         TREE=$RUN_TREE OUT="$OUT" WORK="/home/$user/work" ${ANSWER:+ANSWER="$ANSWER"} "$@"
@@ -111,7 +112,7 @@ agent_of() {
     local user=$1
     shift
     no_agent_of "$user"
-    as "$user" /usr/bin/python3 $RUN_TREE/tests/vm/agent.py "$@" >"$WORK/$user.agent" 2>&1 </dev/null &
+    AS_EXEC=1 as "$user" /usr/bin/python3 $RUN_TREE/tests/vm/agent.py "$@" >"$WORK/$user.agent" 2>&1 </dev/null &
     echo $! >"$WORK/$user.agent.pid"
     until_true 30 grep -q '"welcome"' "$WORK/$user.agent"
 }

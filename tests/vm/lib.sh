@@ -249,6 +249,14 @@ register() {
     echo "$rp" >"$dir/rp"
 }
 
+# replug_and_reset: ten seconds after it was plugged in, a key takes no reset any more.
+replug_and_reset() {
+    local at
+    tpmauthn replug
+    until at=$(node 0) && [ -w "$at" ]; do sleep 0.1; done
+    limited 60 fido2-token -R "$at"
+}
+
 # sign DIR NODE [OPTION...]: an assertion by the credential of DIR, checked with its public key.
 sign() {
     local dir=$1 device=$2
