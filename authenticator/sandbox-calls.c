@@ -55,8 +55,6 @@ static const int allowed[] = {
         SCMP_SYS(getdents64),
         SCMP_SYS(link),
         SCMP_SYS(linkat),
-        SCMP_SYS(link),
-        SCMP_SYS(linkat),
         SCMP_SYS(_llseek),
         SCMP_SYS(lseek),
         SCMP_SYS(lstat),
