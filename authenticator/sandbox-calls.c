@@ -25,7 +25,7 @@ static const int allowed[] = {
         SCMP_SYS(madvise),
         SCMP_SYS(mremap),
         SCMP_SYS(munmap),
-        /* files: the store, a module of libtss2, a device */
+        /* files: the store, a device */
         SCMP_SYS(access),
         SCMP_SYS(chmod),
         SCMP_SYS(close),
@@ -238,18 +238,16 @@ static int add_tables(scmp_filter_ctx f) {
         return r;
 }
 
-/* Nothing that was written is ever run. */
+/*
+ * Nothing is ever run that was not mapped for it before: what is written can be mapped from a file, the
+ * state's or one of memory, as well as be changed into code.
+ */
 static int add_memory(scmp_filter_ctx f) {
-        const scmp_datum_t both = PROT_WRITE | PROT_EXEC;
-        const scmp_datum_t good[] = { 0, PROT_WRITE, PROT_EXEC };
-        int r = allow_if(f, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        static const int calls[] = { SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect) };
+        int r = 0;
 
-        for (size_t i = 0; r == 0 && i < ELEMENTSOF(good); i++) {
-                r = allow_if(f, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, both, good[i]));
-                if (r == 0)
-                        r = allow_if(f, SCMP_SYS(mmap2),
-                                     SCMP_A2(SCMP_CMP_MASKED_EQ, both, good[i]));
-        }
+        for (size_t i = 0; r == 0 && i < ELEMENTSOF(calls); i++)
+                r = allow_if(f, calls[i], SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
         return r;
 }
 

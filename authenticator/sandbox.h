@@ -17,7 +17,7 @@
  */
 _must_check_ int sandbox_enter(const struct config *config, const struct log *log);
 
-/* Its two halves. -EOPNOTSUPP: the kernel has nothing of the kind. */
+/* Its two halves. -EOPNOTSUPP: the kernel has nothing of the kind. After the second no library loads. */
 _must_check_ int sandbox_limit_files(const struct config *config);
 /* With the network only if the TPM is a simulator that is reached by it. */
 _must_check_ int sandbox_limit_calls(bool network);

@@ -8,6 +8,7 @@
  */
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
@@ -417,6 +418,29 @@ static int try_to_run_data(struct world *w) {
         return mprotect(page, 4096, PROT_READ | PROT_EXEC) < 0 ? errno : 0;
 }
 
+/* Whether a file that was written can be mapped to be run. */
+static int run_file(int fd) {
+        static const char code[4096];
+        void *page;
+
+        if (fd < 0 || write(fd, code, sizeof(code)) != sizeof(code))
+                return BROKEN;
+        page = mmap(NULL, sizeof(code), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+        return page == MAP_FAILED ? errno : 0;
+}
+
+static int try_file_in_memory(struct world *w) {
+        (void)w;
+        return run_file(memfd_create("code", MFD_CLOEXEC));
+}
+
+static int try_file_of_the_state(struct world *w) {
+        char path[330];
+
+        snprintf(path, sizeof(path), "%s/code", w->state);
+        return run_file(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0700));
+}
+
 static int try_to_be_dumpable(struct world *w) {
         (void)w;
         return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? errno : 0;
@@ -443,6 +467,8 @@ static void test_other_calls_do_not_exist(void **state) {
                 { "socket(AF_PACKET)", try_packets },
                 { "mmap of code", try_code },
                 { "mprotect of data", try_to_run_data },
+                { "mmap of a file in memory", try_file_in_memory },
+                { "mmap of a file in the state", try_file_of_the_state },
                 { "PR_SET_DUMPABLE", try_to_be_dumpable },
                 { "setrlimit", try_limits },
                 { "clone3", try_new_clone },
@@ -561,6 +587,38 @@ static void test_tpms_that_the_list_is_written_for(void **state) {
         assert_int_equal(is_limited(w, "devices"), 0);
 }
 
+/* Loads it as libtss2 does. */
+static bool can_load(const char *name) {
+        void *module = dlopen(name, RTLD_NOW);
+
+        return module && dlclose(module) == 0;
+}
+
+/* Opening the TPM again after its connection broke is loading the module again. */
+static void load_in_the_sandbox(struct world *w) {
+        struct log log;
+
+        log_init(&log, LOG_ERR);
+        set(w, "tpm.tpm", "", "device:/dev/tpmrm0");
+        if (sandbox_enter(&w->config, &log) < 0)
+                _exit(BROKEN);
+        _exit(can_load("libtss2-tcti-device.so.0") && can_load("libtss2-tcti-device.so.0")
+                      ? can_load("libtss2-tcti-swtpm.so.0")
+                      : BROKEN);
+}
+
+static void test_the_tpms_module_is_the_only_one_there(void **state) {
+        pid_t pid = fork();
+        int status;
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+                load_in_the_sandbox(*state);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), TPMAUTHN_INSTRUMENTED ? 1 : 0);
+}
+
 static void test_it_can_be_switched_off(void **state) {
         struct world *w = *state;
 
@@ -586,6 +644,8 @@ int main(void) {
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_every_thread_is_in_it, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_tpms_that_the_list_is_written_for, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_the_tpms_module_is_the_only_one_there, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_it_can_be_switched_off, set_up, tear_down),
         };
