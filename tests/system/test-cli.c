@@ -93,8 +93,8 @@ static json_t *cli_json(const struct daemon_kit *k, const char *arguments) {
 }
 
 static void assert_says(const char *text, const char *what) {
-        if (!strstr(text, what))
-                fail_msg("\"%s\" is not in: %s", what, text);
+        if (!text || !strstr(text, what))
+                fail_msg("\"%s\" is not in: %s", what, text ? text : "nothing");
 }
 
 static void the_list_is_a_table_of_80_columns(void **state) {
