@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 #define RETRY_FIRST_MS 100
 #define LASTING_MS     10000
+#define CONNECT_S      1
 
 struct connection {
         sd_event *event;
@@ -115,9 +117,16 @@ static int on_readable(_unused_ sd_event_source *s, int fd, _unused_ uint32_t re
         return 0;
 }
 
+/*
+ * Any process may fill the queue of those who connect. Who waits in front of it is let in by turns, and
+ * who comes back later only by chance. Nothing is being shown meanwhile that could stand still.
+ */
 static bool open_socket(struct connection *c) {
-        c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        const struct timeval patience = { .tv_sec = CONNECT_S };
+
+        c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         return c->fd >= 0 &&
+               setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
                connect(c->fd, (const struct sockaddr *)&c->address, sizeof(c->address)) == 0 &&
                send_packet(c->fd, c->hello) &&
                sd_event_add_io(c->event, &c->io, c->fd, EPOLLIN, on_readable, c) >= 0;

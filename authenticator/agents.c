@@ -176,6 +176,17 @@ static int on_no_hello(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* An agent that hung up may not have had its turn yet; none that lives shall go in its place. */
+static void drop_hung_up(struct agents *a, uid_t uid) {
+        for (size_t i = 0; i < ELEMENTSOF(a->agents); i++) {
+                struct agent *g = &a->agents[i];
+
+                if (g->fd >= 0 && g->uid == uid && !agents_link_asking(a, g) &&
+                    socket_is_hung_up(g->fd))
+                        agent_drop(g, LOG_DEBUG, NULL);
+        }
+}
+
 /* A place for one more of this user; the longest-lived of too many has to go. NULL: there is none. */
 static struct agent *find_place(struct agents *a, uid_t uid) {
         struct agent *place = NULL, *first = NULL;
@@ -199,7 +210,7 @@ static struct agent *find_place(struct agents *a, uid_t uid) {
         return first;
 }
 
-static int take_in(struct agents *a, struct agent *g, const struct ucred *peer, int *fd) {
+static int add_agent(struct agents *a, struct agent *g, const struct ucred *peer, int *fd) {
         int r;
 
         *g = (struct agent){ .agents = a, .fd = take_fd(fd), .uid = peer->uid, .pid = peer->pid };
@@ -213,27 +224,34 @@ static int take_in(struct agents *a, struct agent *g, const struct ucred *peer, 
         return r;
 }
 
-static int on_listener(sd_event_source *source, int listener, uint32_t events, void *userdata) {
-        _cleanup_(close_fd_pointer) int fd =
-                accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        struct agents *a = userdata;
-        struct ucred peer;
-        socklen_t len = sizeof(peer);
+static void take_in(struct agents *a, const struct ucred *peer, int *fd) {
         struct agent *place;
 
+        if (!agents_link_of(a, peer->uid)) {
+                log_write(a->options.log, LOG_DEBUG, NULL, "agent: user %u has no device here",
+                          (unsigned)peer->uid);
+                return;
+        }
+        drop_hung_up(a, peer->uid);
+        place = find_place(a, peer->uid);
+        if (!place)
+                log_write(a->options.log, LOG_DEBUG, NULL, "agent: no place for one of user %u",
+                          (unsigned)peer->uid);
+        else if (add_agent(a, place, peer, fd) < 0)
+                log_write(a->options.log, LOG_WARNING, NULL, "agent: out of memory for another");
+}
+
+static int on_listener(sd_event_source *source, int listener, uint32_t events, void *userdata) {
         (void)source;
         (void)events;
-        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-                return 0;
-        if (!agents_link_of(a, peer.uid)) {
-                log_write(a->options.log, LOG_DEBUG, NULL, "agent: user %u has no device here",
-                          (unsigned)peer.uid);
-                return 0;
+        for (unsigned i = 0; i < SOCKET_ACCEPTS_MAX; i++) {
+                _cleanup_(close_fd_pointer) int fd = -1;
+                struct ucred peer;
+
+                if (socket_accept(listener, &peer, &fd) < 0)
+                        break;
+                take_in(userdata, &peer, &fd);
         }
-        place = find_place(a, peer.uid);
-        if (!place || take_in(a, place, &peer, &fd) < 0)
-                log_write(a->options.log, LOG_WARNING, NULL, "agent: no place for one of user %u",
-                          (unsigned)peer.uid);
         return 0;
 }
 
@@ -258,9 +276,6 @@ int agents_new(const struct agents_options *options, struct agents **ret) {
                                               a)
                             : -ENOMEM;
         }
-        /* After agents that hung up: their places are free then. */
-        if (r >= 0)
-                r = sd_event_source_set_priority(a->io, SD_EVENT_PRIORITY_IDLE);
         if (r < 0) {
                 agents_free(a);
                 return r;

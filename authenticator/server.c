@@ -4,6 +4,9 @@
  * A client is read only while it has neither a request under way nor an answer to take, so that it
  * can hold no more memory than one line in and one line out. Clients are freed at the end of an
  * event and nowhere else; before that they are only marked.
+ *
+ * Sources of one priority take turns, the one that waited longest first. So nobody is kept out by who
+ * keeps the loop busy, as long as each wake-up does little: some lines of a client, some new clients.
  */
 
 #include "authenticator/server.h"
@@ -24,6 +27,8 @@
 
 /* What no user can take from another: each who may connect has a device, or is root or this account. */
 #define CLIENTS_MAX (PROTOCOL_CLIENTS_MAX * (CONFIG_DEVICES_MAX + 2))
+
+#define LINES_PER_WAKE_UP 16
 
 struct client {
         struct server *server;
@@ -129,8 +134,12 @@ static void run_line(struct client *c, struct bytes line) {
         control_request_done(&rq);
 }
 
+static bool has_line(const struct client *c) {
+        return memchr(c->in, '\n', c->n_in) != NULL;
+}
+
 static void run_lines(struct client *c) {
-        while (!c->busy && !c->out && !c->gone) {
+        for (unsigned i = 0; i < LINES_PER_WAKE_UP && !c->busy && !c->out && !c->gone; i++) {
                 const uint8_t *newline = memchr(c->in, '\n', c->n_in);
                 size_t n;
 
@@ -143,7 +152,7 @@ static void run_lines(struct client *c) {
                 OPENSSL_cleanse(c->in + c->n_in, n + 1);
         }
 
-        if (c->n_in == PROTOCOL_LINE_MAX && !c->busy && !c->out && !c->gone) {
+        if (c->n_in == PROTOCOL_LINE_MAX && !has_line(c) && !c->busy && !c->out && !c->gone) {
                 c->last = true;
                 answer(c, NULL,
                        control_error(PROTOCOL_E_TOO_LONG, "a line has at most %d bytes",
@@ -151,10 +160,19 @@ static void run_lines(struct client *c) {
         }
 }
 
-/* Waits for what the client may do next; a hang-up is always noticed. */
+/*
+ * Waits for what the client may do next; a hang-up is always noticed. Lines that are there already
+ * have their turn when an answer can be sent, which is at once.
+ */
 static void rearm(struct client *c) {
-        uint32_t events = c->out ? EPOLLOUT : c->busy ? 0 : EPOLLIN;
+        uint32_t events = EPOLLIN;
 
+        if (c->out)
+                events = EPOLLOUT;
+        else if (c->busy)
+                events = 0;
+        else if (has_line(c))
+                events = EPOLLOUT;
         if (!c->gone && sd_event_source_set_io_events(c->io, events) < 0)
                 c->gone = true;
 }
@@ -214,8 +232,17 @@ static void refuse(int fd, json_t *body) {
         free(line);
 }
 
+/* Whose client hung up waits for the turn of that one no longer. */
+static void drop_hung_up(struct server *s, uid_t peer) {
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++)
+                if (s->clients[i] && s->clients[i]->peer == peer &&
+                    socket_is_hung_up(s->clients[i]->fd))
+                        s->clients[i]->gone = true;
+        free_gone_clients(s);
+}
+
 /* A place for another client of this user; NULL: it has as many as it may. */
-static struct client **free_place(struct server *s, uid_t peer) {
+static struct client **find_place(struct server *s, uid_t peer) {
         struct client **place = NULL;
         unsigned n = 0;
 
@@ -248,33 +275,41 @@ static int add_client(struct server *s, struct client **place, uid_t peer, int *
         return 0;
 }
 
-static int on_listener(sd_event_source *source, int listener, uint32_t events, void *userdata) {
-        _cleanup_(close_fd_pointer) int fd =
-                accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        struct server *s = userdata;
+static void take_in(struct server *s, uid_t peer, int *fd) {
+        json_t *refusal = s->options.on_connect(s->options.userdata, peer);
         struct client **place;
-        socklen_t len = sizeof(struct ucred);
-        struct ucred peer;
-        json_t *refusal;
 
-        (void)source;
-        (void)events;
-        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-                return 0;
-        refusal = s->options.on_connect(s->options.userdata, peer.uid);
         if (refusal) {
-                log_write(s->options.log, LOG_INFO, NULL, "control: refused a client of uid %u",
-                          (unsigned)peer.uid);
-                refuse(fd, refusal);
-                return 0;
+                /* Anybody can bring it about, as often as they like. */
+                log_write(s->options.log, LOG_DEBUG, NULL, "control: refused a client of uid %u",
+                          (unsigned)peer);
+                refuse(*fd, refusal);
+                return;
         }
-        place = free_place(s, peer.uid);
+        place = find_place(s, peer);
+        if (!place) {
+                drop_hung_up(s, peer);
+                place = find_place(s, peer);
+        }
         if (!place)
-                refuse(fd, control_error(PROTOCOL_E_BUSY,
-                                         "too many clients are connected; try again later"));
-        else if (add_client(s, place, peer.uid, &fd) < 0)
+                refuse(*fd, control_error(PROTOCOL_E_BUSY,
+                                          "too many clients are connected; try again later"));
+        else if (add_client(s, place, peer, fd) < 0)
                 log_write(s->options.log, LOG_WARNING, NULL,
                           "control: out of memory for another client");
+}
+
+static int on_listener(sd_event_source *source, int listener, uint32_t events, void *userdata) {
+        (void)source;
+        (void)events;
+        for (unsigned i = 0; i < SOCKET_ACCEPTS_MAX; i++) {
+                _cleanup_(close_fd_pointer) int fd = -1;
+                struct ucred peer;
+
+                if (socket_accept(listener, &peer, &fd) < 0)
+                        break;
+                take_in(userdata, peer.uid, &fd);
+        }
         return 0;
 }
 
@@ -295,9 +330,6 @@ int server_new(const struct server_options *options, struct server **ret) {
                                               s)
                             : -ENOMEM;
         }
-        /* After clients that hung up: their places are free then. */
-        if (r >= 0)
-                r = sd_event_source_set_priority(s->io, SD_EVENT_PRIORITY_IDLE);
         if (r < 0) {
                 server_free(s);
                 return r;

@@ -5,6 +5,7 @@
 #include "authenticator/socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -64,9 +65,28 @@ int socket_listen(const char *path, int type, unsigned mode, int *ret_fd) {
                 if (bind(fd, a, sizeof(address)) < 0)
                         return -errno;
         }
-        if (chmod(path, mode) < 0 || listen(fd, 16) < 0)
+        if (chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0)
                 return -errno;
 
         *ret_fd = take_fd(&fd);
         return 0;
+}
+
+int socket_accept(int listener, struct ucred *ret_peer, int *ret_fd) {
+        _cleanup_(close_fd_pointer) int fd =
+                accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        socklen_t len = sizeof(*ret_peer);
+        struct ucred peer;
+
+        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+                return -errno;
+        *ret_peer = peer;
+        *ret_fd = take_fd(&fd);
+        return 0;
+}
+
+bool socket_is_hung_up(int fd) {
+        struct pollfd p = { .fd = fd };
+
+        return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
 }
