@@ -313,10 +313,12 @@ static void say_next(struct ui_pinentry *p) {
         bool last = p->at == p->n_lines - 1;
 
         (void)!write_line(p, p->lines[p->at++]);
-        if (!last || p->was_shown)
+        if (!last)
+                return;
+        p->shown_at_us = now_us(p);
+        if (p->was_shown)
                 return;
         p->was_shown = true;
-        p->shown_at_us = now_us(p);
         p->ui.events->shown(p->ui.userdata);
 }
 

@@ -286,10 +286,32 @@ static void a_yes_that_is_too_quick_is_asked_for_again(void **state) {
         assert_int_equal(f->n_shown, 1);
 }
 
+static unsigned count(const char *text, const char *what) {
+        unsigned n = 0;
+
+        for (; (text = strstr(text, what)); text++)
+                n++;
+        return n;
+}
+
+/* The second yes comes late after the first dialog, and at once after the one that came up again. */
+static void the_time_begins_again_when_it_is_asked_again(void **state) {
+        struct fixture *f = *state;
+
+        ask(f,
+            "if [ $n = 1 ]; then echo OK; read -r line; sleep 0.8; echo \"$line\" >>$d/heard; "
+            "elif [ $n = 3 ]; then sleep 0.8; fi; echo OK",
+            &use);
+        assert_answer(f, true, "(none)");
+        assert_told(f, "SETERROR That was too quick");
+        assert_int_equal(count(f->heard, "\nCONFIRM\n"), 3);
+        assert_int_equal(f->n_shown, 1);
+}
+
 static void what_is_no_pin_is_asked_for_again(void **state) {
         struct fixture *f = *state;
 
-        ask(f, "sleep 0.4; [ $n = 1 ] && echo 'D 123' || echo 'D 12345678'; echo OK", &verified);
+        ask(f, "sleep 0.8; [ $n = 1 ] && echo 'D 123' || echo 'D 12345678'; echo OK", &verified);
         assert_answer(f, true, "12345678");
         assert_told(f, "SETERROR A PIN has at least 4");
 }
@@ -427,6 +449,7 @@ int main(void) {
                 WITH_FIXTURE(a_pin_is_given_and_nothing_is_kept_of_it),
                 WITH_FIXTURE(a_refusal_is_a_no),
                 WITH_FIXTURE(a_yes_that_is_too_quick_is_asked_for_again),
+                WITH_FIXTURE(the_time_begins_again_when_it_is_asked_again),
                 WITH_FIXTURE(what_is_no_pin_is_asked_for_again),
                 WITH_FIXTURE(a_pin_of_any_length_does_no_harm),
                 WITH_FIXTURE(a_question_that_times_out_there_is_left_to_the_daemon),
