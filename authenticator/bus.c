@@ -150,6 +150,12 @@ int bus_watch_name(sd_bus *connection, const char *name, sd_bus_message_handler_
         return sd_bus_add_match_async(connection, NULL, match, on_owner, NULL, userdata);
 }
 
+bool bus_is_driver(sd_bus_message *m) {
+        const char *sender = sd_bus_message_get_sender(m);
+
+        return sender && strcmp(sender, DRIVER) == 0;
+}
+
 bool bus_new_owner(sd_bus_message *name_owner_changed) {
         const char *name, *before, *now;
 

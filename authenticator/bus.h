@@ -44,8 +44,11 @@ sd_bus *bus_connection(const struct bus *b);
 
 /*
  * For on_up(): from now on `on_owner` is called when a service of this name comes, goes or is replaced,
- * with the signal NameOwnerChanged. bus_new_owner() tells whether one is there now.
+ * with the signal NameOwnerChanged. bus_new_owner() tells whether one is there now. A match that names
+ * the sender does not keep out what another program sends to this connection alone: bus_is_driver()
+ * tells whether it is the bus itself that speaks.
  */
 _must_check_ int bus_watch_name(sd_bus *connection, const char *name,
                                 sd_bus_message_handler_t on_owner, void *userdata);
+bool bus_is_driver(sd_bus_message *m);
 bool bus_new_owner(sd_bus_message *name_owner_changed);

@@ -2,7 +2,8 @@
 
 /*
  * A delay inhibitor is a descriptor: logind waits until it is closed. A new one is taken after each
- * sleep. Every call is asynchronous, for the loop waits for nobody.
+ * sleep. Every call is asynchronous, for the loop waits for nobody. Any program on the bus can send us a
+ * signal that looks like logind's: what counts is one of who answered our call for an inhibitor.
  */
 
 #include "authenticator/suspend.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -20,12 +22,15 @@
 #define LOGIND_NAME      "org.freedesktop.login1"
 #define LOGIND_PATH      "/org/freedesktop/login1"
 #define LOGIND_INTERFACE "org.freedesktop.login1.Manager"
+#define SENDER_MAX_BYTES 255
 
 struct suspend {
         struct suspend_options options;
         struct bus_listener listener;
-        int inhibitor;  /* -1: none */
-        bool announced; /* a sleep that is not over */
+        sd_bus_slot *call;                 /* for an inhibitor; there is one at a time */
+        char logind[SENDER_MAX_BYTES + 1]; /* its own name on the bus, from its answer; or "" */
+        int inhibitor;                     /* -1: none */
+        bool announced;                    /* a sleep that is not over */
 };
 
 static void note(const struct suspend *s, const char *what, const char *why) {
@@ -33,10 +38,13 @@ static void note(const struct suspend *s, const char *what, const char *why) {
 }
 
 static int on_inhibited(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *sender = sd_bus_message_get_sender(m);
         struct suspend *s = userdata;
         int fd, r;
 
         (void)error;
+        s->call = sd_bus_slot_unref(s->call);
+        snprintf(s->logind, sizeof(s->logind), "%s", sender ? sender : "");
         if (sd_bus_message_is_method_error(m, NULL)) {
                 note(s, "logind lets no sleep be delayed", sd_bus_message_get_error(m)->message);
                 return 0;
@@ -52,20 +60,27 @@ static int on_inhibited(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 }
 
 static void inhibit(struct suspend *s, sd_bus *connection) {
-        int r = sd_bus_call_method_async(connection, NULL, LOGIND_NAME, LOGIND_PATH,
-                                         LOGIND_INTERFACE, "Inhibit", on_inhibited, s, "ssss",
-                                         "sleep", "tpmauthn", "The TPM is let go before it sleeps",
-                                         "delay");
+        int r;
+
+        if (s->call)
+                return;
+        r = sd_bus_call_method_async(connection, &s->call, LOGIND_NAME, LOGIND_PATH,
+                                     LOGIND_INTERFACE, "Inhibit", on_inhibited, s, "ssss", "sleep",
+                                     "tpmauthn", "The TPM is let go before it sleeps", "delay");
 
         if (r < 0)
                 note(s, "logind was not asked to delay sleep", strerror(-r));
 }
 
 static int on_prepare(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *sender = sd_bus_message_get_sender(m);
         struct suspend *s = userdata;
-        int begins, r = sd_bus_message_read(m, "b", &begins);
+        int begins, r;
 
         (void)error;
+        if (!sender || strcmp(sender, s->logind) != 0)
+                return 0;
+        r = sd_bus_message_read(m, "b", &begins);
         if (r < 0) {
                 note(s, "logind's signal is not understood", strerror(-r));
                 return 0;
@@ -78,12 +93,20 @@ static int on_prepare(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+static void forget_logind(struct suspend *s) {
+        s->call = sd_bus_slot_unref(s->call);
+        s->logind[0] = '\0';
+        s->announced = false;
+}
+
 /* A logind that comes later, or anew, knows nothing of an inhibitor. */
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct suspend *s = userdata;
 
         (void)error;
-        s->announced = false;
+        if (!bus_is_driver(m))
+                return 0;
+        forget_logind(s);
         if (bus_new_owner(m))
                 inhibit(s, sd_bus_message_get_bus(m));
         return 0;
@@ -107,7 +130,7 @@ static void on_down(void *userdata) {
         struct suspend *s = userdata;
 
         s->inhibitor = close_fd(s->inhibitor);
-        s->announced = false;
+        forget_logind(s);
 }
 
 int suspend_new(const struct suspend_options *options, struct suspend **ret) {
@@ -126,6 +149,7 @@ int suspend_new(const struct suspend_options *options, struct suspend **ret) {
 struct suspend *suspend_free(struct suspend *s) {
         if (!s)
                 return NULL;
+        sd_bus_slot_unref(s->call);
         close_fd(s->inhibitor);
         free(s);
         return NULL;

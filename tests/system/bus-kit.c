@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -92,4 +93,41 @@ sd_bus *bus_kit_connect(const struct bus_kit *k) {
         assert_true(sd_bus_set_bus_client(bus, 1) >= 0);
         assert_true(sd_bus_start(bus) >= 0);
         return bus;
+}
+
+static bool is_of(sd_bus *bus, const char *name, pid_t pid) {
+        sd_bus_creds *creds = NULL;
+        pid_t other = 0;
+
+        if (name[0] == ':' && sd_bus_get_name_creds(bus, name, SD_BUS_CREDS_PID, &creds) >= 0)
+                (void)!sd_bus_creds_get_pid(creds, &other);
+        sd_bus_creds_unref(creds);
+        return other == pid;
+}
+
+void bus_kit_whisper(sd_bus *from, pid_t to, const char *path, const char *interface,
+                     const char *member, const char *types, ...) {
+        sd_bus_message *m = NULL;
+        char **names = NULL;
+        unsigned n = 0;
+        va_list ap;
+
+        assert_true(sd_bus_list_names(from, &names, NULL) >= 0);
+        for (char **name = names; *name; name++) {
+                if (is_of(from, *name, to)) {
+                        assert_true(sd_bus_message_new_signal(from, &m, path, interface, member) >=
+                                    0);
+                        va_start(ap, types);
+                        assert_true(sd_bus_message_appendv(m, types, ap) >= 0);
+                        va_end(ap);
+                        assert_true(sd_bus_message_set_destination(m, *name) >= 0);
+                        assert_true(sd_bus_send(from, m, NULL) >= 0);
+                        m = sd_bus_message_unref(m);
+                        n++;
+                }
+                free(*name);
+        }
+        free(names);
+        assert_int_equal(n, 1);
+        assert_true(sd_bus_flush(from) >= 0);
 }

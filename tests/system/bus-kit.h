@@ -18,3 +18,7 @@ void bus_kit_end(struct bus_kit *k);
 
 /* A new connection of the test's own. */
 sd_bus *bus_kit_connect(const struct bus_kit *k);
+
+/* Sends a signal to the connection of this process alone, which the bus lets through whatever it says. */
+void bus_kit_whisper(sd_bus *from, pid_t to, const char *path, const char *interface,
+                     const char *member, const char *types, ...);

@@ -258,6 +258,37 @@ static void a_logind_that_comes_later_or_anew_is_used(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* Any program may send a signal to the daemon alone, and the bus lets it through. */
+static void a_sleep_that_somebody_else_announces_is_none(void **state) {
+        static const char manager[] = "org.freedesktop.login1.Manager";
+        struct world *w = *state;
+        sd_bus *mallory;
+
+        bus_kit_start(&w->private, w->kit.folder);
+        become_logind(w);
+        kit_start(&w->kit, scripted);
+        serve_until(w, 1);
+        mallory = bus_kit_connect(&w->private);
+        bus_kit_whisper(mallory, w->kit.pid, "/org/freedesktop/login1", manager, "PrepareForSleep",
+                        "b", 1);
+        assert_true(held_for(w, 300) >= 300);
+        bus_kit_whisper(mallory, w->kit.pid, "/org/freedesktop/login1", manager, "PrepareForSleep",
+                        "b", 0);
+        bus_kit_whisper(mallory, w->kit.pid, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                        "NameOwnerChanged", "sss", "org.freedesktop.login1", "", ":1.0");
+        sd_bus_flush_close_unref(mallory);
+        for (int i = 0; i < 3; i++) {
+                json_decref(kit_control(&w->kit, "list", NULL));
+                while (sd_bus_process(w->bus, NULL) > 0)
+                        ;
+                assert_int_equal(held_for(w, 50) >= 50, true);
+        }
+        assert_int_equal(w->n_inhibited, 1); /* each call would have it take another */
+        announce(w, true);
+        assert_true(held_for(w, 2000) < 2000);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void without_a_bus_the_daemon_starts(void **state) {
         struct world *w = *state;
 
@@ -278,6 +309,7 @@ int main(void) {
                 TEST(a_bus_that_ends_takes_nothing_with_it),
                 TEST(a_bus_that_comes_back_is_used_again),
                 TEST(a_logind_that_comes_later_or_anew_is_used),
+                TEST(a_sleep_that_somebody_else_announces_is_none),
                 TEST(without_a_bus_the_daemon_starts),
         };
 
