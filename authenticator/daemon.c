@@ -56,15 +56,10 @@ struct daemon {
 
 /* At a seat: who has the session in front, or else who had it. */
 static void set_person_at_seat(struct daemon *d, struct instance *i) {
-        uid_t users[SESSIONS_MAX];
-        size_t n = users_list(d->users, users);
+        bool usable = users_at_seat0(d->users, &d->at_seat);
 
-        if (users_knowledge(d->users) != USERS_KNOWN)
-                return;
-        for (size_t k = 0; k < n; k++)
-                if (users_is_usable(d->users, users[k]))
-                        d->at_seat = users[k];
-        instance_set_person(i, d->at_seat, users_is_usable(d->users, d->at_seat));
+        if (users_knowledge(d->users) == USERS_KNOWN)
+                instance_set_person(i, d->at_seat, usable);
 }
 
 static void set_person(struct daemon *d, struct instance *i, uid_t owner) {

@@ -51,13 +51,15 @@ static json_t *refuse_user(const struct requests *r, uid_t uid) {
 }
 
 json_t *requests_refuse(const struct requests *r, uid_t peer) {
+        uid_t at_seat;
+
         if (control_peer_is_admin(peer, getuid()))
                 return NULL;
         switch (devices_kind(r->devices)) {
         case DEVICES_USERS:
                 return refuse_user(r, peer);
         case DEVICES_SEAT:
-                if (r->users && users_is_usable(r->users, peer))
+                if (r->users && users_at_seat0(r->users, &at_seat) && at_seat == peer)
                         return NULL;
                 return control_error(PROTOCOL_E_NOT_ALLOWED,
                                      "The device is for who sits at this machine, with a session "

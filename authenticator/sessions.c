@@ -85,7 +85,8 @@ bool session_set_facts(struct session *s, const struct session_facts *facts) {
         const struct session_facts *old = &s->facts;
         bool same = s->known && old->of_user == facts->of_user && old->remote == facts->remote &&
                     old->active == facts->active && old->locked == facts->locked &&
-                    old->closing == facts->closing;
+                    old->closing == facts->closing && old->on_seat == facts->on_seat &&
+                    old->on_seat0 == facts->on_seat0 && old->graphical == facts->graphical;
 
         s->known = true;
         s->facts = *facts;
@@ -107,6 +108,10 @@ bool session_class_is_of_user(const char *class) {
                 if (strcmp(class, classes[i]) == 0)
                         return true;
         return false;
+}
+
+bool session_type_is_graphical(const char *type) {
+        return strcmp(type, "x11") == 0 || strcmp(type, "wayland") == 0;
 }
 
 static bool counts(const struct session *s) {
@@ -134,13 +139,56 @@ bool sessions_has(const struct sessions *t, uid_t uid) {
         return false;
 }
 
+static bool is_open(const struct session *s) {
+        return counts(s) && !s->facts.remote && s->facts.active && !s->facts.locked;
+}
+
+/* logind calls each session without a seat active: its user may have locked the screen and gone. */
 bool sessions_is_usable(const struct sessions *t, uid_t uid) {
+        bool locked = false, elsewhere = false;
+
         for (size_t i = 0; i < t->n; i++) {
                 const struct session *s = t->all[i];
 
-                if (s->uid == uid && counts(s) && !s->facts.remote && s->facts.active &&
-                    !s->facts.locked)
+                if (s->uid != uid || !counts(s))
+                        continue;
+                if (is_open(s) && s->facts.on_seat)
                         return true;
+                locked = locked || s->facts.locked;
+                elsewhere = elsewhere || (is_open(s) && s->facts.graphical);
         }
-        return false;
+        return elsewhere && !locked;
+}
+
+/* Only one is in front there; when it changes, what is known of two may say so for a moment. */
+bool sessions_at_seat0(const struct sessions *t, uid_t *ret) {
+        const struct session *front = NULL;
+
+        for (size_t i = 0; i < t->n; i++) {
+                const struct session *s = t->all[i];
+
+                if (!s->known || !s->facts.on_seat0 || !s->facts.active)
+                        continue;
+                if (!is_open(s) || (front && front->uid != s->uid))
+                        return false;
+                front = s;
+        }
+        if (front)
+                *ret = front->uid;
+        return front;
+}
+
+bool session_forget_front(struct session *s) {
+        bool was = s->facts.active;
+
+        s->facts.active = false;
+        return was;
+}
+
+bool sessions_forget_front(struct sessions *t) {
+        bool was = false;
+
+        for (size_t i = 0; i < t->n; i++)
+                was |= session_forget_front(t->all[i]);
+        return was;
 }

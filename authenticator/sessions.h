@@ -14,9 +14,12 @@
 struct session_facts {
         bool of_user; /* class user: no greeter, no lock screen, no service manager */
         bool remote;  /* such as over ssh */
-        bool active;  /* in front, on its seat */
+        bool active;  /* in front, on its seat; always, if it has none */
         bool locked;
-        bool closing; /* logged out; something of it still runs */
+        bool closing;   /* logged out; something of it still runs */
+        bool on_seat;   /* of this machine; not so: su, a desktop over the network, a serial line */
+        bool on_seat0;  /* on the first, where the virtual terminals are */
+        bool graphical; /* X11 or Wayland */
 };
 
 struct session {
@@ -58,8 +61,19 @@ struct session *sessions_at_path(const struct sessions *t, const char *path);
 /* "user", and what later versions of logind split off from it. */
 bool session_class_is_of_user(const char *class);
 
+bool session_type_is_graphical(const char *type);
+
 /* Who has a session that counts, each once, oldest first; how many. */
 size_t sessions_users(const struct sessions *t, uid_t ret[static SESSIONS_MAX]);
 bool sessions_has(const struct sessions *t, uid_t uid);
-/* Whether one of them is local, active and not locked. */
+/*
+ * Whether one of them is local, active, not locked, and somebody looks at it: it is on a seat; or it is
+ * a desktop without one (VNC, xrdp), and no session of this user is locked.
+ */
 bool sessions_is_usable(const struct sessions *t, uid_t uid);
+/* Who that is on seat0; false: nobody, or for the moment it is not clear who. */
+bool sessions_at_seat0(const struct sessions *t, uid_t *ret);
+
+/* From now on none is in front, until its facts come again. True if one was before. */
+_must_check_ bool sessions_forget_front(struct sessions *t);
+_must_check_ bool session_forget_front(struct session *s);

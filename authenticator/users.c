@@ -26,6 +26,7 @@
 #define MANAGER      "org.freedesktop.login1.Manager"
 #define SESSION      "org.freedesktop.login1.Session"
 #define PROPERTIES   "org.freedesktop.DBus.Properties"
+#define SEAT         "seat0"
 #define USER_PREFIX  "/org/freedesktop/login1/user/_"
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
@@ -120,6 +121,17 @@ static int read_property(sd_bus_message *m, const char *name, struct session_fac
                 return read_bool(m, &facts->locked);
         if (strcmp(name, "Remote") == 0)
                 return read_bool(m, &facts->remote);
+        if (strcmp(name, "Seat") == 0) {
+                r = sd_bus_message_read(m, "v", "(so)", &text, NULL);
+                facts->on_seat = r >= 0 && *text;
+                facts->on_seat0 = r >= 0 && strcmp(text, SEAT) == 0;
+                return r;
+        }
+        if (strcmp(name, "Type") == 0) {
+                r = read_text(m, &text);
+                facts->graphical = r >= 0 && session_type_is_graphical(text);
+                return r;
+        }
         if (strcmp(name, "Class") == 0) {
                 r = read_text(m, &text);
                 *has_class = r >= 0;
@@ -174,6 +186,8 @@ static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0) {
                 note(u, "logind says nothing of a session", strerror(-r));
                 retry_later(u);
+                if (session_forget_front(s))
+                        tell(u);
         } else if (session_set_facts(s, &facts) && u->knowledge == USERS_KNOWN)
                 tell(u);
         finish_round(u);
@@ -324,10 +338,13 @@ static int on_list_changed(sd_bus_message *m, void *userdata, sd_bus_error *erro
 /* That a session is closing is told of its user alone. */
 static void request_sessions_of(struct users *u, const char *user_path) {
         char *end;
-        unsigned long uid = strtoul(user_path + strlen(USER_PREFIX), &end, 10);
+        const char *digits = user_path + strlen(USER_PREFIX);
+        unsigned long uid = strtoul(digits, &end, 10);
 
+        if (end == digits || *end)
+                return;
         for (size_t i = 0; i < u->sessions.n; i++)
-                if (u->sessions.all[i]->uid == uid && !*end)
+                if (u->sessions.all[i]->uid == uid)
                         request_session(u, u->sessions.all[i]);
 }
 
@@ -345,9 +362,15 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 }
 
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct users *u = userdata;
+
         (void)error;
+        if (!bus_is_driver(m))
+                return 0;
+        if (sessions_forget_front(&u->sessions))
+                tell(u);
         if (bus_new_owner(m))
-                request_list(userdata);
+                request_list(u);
         return 0;
 }
 
@@ -389,6 +412,8 @@ static void on_down(void *userdata) {
         u->list_again = false;
         for (size_t i = 0; i < u->sessions.n; i++)
                 drop_call(u->sessions.all[i]);
+        if (sessions_forget_front(&u->sessions))
+                tell(u);
         set_unknown(u);
 }
 
@@ -441,4 +466,8 @@ bool users_has_session(const struct users *u, uid_t uid) {
 
 bool users_is_usable(const struct users *u, uid_t uid) {
         return sessions_is_usable(&u->sessions, uid);
+}
+
+bool users_at_seat0(const struct users *u, uid_t *ret) {
+        return sessions_at_seat0(&u->sessions, ret);
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Who is logged in, as logind tells it over the system bus. What it told last stays true while it
- * does not answer, answers with errors or with what makes no sense, or is restarted: nobody is logged
- * out by a service that fails.
+ * Who is logged in, as logind tells it over the system bus. Who it told of last stays logged in while
+ * it does not answer, answers with errors or with what makes no sense, or is restarted: nobody is
+ * logged out by a service that fails. But nobody can be asked then: the screen may be locked by now.
  */
 
 #include <stdbool.h>
@@ -43,5 +43,7 @@ enum users_knowledge users_knowledge(const struct users *u);
 /* Who has a session of class user that is not closing, each once, who came first first; how many. */
 size_t users_list(const struct users *u, uid_t ret[static SESSIONS_MAX]);
 bool users_has_session(const struct users *u, uid_t uid);
-/* Whether somebody can be asked in one of them: it is local, in front (active) and not locked. */
+/* Whether somebody can be asked in one of them, as sessions_is_usable(). */
 bool users_is_usable(const struct users *u, uid_t uid);
+/* Who can be asked at seat0; false: nobody. */
+bool users_at_seat0(const struct users *u, uid_t *ret);

@@ -29,7 +29,7 @@
 struct fake_session {
         char id[16], path[64];
         uid_t uid;
-        char class[16], state[16];
+        char class[16], state[16], seat[16], type[16];
         bool active, locked, remote, there;
 };
 
@@ -53,16 +53,17 @@ static int append_sessions(struct logind_kit *l, sd_bus_message *reply) {
 
                 if (s->there)
                         r = sd_bus_message_append(reply, "(susso)", s->id, (uint32_t)s->uid, "user",
-                                                  s->remote ? "" : "seat0", s->path);
+                                                  s->seat, s->path);
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 static int append_properties(const struct fake_session *s, sd_bus_message *reply) {
-        return sd_bus_message_append(reply, "a{sv}", 7, "Id", "s", s->id, "Class", "s", s->class,
+        return sd_bus_message_append(reply, "a{sv}", 9, "Id", "s", s->id, "Class", "s", s->class,
                                      "State", "s", s->state, "Active", "b", (int)s->active,
                                      "LockedHint", "b", (int)s->locked, "Remote", "b",
-                                     (int)s->remote, "User", "(uo)", (uint32_t)s->uid, ROOT);
+                                     (int)s->remote, "User", "(uo)", (uint32_t)s->uid, ROOT, "Seat",
+                                     "(so)", s->seat, ROOT, "Type", "s", s->type);
 }
 
 static struct fake_session *session_at(struct logind_kit *l, const char *path) {
@@ -130,6 +131,8 @@ static struct fake_session *add(struct logind_kit *l, const char *id, uid_t uid)
         snprintf(s->path, sizeof(s->path), ROOT "/session/_%s", id);
         strcpy(s->class, "user");
         strcpy(s->state, "active");
+        strcpy(s->seat, "seat0");
+        strcpy(s->type, "tty");
         return s;
 }
 
@@ -220,10 +223,20 @@ static void finish(struct logind_kit *l) {
         pthread_mutex_unlock(&l->lock);
 }
 
-void logind_login(struct logind_kit *l, const char *id, uid_t uid) {
+void logind_login_at(struct logind_kit *l, const char *id, uid_t uid, const char *seat,
+                     const char *type) {
+        struct fake_session *s;
+
         begin(l);
-        emit(l, "SessionNew", add(l, id, uid));
+        s = add(l, id, uid);
+        snprintf(s->seat, sizeof(s->seat), "%s", seat);
+        snprintf(s->type, sizeof(s->type), "%s", type);
+        emit(l, "SessionNew", s);
         finish(l);
+}
+
+void logind_login(struct logind_kit *l, const char *id, uid_t uid) {
+        logind_login_at(l, id, uid, "seat0", "tty");
 }
 
 void logind_logout(struct logind_kit *l, const char *id) {
@@ -259,12 +272,12 @@ void logind_set_text(struct logind_kit *l, const char *id, const char *property,
         begin(l);
         s = session_of(l, id);
         snprintf(user, sizeof(user), ROOT "/user/_%u", (unsigned)s->uid);
-        if (strcmp(property, "Class") == 0) {
-                snprintf(s->class, sizeof(s->class), "%s", value);
-                emit_changed(l, s->path, SESSION, property);
-        } else {
+        if (strcmp(property, "State") == 0) {
                 snprintf(s->state, sizeof(s->state), "%s", value);
                 emit_changed(l, user, "org.freedesktop.login1.User", "State");
+        } else {
+                snprintf(s->class, sizeof(s->class), "%s", value);
+                emit_changed(l, s->path, SESSION, property);
         }
         finish(l);
 }

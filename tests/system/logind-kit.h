@@ -27,8 +27,11 @@ struct logind_kit *logind_start_with(const struct bus_kit *bus, const char *id, 
 /* Leaves the bus. NULL is fine. Returns NULL. */
 struct logind_kit *logind_end(struct logind_kit *l);
 
-/* A session of class user, local, in front and not locked; with the signals of a login. */
+/* A session of class user, on a terminal of seat0, in front and not locked; with the signals of a login. */
 void logind_login(struct logind_kit *l, const char *id, uid_t uid);
+/* The same elsewhere: on another seat or none (""), and of this type, such as "x11". */
+void logind_login_at(struct logind_kit *l, const char *id, uid_t uid, const char *seat,
+                     const char *type);
 void logind_logout(struct logind_kit *l, const char *id);
 /* "Active", "LockedHint" or "Remote", with the signal that it changed. */
 void logind_set(struct logind_kit *l, const char *id, const char *property, bool value);

@@ -567,6 +567,32 @@ static void locking_ends_a_question_and_lets_none_be_asked(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+static void who_is_not_at_the_screen_is_not_usable(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        await_usable(w, ALICE, true);
+        logind_login_at(w->logind, "2", ALICE, "", "tty"); /* su -l of a service of hers */
+        logind_login_at(w->logind, "3", ALICE, "", "x11");
+        logind_login_at(w->logind, "4", BOB, "", "tty");
+        logind_login_at(w->logind, "5", BOB, "", "tty");
+        logind_set(w->logind, "5", "Remote", true); /* ssh, and su -l in it */
+        await_state(w, BOB, "ready");
+        assert_false(is_usable(w, BOB));
+        logind_set(w->logind, "1", "LockedHint", true);
+        await_usable(w, ALICE, false);
+        logind_nudge(w->logind);
+        logind_await_questions(w->logind, 6);
+        assert_false(is_usable(w, ALICE));
+
+        logind_login_at(w->logind, "6", BOB, "", "x11"); /* a desktop over the network */
+        await_usable(w, BOB, true);
+        logind_logout(w->logind, "1");
+        await_usable(w, ALICE, true);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void logging_out_ends_a_question_and_unplugs_the_device(void **state) {
         struct world *w = *state;
         uid_t self = getuid();
@@ -602,6 +628,17 @@ static void at_a_seat_the_agent_of_who_sits_there_is_asked(void **state) {
         kit_start(&w->kit, settings);
         await_so(w, ANYBODY, "usable", true);
         agent = connect_agent(w, ANYBODY);
+        client = select_device(w, ANYBODY);
+        agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
+        assert_int_equal(selected(client), 0);
+
+        /* Another user comes who sits elsewhere, or nowhere. */
+        logind_login_at(w->logind, "3", other, "", "x11");
+        logind_await_questions(w->logind, 3);
+        logind_login_at(w->logind, "4", other, "seat1", "x11");
+        logind_await_questions(w->logind, 4);
+        json_decref(kit_control(&w->kit, "status", NULL));
+        assert_true(is_usable(w, ANYBODY));
         client = select_device(w, ANYBODY);
         agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
         assert_int_equal(selected(client), 0);
@@ -692,6 +729,7 @@ static void a_logind_that_vanishes_takes_no_device_and_its_successor_counts(void
         await_state(w, ALICE, "ready");
         await_state(w, BOB, "ready");
         w->logind = logind_end(w->logind);
+        await_usable(w, ALICE, false); /* for who would tell that the screen is locked? */
         assert_true(is_in_state(w, ALICE, "ready"));
         assert_true(is_in_state(w, BOB, "ready"));
 
@@ -699,6 +737,7 @@ static void a_logind_that_vanishes_takes_no_device_and_its_successor_counts(void
         w->logind = logind_start_with(&w->bus, "1", ALICE);
         await_state(w, BOB, NULL);
         assert_true(is_in_state(w, ALICE, "ready"));
+        await_usable(w, ALICE, true);
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
@@ -708,12 +747,14 @@ static void a_bus_that_is_restarted_takes_no_device(void **state) {
         start(w);
         logind_login(w->logind, "1", ALICE);
         await_state(w, ALICE, "ready");
+        await_usable(w, ALICE, true);
         bus_kit_end(&w->bus);
         logind_end(w->logind);
+        await_usable(w, ALICE, false);
         assert_true(is_in_state(w, ALICE, "ready"));
         bus_kit_start(&w->bus, w->kit.folder);
         w->logind = logind_start_with(&w->bus, "1", ALICE);
-        logind_await_questions(w->logind, 2);
+        await_usable(w, ALICE, true);
         assert_true(is_in_state(w, ALICE, "ready"));
         logind_logout(w->logind, "1");
         await_state(w, ALICE, NULL);
@@ -741,26 +782,30 @@ static void in_the_sandbox_users_are_followed_too(void **state) {
 
 /* Any program may send a signal to the daemon alone, and the bus lets it through. */
 static void a_signal_of_somebody_else_is_not_believed(void **state) {
+        static const char root[] = "/org/freedesktop/login1";
         struct world *w = *state;
         sd_bus *mallory = bus_kit_connect(&w->bus);
-        sd_bus_message *m = NULL;
 
         start(w);
         logind_login(w->logind, "1", ALICE);
         await_state(w, ALICE, "ready");
-        assert_true(sd_bus_emit_signal(mallory, "/org/freedesktop/login1",
-                                       "org.freedesktop.login1.Manager", "SessionRemoved", "so",
-                                       "1", "/org/freedesktop/login1/session/_1") >= 0);
-        assert_true(sd_bus_message_new_signal(mallory, &m, "/org/freedesktop/login1/session/_1",
-                                              "org.freedesktop.DBus.Properties",
-                                              "PropertiesChanged") >= 0);
-        assert_true(sd_bus_message_append(m, "sa{sv}as", "org.freedesktop.login1.Session", 1,
-                                          "LockedHint", "b", 1, 0) >= 0);
-        assert_true(sd_bus_send(mallory, m, NULL) >= 0);
-        sd_bus_message_unref(m);
-        assert_true(sd_bus_flush(mallory) >= 0);
+        await_usable(w, ALICE, true);
         logind_nudge(w->logind);
         logind_await_questions(w->logind, 2);
+        logind_answer_with(w->logind, LOGIND_SILENT);
+        bus_kit_whisper(mallory, w->kit.pid, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                        "NameOwnerChanged", "sss", "org.freedesktop.login1", ":1.0", "");
+        bus_kit_whisper(mallory, w->kit.pid, root, "org.freedesktop.login1.Manager",
+                        "SessionRemoved", "so", "1", "/org/freedesktop/login1/session/_1");
+        logind_await_questions(w->logind, 1); /* it was heard: it is an occasion to ask */
+        assert_true(is_in_state(w, ALICE, "ready"));
+        assert_true(is_usable(w, ALICE));
+        logind_answer_with(w->logind, LOGIND_RIGHT);
+
+        bus_kit_whisper(mallory, w->kit.pid, "/org/freedesktop/login1/session/_1",
+                        "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as",
+                        "org.freedesktop.login1.Session", 1, "LockedHint", "b", 1, 0);
+        logind_await_questions(w->logind, 1);
         assert_true(is_in_state(w, ALICE, "ready"));
         assert_true(is_usable(w, ALICE));
         sd_bus_flush_close_unref(mallory);
@@ -1001,6 +1046,7 @@ int main(void) {
                 TEST(a_seat_has_one_device_for_whoever_sits_there),
                 TEST(a_session_that_is_locked_remote_or_behind_is_not_usable),
                 TEST(locking_ends_a_question_and_lets_none_be_asked),
+                TEST(who_is_not_at_the_screen_is_not_usable),
                 TEST(logging_out_ends_a_question_and_unplugs_the_device),
                 TEST(at_a_seat_the_agent_of_who_sits_there_is_asked),
                 TEST(a_logind_that_answers_wrongly_logs_nobody_out),

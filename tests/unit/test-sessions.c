@@ -11,7 +11,9 @@
 
 #include "tests/unit/test.h"
 
-static const struct session_facts in_front = { .of_user = true, .active = true };
+static const struct session_facts in_front = {
+        .of_user = true, .active = true, .on_seat = true, .on_seat0 = true
+};
 
 static int setup(void **state) {
         *state = calloc(1, sizeof(struct sessions));
@@ -89,15 +91,80 @@ static void a_session_is_usable_if_it_is_local_in_front_and_not_locked(void **st
                 char id[8];
 
                 snprintf(id, sizeof(id), "%u", bits);
-                facts = (struct session_facts){
-                        .of_user = true, .remote = bits & 1, .active = bits & 2, .locked = bits & 4
-                };
+                facts = (struct session_facts){ .of_user = true,
+                                                .remote = bits & 1,
+                                                .active = bits & 2,
+                                                .locked = bits & 4,
+                                                .on_seat = true };
                 add(t, id, 1000 + bits, facts);
                 assert_true(sessions_has(t, 1000 + bits));
                 assert_int_equal(sessions_is_usable(t, 1000 + bits), bits == 2);
         }
         /* One of several is enough. */
         add(t, "x", 1000, in_front);
+        assert_true(sessions_is_usable(t, 1000));
+}
+
+static const struct session_facts without_a_seat = { .of_user = true, .active = true };
+static const struct session_facts on_vnc = { .of_user = true, .active = true, .graphical = true };
+
+static void a_session_without_a_seat_makes_nobody_usable_who_locked_the_screen(void **state) {
+        struct session_facts locked = in_front;
+        struct sessions *t = *state;
+        struct session *seat;
+
+        locked.locked = true;
+        add(t, "1", 1000, without_a_seat);
+        assert_true(sessions_has(t, 1000));
+        assert_false(sessions_is_usable(t, 1000));
+
+        add(t, "2", 1001, on_vnc);
+        assert_true(sessions_is_usable(t, 1001));
+        seat = add(t, "3", 1001, locked);
+        assert_false(sessions_is_usable(t, 1001));
+        assert_true(session_set_facts(seat, &in_front));
+        assert_true(sessions_is_usable(t, 1001));
+}
+
+static void one_user_is_at_seat0_or_nobody(void **state) {
+        struct session_facts locked = in_front, other_seat = in_front, greeter = in_front;
+        struct sessions *t = *state;
+        struct session *s;
+        uid_t uid = 7;
+
+        locked.locked = true;
+        other_seat.on_seat0 = false;
+        greeter.of_user = false;
+        add(t, "1", 1001, without_a_seat);
+        add(t, "2", 1001, on_vnc);
+        add(t, "3", 1002, other_seat);
+        assert_false(sessions_at_seat0(t, &uid));
+        s = add(t, "4", 1000, in_front);
+        assert_true(sessions_at_seat0(t, &uid));
+        assert_int_equal(uid, 1000);
+        assert_true(session_set_facts(s, &locked));
+        assert_false(sessions_at_seat0(t, &uid));
+        assert_true(session_set_facts(s, &greeter));
+        assert_false(sessions_at_seat0(t, &uid));
+
+        /* Two at once: one of them is in front no more. */
+        assert_true(session_set_facts(s, &in_front));
+        s = add(t, "5", 1003, in_front);
+        assert_false(sessions_at_seat0(t, &uid));
+        assert_true(session_forget_front(s));
+        assert_true(sessions_at_seat0(t, &uid));
+        assert_int_equal(uid, 1000);
+}
+
+static void what_is_not_known_any_more_is_not_in_front(void **state) {
+        struct sessions *t = *state;
+        struct session *s = add(t, "1", 1000, in_front);
+
+        assert_true(sessions_forget_front(t));
+        assert_false(sessions_forget_front(t));
+        assert_true(sessions_has(t, 1000));
+        assert_false(sessions_is_usable(t, 1000));
+        assert_true(session_set_facts(s, &in_front));
         assert_true(sessions_is_usable(t, 1000));
 }
 
@@ -175,6 +242,9 @@ int main(void) {
                 TEST(what_is_not_of_a_user_or_is_closing_does_not_count),
                 TEST(classes_of_users_are_told_from_others),
                 TEST(a_session_is_usable_if_it_is_local_in_front_and_not_locked),
+                TEST(a_session_without_a_seat_makes_nobody_usable_who_locked_the_screen),
+                TEST(one_user_is_at_seat0_or_nobody),
+                TEST(what_is_not_known_any_more_is_not_in_front),
                 TEST(users_are_listed_once_oldest_first),
                 TEST(what_a_list_leaves_out_is_removed_at_its_end),
                 TEST(an_id_of_another_user_is_another_session),
