@@ -51,14 +51,20 @@ static void note(struct backend *b, const struct backend_restored *done) {
 static int merge(struct backend *b, const struct backup *backup, struct backend_restored *ret) {
         const struct store_options options = backend_store_options(b);
         struct place place;
+        uint32_t missing;
         int r = place_of(b, &place);
 
         if (r == 0)
                 r = store_unpack(backup->image, place.path, &options);
         if (r < 0)
                 return r;
-        /* Before: what comes back is then above all that was ever shown of it (lease.h). */
-        r = vault_raise_counts(b->vault);
+        r = store_count_missing(b->store, place.path, &missing);
+        /*
+         * Before: what comes back is then above all that was ever shown of it (lease.h). Restoring
+         * again and again wears the TPM's counter only if there is something to bring back.
+         */
+        if (r == 0 && missing > 0)
+                r = vault_raise_counts(b->vault);
         if (r == 0)
                 r = store_merge(b->store, place.path, &ret->added);
         store_discard(place.path);

@@ -163,12 +163,37 @@ static int merge_attached(struct store *s, uint32_t *ret_added) {
         return store_load_discoverable(s);
 }
 
-int store_merge(struct store *s, const char *path, uint32_t *ret_added) {
+/* They are added, and the transaction is taken back. */
+static int count_attached(struct store *s, uint32_t *ret) {
+        int r = store_query_run(s, Q_BEGIN, doing);
+
+        if (r < 0)
+                return r;
+
+        _cleanup_(store_txn_end) _unused_ struct store *txn = s;
+
+        return add_credentials(s, ret);
+}
+
+static int with_attached(struct store *s, const char *path,
+                         int (*run)(struct store *s, uint32_t *ret), uint32_t *ret) {
+        uint32_t n = 0;
         int r = attach(s, path), detached;
 
         if (r < 0)
                 return r;
-        r = merge_attached(s, ret_added);
+        r = run(s, &n);
         detached = store_file_exec(&s->file, "DETACH backup", doing);
-        return r < 0 ? r : detached;
+        if (r < 0 || detached < 0)
+                return r < 0 ? r : detached;
+        *ret = n;
+        return 0;
+}
+
+int store_count_missing(struct store *s, const char *path, uint32_t *ret) {
+        return with_attached(s, path, count_attached, ret);
+}
+
+int store_merge(struct store *s, const char *path, uint32_t *ret_added) {
+        return with_attached(s, path, merge_attached, ret_added);
 }

@@ -28,6 +28,8 @@ void store_discard(const char *path);
 /*
  * In one transaction: adds the credentials of the store at `path` that this one has neither by id nor
  * by account; and its large blobs, if there are none here. Settings, leases and the rest stay. The
- * counts of what was there may have to be raised before. -ENOSPC: there is no room for them.
+ * counts of what was there may have to be raised before, if the number of credentials to come is not 0.
+ * -ENOSPC, of both: there is no room for them.
  */
+_must_check_ int store_count_missing(struct store *s, const char *path, uint32_t *ret);
 _must_check_ int store_merge(struct store *s, const char *path, uint32_t *ret_added);

@@ -159,6 +159,10 @@ static void a_merge_adds_what_is_missing_and_changes_nothing(void **state) {
         assert_int_equal(use(f->store, 1), 1);
         before = *store_state(f->store);
 
+        assert_int_equal(store_count_missing(f->store, f->other, &added), 0);
+        assert_int_equal(added, 1);
+        assert_memory_equal(store_state(f->store), &before, sizeof(before));
+        assert_false(has(f->store, 3));
         assert_int_equal(store_merge(f->store, f->other, &added), 0);
         assert_int_equal(added, 1);
         assert_true(has(f->store, 1) && !has(f->store, 2) && has(f->store, 3));
@@ -179,6 +183,8 @@ static void a_merge_adds_what_is_missing_and_changes_nothing(void **state) {
 
         /* Large blobs that are there stay; and again there is nothing to add. */
         assert_int_equal(store_large_blobs_write(f->store, BYTES(blobs, 100)), 0);
+        assert_int_equal(store_count_missing(f->store, f->other, &added), 0);
+        assert_int_equal(added, 0);
         assert_int_equal(store_merge(f->store, f->other, &added), 0);
         assert_int_equal(added, 0);
         assert_int_equal(store_large_blobs_size(f->store), 100);
@@ -195,6 +201,7 @@ static void a_merge_that_does_not_fit_changes_nothing(void **state) {
         assert_int_equal(store_erase(f->store, &(struct tpm_state){ .phase = TPM_PHASE_READY }), 0);
         for (uint8_t i = 5; i <= 7; i++)
                 insert(f->store, i, i);
+        assert_int_equal(store_count_missing(f->store, f->other, &added), -ENOSPC);
         assert_int_equal(store_merge(f->store, f->other, &added), -ENOSPC);
         for (uint8_t i = 1; i <= 4; i++)
                 assert_false(has(f->store, i));
