@@ -16,19 +16,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
-/* Characters that iswprint() takes and that still deceive the reader. */
-static bool deceives(wchar_t c) {
-        static const wchar_t ranges[][2] = {
-                { 0x00ad, 0x00ad }, { 0x061c, 0x061c },   { 0x180e, 0x180e }, { 0x200b, 0x200f },
-                { 0x2028, 0x202e }, { 0x2060, 0x206f },   { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff },
-                { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
-        };
-
-        for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-                if (c >= ranges[i][0] && c <= ranges[i][1])
-                        return true;
-        return false;
-}
+#include "ctap/invisible.h"
 
 /* One character that may be printed, and how many columns it takes. */
 static size_t next(const char *s, size_t left, mbstate_t *state, wchar_t *ret, int *ret_width) {
@@ -39,7 +27,7 @@ static size_t next(const char *s, size_t left, mbstate_t *state, wchar_t *ret, i
                 memset(state, 0, sizeof(*state));
                 n = 1;
                 c = L'?';
-        } else if (!iswprint((wint_t)c) || deceives(c))
+        } else if (!iswprint((wint_t)c) || is_invisible((uint32_t)c))
                 c = L'?';
 
         *ret = c;

@@ -4,6 +4,8 @@
 
 #include "ctap/text.h"
 
+#include "ctap/invisible.h"
+
 #define REPLACEMENT "\xef\xbf\xbd"
 
 /* Takes one code point; UINT32_MAX, and one byte, if it is malformed. */
@@ -22,22 +24,9 @@ static uint32_t next_character(struct cursor *c) {
         return v;
 }
 
-/* Characters that act on the terminal, on the order of the text, or are not seen at all. */
+/* Characters that act on the terminal, or are malformed; and those that are not seen. */
 static bool is_harmful(uint32_t c) {
-        static const struct {
-                uint32_t first, last;
-        } ranges[] = {
-                { 0x0000, 0x001f },       { 0x007f, 0x009f }, { 0x00ad, 0x00ad },
-                { 0x061c, 0x061c },       { 0x180e, 0x180e }, { 0x200b, 0x200f },
-                { 0x2028, 0x202e },       { 0x2060, 0x206f }, { 0xfe00, 0xfe0f },
-                { 0xfeff, 0xfeff },       { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
-                { 0x110000, UINT32_MAX },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(ranges); i++)
-                if (c >= ranges[i].first && c <= ranges[i].last)
-                        return true;
-        return false;
+        return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c > 0x10ffff || is_invisible(c);
 }
 
 void text_put_harmless(struct buf *to, struct bytes from) {

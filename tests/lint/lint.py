@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "uhid": {"uhid"},
     "authenticator": {"authenticator", "uhid", "tpm", "ctap"},
     # The other programs speak to the daemon through its sockets and share what describes them.
-    "cli": {"cli", "authenticator/protocol.h", "ctap/macro.h"},
+    "cli": {"cli", "authenticator/protocol.h", "ctap/invisible.h", "ctap/macro.h"},
     "agent": {"agent", "authenticator/agent-protocol.h", "ctap/bytes.h", "ctap/macro.h", "ctap/text.h"},
 }
 

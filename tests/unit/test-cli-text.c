@@ -13,6 +13,7 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
+#include "ctap/text.h"
 #include "tests/unit/test.h"
 
 static const char *printed(const char *utf8, int width) {
@@ -68,6 +69,39 @@ static void nothing_acts_on_the_terminal(void **state) {
                 assert_int_equal(strspn(text + 2, "?[31mb"), strlen(text + 2));
         }
         assert_string_equal(printed("\xe2\x80", 0), "??");
+}
+
+/* On the terminal of tpmauthn and wherever the daemon and the agent show a name. */
+static void what_is_not_seen_is_shown_as_replaced(void **state) {
+        static const char *const invisible[] = {
+                "a\u00adb",     "a\u034fb",     "a\u061cb",     "a\u115fb",     "a\u1160b",
+                "a\u17b4b",     "a\u17b5b",     "a\u180bb",     "a\u180eb",     "a\u180fb",
+                "a\u200bb",     "a\u200fb",     "a\u2028b",     "a\u202eb",     "a\u2060b",
+                "a\u206fb",     "a\u2800b",     "a\u3164b",     "a\ufe00b",     "a\ufe0fb",
+                "a\ufeffb",     "a\uffa0b",     "a\ufff0b",     "a\ufff9b",     "a\U0001bca0b",
+                "a\U0001bca3b", "a\U0001d173b", "a\U0001d17ab", "a\U000e0001b", "a\U000e0fffb",
+        };
+        static const char *const seen[] = {
+                "a\u00acb", "a\u034eb", "a\u115eb", "a\u1161b", "a\u1810b",     "a\u2010b",
+                "a\u2801b", "a\u3165b", "a\uffa1b", "a\ufffcb", "a\U0001d172b",
+        };
+        uint8_t storage[16];
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(invisible); i++) {
+                struct buf shown = BUF_ON(storage);
+
+                assert_string_equal(printed(invisible[i], 0), "a?b");
+                text_put_harmless(&shown, BYTES_TEXT(invisible[i]));
+                assert_bytes_equal(buf_bytes(&shown), BYTES_TEXT("a\ufffdb"));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(seen); i++) {
+                struct buf shown = BUF_ON(storage);
+
+                assert_string_equal(printed(seen[i], 0), seen[i]);
+                text_put_harmless(&shown, BYTES_TEXT(seen[i]));
+                assert_bytes_equal(buf_bytes(&shown), BYTES_TEXT(seen[i]));
+        }
 }
 
 static void numbers_and_dates_fit_their_columns(void **state) {
@@ -148,6 +182,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(text_is_cut_and_padded_by_columns),
                 cmocka_unit_test(nothing_acts_on_the_terminal),
+                cmocka_unit_test(what_is_not_seen_is_shown_as_replaced),
                 cmocka_unit_test(numbers_and_dates_fit_their_columns),
                 cmocka_unit_test(a_wide_terminal_gives_its_room_to_names),
                 cmocka_unit_test(colours_are_for_terminals_that_want_them),
