@@ -10,6 +10,8 @@
 #include "ctap/macro.h"
 
 #define SESSIONS_MAX 256 /* logind allows 8192; what is beyond is not seen */
+#define SESSIONS_OF_USER_MAX \
+        16 /* so that nobody takes the places of others; ones on a seat first */
 
 struct session_facts {
         bool of_user; /* class user: no greeter, no lock screen, no service manager */

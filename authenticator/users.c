@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "authenticator/env.h"
+#include "authenticator/session-list.h"
 
 #define LOGIND_NAME  "org.freedesktop.login1"
 #define LOGIND_PATH  "/org/freedesktop/login1"
@@ -42,7 +43,7 @@ struct users {
         bool list_again;
         bool listed; /* a list of this connection came */
         bool failed; /* something of this round did not come */
-        bool too_many;
+        bool too_many, crowded;
         sd_event_source *retry;
         uint64_t retry_ms;
 };
@@ -214,48 +215,30 @@ static void request_session(struct users *u, struct session *s) {
 
 /* ---- the list of sessions ---- */
 
-struct listed {
-        const char *id, *path;
-        uint32_t uid;
-};
-
-/* The whole answer before any of it counts. -EBADMSG and the like: it makes no sense. */
-static int read_list(sd_bus_message *m, struct listed list[static SESSIONS_MAX], size_t *ret_n,
-                     bool *ret_more) {
-        const char *user, *seat;
-        struct listed one;
-        size_t n = 0;
-        int r = sd_bus_message_enter_container(m, 'a', "(susso)");
-
-        *ret_more = false;
-        while (r >= 0 && (r = sd_bus_message_read(m, "(susso)", &one.id, &one.uid, &user, &seat,
-                                                  &one.path)) > 0)
-                if (n < SESSIONS_MAX)
-                        list[n++] = one;
-                else
-                        *ret_more = true;
-        *ret_n = n;
-        return r;
-}
-
 /* Whoever knows no session of theirs is not heard of again before another one is over. */
-static void tell_too_many(struct users *u, bool too_many) {
-        if (too_many && !u->too_many)
+static void tell_too_many(struct users *u, const struct session_list *list) {
+        if (list->too_many && !u->too_many)
                 log_write(u->options.log, LOG_WARNING, NULL,
                           "there are more than %d sessions; those beyond get no device",
                           SESSIONS_MAX);
-        u->too_many = too_many;
+        if (list->crowded && !u->crowded)
+                log_write(u->options.log, LOG_WARNING, NULL,
+                          "uid %u has more than %d sessions; those beyond are not looked at",
+                          (unsigned)list->crowder, SESSIONS_OF_USER_MAX);
+        u->too_many = list->too_many;
+        u->crowded = list->crowded;
 }
 
-static void take_list(struct users *u, const struct listed *list, size_t n) {
+static void take_list(struct users *u, const struct session_list *list) {
         struct session *s;
         bool changed;
 
         u->listed = true;
         u->failed = false;
         sessions_begin_list(&u->sessions);
-        for (size_t i = 0; i < n; i++)
-                if (sessions_list(&u->sessions, list[i].id, list[i].uid, list[i].path, &s) == 0)
+        for (size_t i = 0; i < list->n; i++)
+                if (sessions_list(&u->sessions, list->all[i].id, list->all[i].uid,
+                                  list->all[i].path, &s) == 0)
                         s->owner = u;
                 else
                         retry_later(u);
@@ -280,10 +263,9 @@ static void on_no_list(struct users *u, bool no_logind) {
 static void request_list(struct users *u);
 
 static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct listed list[SESSIONS_MAX];
         struct users *u = userdata;
-        bool again = u->list_again, more = false;
-        size_t n = 0;
+        bool again = u->list_again;
+        struct session_list list;
         int r;
 
         (void)error;
@@ -292,14 +274,14 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (again)
                 request_list(u);
         r = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m)
-                                                    : read_list(m, list, &n, &more);
+                                                    : session_list_read(&list, m, &u->sessions);
         if (r < 0) {
                 note(u, "logind lists no sessions", strerror(-r));
                 on_no_list(u, sd_bus_message_is_method_error(m, SD_BUS_ERROR_SERVICE_UNKNOWN));
                 return 0;
         }
-        tell_too_many(u, more);
-        take_list(u, list, n);
+        tell_too_many(u, &list);
+        take_list(u, &list);
         finish_round(u);
         return 0;
 }

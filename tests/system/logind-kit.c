@@ -19,7 +19,7 @@
 #include "tests/system/test-daemon-kit.h"
 #include "tests/unit/test.h"
 
-#define SESSIONS_MAX 64
+#define SESSIONS_MAX 400
 #define WAIT_MS      10000
 #define ROOT         "/org/freedesktop/login1"
 #define MANAGER      "org.freedesktop.login1.Manager"
