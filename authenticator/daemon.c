@@ -33,6 +33,8 @@
 #include "authenticator/users.h"
 #include "authenticator/util.h"
 
+#define SYSTEM_UID_MAX 999 /* as login.defs has it everywhere */
+
 struct daemon {
         const struct config *config;
         const struct log *log;
@@ -115,6 +117,26 @@ static void set_owners(struct daemon *d, enum devices_kind kind, const uid_t *ow
         devices_set_owners(d->devices, kind, owners, n);
         d->owners_set = true;
         on_state(d);
+        server_drop_refused(d->server);
+}
+
+/*
+ * Started by the service manager with a system account, which is nobody who could have passkeys: what it
+ * made for itself while logind was away nobody would ever remove from the TPM.
+ */
+static bool is_service(void) {
+        return getenv("INVOCATION_ID") && getuid() != 0 && getuid() <= SYSTEM_UID_MAX;
+}
+
+static void set_owner_without_logind(struct daemon *d) {
+        const uid_t self = getuid();
+
+        if (d->users && is_service()) {
+                log_write(d->log, LOG_WARNING, NULL,
+                          "logind does not answer: there is no device before it does");
+                set_owners(d, DEVICES_USERS, NULL, 0);
+        } else
+                set_owners(d, DEVICES_FIXED, &self, 1);
 }
 
 /* Who had devices while logind could not be asked has none of their own once it can be. */
@@ -126,7 +148,7 @@ static void follow_users(void *userdata) {
         if (d->users && d->config->per_seat)
                 set_owners(d, DEVICES_SEAT, &self, 1);
         else if (!d->users || users_knowledge(d->users) == USERS_UNKNOWN)
-                set_owners(d, DEVICES_FIXED, &self, 1);
+                set_owner_without_logind(d);
         else if (users_knowledge(d->users) == USERS_KNOWN)
                 set_owners(d, DEVICES_USERS, users, users_list(d->users, users));
 }

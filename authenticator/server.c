@@ -221,6 +221,23 @@ void server_answer(struct server *s, uint32_t tag, json_t *body) {
         json_decref(body);
 }
 
+/* An answer that is due or on its way is sent first. */
+void server_drop_refused(struct server *s) {
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++) {
+                struct client *c = s->clients[i];
+                json_t *refusal = c ? s->options.on_connect(s->options.userdata, c->peer) : NULL;
+
+                if (!refusal)
+                        continue;
+                json_decref(refusal);
+                if (c->busy || c->out)
+                        c->last = true;
+                else
+                        c->gone = true;
+        }
+        free_gone_clients(s);
+}
+
 /* ---- new clients ---- */
 
 /* Best effort: the socket is new and its buffer empty. Takes the body. */

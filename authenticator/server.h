@@ -40,5 +40,8 @@ _must_check_ int server_new(const struct server_options *options, struct server 
 /* NULL is fine. Returns NULL. */
 struct server *server_free(struct server *s);
 
+/* For when on_connect() says another thing than before: who would be refused now has to go. */
+void server_drop_refused(struct server *s);
+
 /* Takes the body (control.h). A client that has gone meanwhile is not told. */
 void server_answer(struct server *s, uint32_t tag, json_t *body);

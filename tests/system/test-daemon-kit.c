@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -86,7 +87,6 @@ static void run_daemon(const struct daemon_kit *k, char *const *argv) {
         char path[80];
         int log;
 
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         snprintf(path, sizeof(path), "%s/log", k->folder);
         log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(log, STDOUT_FILENO);
@@ -95,6 +95,11 @@ static void run_daemon(const struct daemon_kit *k, char *const *argv) {
         setenv("NOTIFY_SOCKET", path, 1);
         /* A test that wants a bus starts one; this machine's is none of a test's business. */
         setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus", 0);
+        if (k->run_as != 0 &&
+            (setgroups(0, NULL) < 0 || setresgid(k->run_as, k->run_as, k->run_as) < 0 ||
+             setresuid(k->run_as, k->run_as, k->run_as) < 0))
+                _exit(126);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* which another account takes away */
         execv(TPMAUTHND, argv);
         _exit(127);
 }

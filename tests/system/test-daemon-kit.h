@@ -19,6 +19,7 @@ struct daemon_kit {
         int notify;
         int terminal; /* the master of the daemon's controlling terminal, or -1 */
         pid_t shell;  /* the leader of its session, which outlives the daemon, or -1 */
+        uid_t run_as; /* the daemon's account, if this is root; 0: the test's own */
 };
 
 /* Makes the folder. kit_done() ends what runs and removes it. 0 or -1. */

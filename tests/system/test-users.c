@@ -31,6 +31,7 @@
 
 #define ALICE   1000
 #define BOB     1001
+#define SERVICE 998 /* a system account */
 #define WAIT_MS 20000
 #define ANYBODY ((uid_t)-1) /* whose device it is plays no part: there is only one */
 
@@ -373,6 +374,29 @@ static void no_more_than_sixteen_have_one_and_others_are_told(void **state) {
 
         logind_logout(w->logind, "3");
         await_state(w, 2016, "ready");
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* logind's list has those first who came first. */
+static void one_user_s_many_sessions_take_no_place_of_others(void **state) {
+        struct world *w = *state;
+        char id[16];
+
+        w->logind = logind_start(&w->bus);
+        for (unsigned i = 0; i < 300; i++) {
+                snprintf(id, sizeof(id), "m%u", i);
+                logind_login_at(w->logind, id, BOB, "", "tty");
+        }
+        kit_start(&w->kit, by_agent);
+        assert_true(is_in_state(w, BOB, "ready"));
+        assert_false(is_usable(w, BOB));
+        assert_true(log_has(w, "uid 1001 has more than 16 sessions"));
+        assert_false(log_has(w, "more than 256"));
+        logind_login(w->logind, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        await_usable(w, ALICE, true);
+        logind_login(w->logind, "2", BOB);
+        await_usable(w, BOB, true);
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
@@ -761,6 +785,30 @@ static void a_bus_that_is_restarted_takes_no_device(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+static void a_service_has_no_device_of_its_own(void **state) {
+        struct world *w = *state;
+        char path[80];
+
+        if (getuid() != 0)
+                skip();
+        w->kit.run_as = SERVICE;
+        assert_int_equal(chown(w->kit.folder, SERVICE, SERVICE), 0);
+        snprintf(path, sizeof(path), "%s/notify", w->kit.folder);
+        assert_int_equal(chown(path, SERVICE, SERVICE), 0);
+        setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef", 1);
+        kit_start(&w->kit, by_agent);
+        unsetenv("INVOCATION_ID");
+        assert_int_equal(count_devices(w), 0);
+        assert_true(log_has(w, "logind does not answer"));
+        w->logind = logind_start_with(&w->bus, "1", ALICE);
+        await_state(w, ALICE, "ready");
+        assert_int_equal(kit_stop(&w->kit), 0);
+        snprintf(path, sizeof(path), "%s/state/users/%u", w->kit.folder, (unsigned)SERVICE);
+        assert_int_equal(access(path, F_OK), -1);
+        snprintf(path, sizeof(path), "%s/state/users/%u", w->kit.folder, (unsigned)ALICE);
+        assert_int_equal(access(path, F_OK), 0);
+}
+
 /* With a private simulator there is no sandbox; without a TPM the devices are there, and have failed. */
 static void in_the_sandbox_users_are_followed_too(void **state) {
         static const char *const settings[] = { "--presence=agent", "--log-level=debug",
@@ -1030,6 +1078,59 @@ static void a_user_cannot_take_the_places_of_others(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* A client of this user that ends when the daemon closes its connection; needs root. */
+static pid_t start_client_of(const struct world *w, uid_t uid) {
+        char byte = 0;
+        int ends[2];
+        pid_t pid;
+
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                int fd;
+
+                alarm(WAIT_MS / 1000);
+                if (setresuid(uid, uid, uid) < 0)
+                        _exit(1);
+                fd = kit_connect(w->kit.control, SOCK_STREAM);
+                if (fd < 0 || dprintf(fd, "{\"v\":1,\"id\":1,\"method\":\"status\"}\n") < 0 ||
+                    recv(fd, &byte, 1, 0) != 1 || write(ends[1], &byte, 1) != 1)
+                        _exit(2);
+                while (recv(fd, &byte, 1, 0) == 1)
+                        ;
+                _exit(0);
+        }
+        close(ends[1]);
+        assert_int_equal(read(ends[0], &byte, 1), 1);
+        close(ends[0]);
+        return pid;
+}
+
+static void who_logs_out_keeps_no_connection(void **state) {
+        struct world *w = *state;
+        int status = -1;
+        pid_t client;
+
+        if (getuid() != 0)
+                skip();
+        start(w);
+        logind_login(w->logind, "1", ALICE);
+        logind_login(w->logind, "2", BOB);
+        await_state(w, ALICE, "ready");
+        await_state(w, BOB, "ready");
+        open_folders(w);
+        client = start_client_of(w, ALICE);
+        logind_logout(w->logind, "2");
+        await_state(w, BOB, NULL);
+        assert_int_equal(waitpid(client, &status, WNOHANG), 0);
+        logind_logout(w->logind, "1");
+        assert_int_equal(waitpid(client, &status, 0), client);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -1042,6 +1143,7 @@ int main(void) {
                 TEST(a_device_stays_until_the_last_session_is_over_or_closing),
                 TEST(a_greeter_and_a_lingering_user_have_none),
                 TEST(no_more_than_sixteen_have_one_and_others_are_told),
+                TEST(one_user_s_many_sessions_take_no_place_of_others),
                 TEST(without_logind_the_one_who_started_it_has_the_device),
                 TEST(a_seat_has_one_device_for_whoever_sits_there),
                 TEST(a_session_that_is_locked_remote_or_behind_is_not_usable),
@@ -1054,6 +1156,7 @@ int main(void) {
                 TEST(a_logind_that_fails_at_the_start_is_given_a_while),
                 TEST(a_logind_that_vanishes_takes_no_device_and_its_successor_counts),
                 TEST(a_bus_that_is_restarted_takes_no_device),
+                TEST(a_service_has_no_device_of_its_own),
                 TEST(in_the_sandbox_users_are_followed_too),
                 TEST(a_signal_of_somebody_else_is_not_believed),
                 TEST(dbusmock_s_logind_is_followed),
@@ -1062,6 +1165,7 @@ int main(void) {
                 TEST(root_says_whose_device_is_meant_where_there_are_several),
                 TEST(a_seat_is_reached_by_who_sits_there_alone),
                 TEST(a_user_cannot_take_the_places_of_others),
+                TEST(who_logs_out_keeps_no_connection),
         };
 
         fido_init(0);
