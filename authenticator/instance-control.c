@@ -18,10 +18,12 @@ static const char *presence_text(const struct instance *i) {
         return presence_mode_to_string(i->config->presence);
 }
 
-/* Why nobody can be verified here; NULL if a person can. */
+/* Why clients think that nobody can be verified here; NULL if they think that a person can. */
 static const char *why_unverified(const struct instance *i) {
-        if (i->verifies)
+        if (i->plugged_verifies)
                 return NULL;
+        if (i->verifies)
+                return "in a moment: the device is about to be plugged in anew for it";
         if (i->presence_now == PRESENCE_INJECT_DENY || i->config->presence == PRESENCE_DENY)
                 return "every question is answered no";
         if (!i->config->presence_verify)

@@ -61,6 +61,7 @@ struct instance {
         enum presence_inject presence_now; /* ASK: as configured */
         bool verifies;                     /* a person can be verified: as the worker said last */
         bool plugged_verifies;             /* and as clients know it */
+        uint64_t verifies_since;           /* the former */
         uid_t person;                      /* who is asked */
         bool usable;                       /* who can see and answer a question */
 
@@ -76,6 +77,10 @@ struct instance {
         sd_event_source *timer;
         sd_event_source *lost; /* runs once after the device was lost */
 
+        uint64_t cycle_at;      /* when it last began to open the TPM, or was plugged in */
+        sd_event_source *pause; /* after that, until the next time */
+        bool start_is_due;      /* at its end */
+
         struct job *running;
         bool asking;     /* the running job waits for a person */
         bool suspending; /* WORKER_SUSPEND is running or waits */
@@ -86,6 +91,8 @@ struct instance {
 /* ---- instance.c ---- */
 
 void instance_set_state(struct instance *i, enum instance_state state, const char *reason);
+/* Creates the device; from the client's side this is power-up (CTAP 2.3 §6.6). */
+void instance_plug(struct instance *i);
 void instance_unplug(struct instance *i);
 /* Who is asked, and whether that is of any use. */
 void instance_tell_agents(struct instance *i);
@@ -99,6 +106,9 @@ void instance_answer_provisioning(struct instance *i);
 
 /* Begins to open store and TPM; the device is plugged in when the worker has. */
 void instance_start(struct instance *i, struct bytes owner_auth);
+/* Plugs it in anew, now or a little later, if clients know something else than is so. */
+void instance_follow_presence(struct instance *i);
+int instance_on_pause_over(sd_event_source *source, uint64_t usec, void *userdata);
 
 /* ---- instance-finger.c ---- */
 

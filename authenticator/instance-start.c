@@ -3,6 +3,11 @@
 /*
  * What a device needs before it is plugged in: its folders, the simulator where there is one, the
  * worker, and store and TPM opened by that. Also how it is brought to need them anew.
+ *
+ * Each process of the owner's may ask for a power cycle, and bring one about by what a person can do
+ * here, as often as it likes. Clients and udev are busy for a while with each, so it is one a second. A
+ * person who can no longer be verified may be so again at once, as when an agent is restarted: clients
+ * hear of it only when it has lasted.
  */
 
 #include "authenticator/instance-internal.h"
@@ -13,10 +18,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "authenticator/env.h"
 #include "authenticator/protocol.h"
 #include "authenticator/util.h"
+
+#define CYCLE_MS   1000 /* from one to the next */
+#define SETTLED_MS 1000
 
 static bool wants_swtpm(const struct instance *i) {
         return strcmp(i->config->tpm, "swtpm") == 0;
@@ -198,17 +208,67 @@ void instance_start(struct instance *i, struct bytes owner_auth) {
         int r;
 
         i->wants_owner_auth = false;
+        i->start_is_due = false;
+        i->cycle_at = env_awake_ms();
         instance_set_state(i, INSTANCE_STARTING, "");
         r = start_opening(i, owner_auth, &reason);
         if (r < 0)
                 instance_fail(i, reason.len > 0 ? text : strerror(-r));
 }
 
+/* True if it is that late already; else instance_on_pause_over() runs then. */
+static bool is_over(struct instance *i, uint64_t at) {
+        bool is = env_awake_ms() >= at;
+        int r = 0;
+
+        if (!is)
+                r = sd_event_source_set_time(i->pause, at * 1000);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(i->pause, is ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_write(i->options.log, LOG_ERR, i->id, "the timer could not be set: %s",
+                          strerror(-r));
+        return is || r < 0;
+}
+
+void instance_follow_presence(struct instance *i) {
+        uint64_t at = i->cycle_at + CYCLE_MS;
+
+        if (i->state != INSTANCE_READY || i->verifies == i->plugged_verifies ||
+            instance_client_job(i))
+                return;
+        if (!i->verifies && i->verifies_since + SETTLED_MS > at)
+                at = i->verifies_since + SETTLED_MS;
+        if (!is_over(i, at))
+                return;
+        log_write(i->options.log, LOG_INFO, i->id, "the PIN can %s be given here: plugged in anew",
+                  i->verifies ? "now" : "no longer");
+        instance_unplug(i);
+        instance_plug(i);
+}
+
+int instance_on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct instance *i = userdata;
+
+        (void)source;
+        (void)usec;
+        if (i->start_is_due)
+                instance_start(i, BYTES_NULL);
+        else
+                instance_follow_presence(i);
+        return 0;
+}
+
 void instance_replug(struct instance *i) {
         if (i->state == INSTANCE_STARTING)
                 return;
         instance_unplug(i);
-        instance_start(i, BYTES_NULL);
+        if (is_over(i, i->cycle_at + CYCLE_MS)) {
+                instance_start(i, BYTES_NULL);
+                return;
+        }
+        i->start_is_due = true;
+        instance_set_state(i, INSTANCE_STARTING, "");
 }
 
 void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth) {

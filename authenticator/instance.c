@@ -10,8 +10,9 @@
  * dropped; what has not begun by then never does.
  *
  * Clients ask once what a device can do. When a person becomes able to be verified here, or unable, it
- * is unplugged and plugged in again, once no command runs. That is a power cycle like any other. It
- * takes the control socket, an agent that comes or goes, or the end of a terminal to bring it about.
+ * is unplugged and plugged in again, once no command runs (instance-start.c). That is a power cycle
+ * like any other. It takes the control socket, an agent that comes or goes, or the end of a terminal to
+ * bring it about.
  * The first two are the owner's, who can replug anyway: nothing that a client sends to the device
  * changes what a person can do, so that no client gains a power cycle by it.
  */
@@ -50,6 +51,8 @@ void instance_answer_provisioning(struct instance *i) {
 
 void instance_set_state(struct instance *i, enum instance_state state, const char *reason) {
         i->state = state;
+        if (state != INSTANCE_STARTING)
+                i->start_is_due = false;
         if (state != INSTANCE_READY)
                 *i->trouble = '\0';
         snprintf(i->reason, sizeof(i->reason), "%s", reason);
@@ -197,8 +200,7 @@ static int new_hid(struct instance *i) {
         return i->hid ? 0 : -ENOMEM;
 }
 
-/* Creates the device; from the client's side this is power-up (CTAP 2.3 §6.6). */
-static void plug(struct instance *i) {
+void instance_plug(struct instance *i) {
         char storage[INSTANCE_REASON_MAX - 1];
         struct buf reason = { (uint8_t *)storage, 0, sizeof(storage), false };
         const struct device_options options = {
@@ -221,6 +223,7 @@ static void plug(struct instance *i) {
         int r;
 
         i->plugged_verifies = i->verifies;
+        i->cycle_at = env_awake_ms();
         snprintf(i->full_name, sizeof(i->full_name), "%s%s", i->name,
                  i->facts.simulator ? SIMULATOR_NAME : "");
         r = new_hid(i);
@@ -234,16 +237,6 @@ static void plug(struct instance *i) {
                 return;
         }
         instance_set_state(i, INSTANCE_READY, "");
-}
-
-static void follow_presence(struct instance *i) {
-        if (i->state != INSTANCE_READY || i->verifies == i->plugged_verifies ||
-            instance_client_job(i))
-                return;
-        log_write(i->options.log, LOG_INFO, i->id, "the PIN can %s be given here: plugged in anew",
-                  i->verifies ? "now" : "no longer");
-        instance_unplug(i);
-        plug(i);
 }
 
 static int on_lost(sd_event_source *source, void *userdata) {
@@ -297,7 +290,7 @@ static void on_opened(struct instance *i, const struct job *job, struct bytes fa
         }
         if (*i->facts.note)
                 log_write(i->options.log, LOG_NOTICE, i->id, "%s", i->facts.note);
-        plug(i);
+        instance_plug(i);
 }
 
 static void take_text(struct bytes from, char to[static INSTANCE_REASON_MAX]) {
@@ -338,8 +331,12 @@ static void on_status(struct instance *i, struct bytes status) {
 }
 
 static void on_verifies(struct instance *i, struct bytes verifies) {
-        i->verifies = verifies.len == 1 && verifies.data[0] == 1;
-        follow_presence(i);
+        bool now = verifies.len == 1 && verifies.data[0] == 1;
+
+        if (i->verifies != now)
+                i->verifies_since = env_awake_ms();
+        i->verifies = now;
+        instance_follow_presence(i);
 }
 
 static void on_worker_message(struct instance *i, const struct message *m) {
@@ -375,7 +372,7 @@ static void on_worker_message(struct instance *i, const struct message *m) {
                 on_failed(i, job, m->payload, m->type == WORKER_DENIED);
         instance_job_free(job);
         instance_run_next(i);
-        follow_presence(i);
+        instance_follow_presence(i);
 }
 
 int instance_on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -464,6 +461,11 @@ static int add_sources(struct instance *i) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(i->timer, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_time(i->options.event, &i->pause, CLOCK_MONOTONIC, 0, 1000,
+                                      instance_on_pause_over, i);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(i->pause, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_defer(i->options.event, &i->lost, on_lost, i);
         if (r >= 0)
                 r = sd_event_source_set_enabled(i->lost, SD_EVENT_OFF);
@@ -500,6 +502,7 @@ void instance_stop(struct instance *i) {
         i->agents = agents_link_free(i->agents);
         i->fingers = fprint_user_free(i->fingers);
         i->timer = sd_event_source_disable_unref(i->timer);
+        i->pause = sd_event_source_disable_unref(i->pause);
         i->lost = sd_event_source_disable_unref(i->lost);
         i->simulator_io = sd_event_source_disable_unref(i->simulator_io);
         i->device = device_free(i->device);

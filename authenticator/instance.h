@@ -71,7 +71,7 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
 void instance_forget(struct instance *i, uint32_t tag);
 /*
  * Unplugs the device, opens store and TPM anew and plugs it in again: a power cycle. Does nothing
- * while that is under way.
+ * while that is under way. It stays unplugged until a second has gone by since the cycle before.
  */
 void instance_replug(struct instance *i);
 /*

@@ -42,12 +42,13 @@
 #define PROTOCOL_BACKUP "backup"
 /* "offset": bytes that were sent; "size" of all; "data". The last page's result says what came back. */
 #define PROTOCOL_RESTORE    "restore"
-#define PROTOCOL_PAGE_BYTES 24576    /* the most in one page */
-#define PROTOCOL_RESET      "reset"  /* erases every passkey; the caller has confirmed it */
-#define PROTOCOL_REPLUG     "replug" /* removes the device, opens the TPM anew, plugs it in again */
-#define PROTOCOL_PRESENCE   "presence"    /* "mode": a word of presence below; "pin" for some */
-#define PROTOCOL_DOCTOR     "doctor-info" /* the TPM and the store, asked now */
-#define PROTOCOL_TPM        "tpm"         /* what is provisioned where, and what it costs to use */
+#define PROTOCOL_PAGE_BYTES 24576   /* the most in one page */
+#define PROTOCOL_RESET      "reset" /* erases every passkey; the caller has confirmed it */
+/* Removes the device, opens the TPM anew, plugs it in again; not before a second after the last time. */
+#define PROTOCOL_REPLUG   "replug"
+#define PROTOCOL_PRESENCE "presence"    /* "mode": a word of presence below; "pin" for some */
+#define PROTOCOL_DOCTOR   "doctor-info" /* the TPM and the store, asked now */
+#define PROTOCOL_TPM      "tpm"         /* what is provisioned where, and what it costs to use */
 
 /*
  * Words of presence. From now on: auto (yes), deny, ask (as configured). To the question that waits,

@@ -21,6 +21,7 @@
 
 #include "authenticator/agent-protocol.h"
 #include "authenticator/protocol.h"
+#include "tests/system/agent-kit.h"
 #include "tests/system/bus-kit.h"
 #include "tests/system/logind-kit.h"
 #include "tests/system/test-daemon-kit.h"
@@ -230,11 +231,17 @@ static void a_stranger_who_knocks_keeps_no_agent_out(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
-static bool log_has(const struct world *w, const char *text) {
+static int times_in_log(const struct world *w, const char *text) {
         char command[256];
+        FILE *p;
+        int n = -1;
 
-        snprintf(command, sizeof(command), "grep -qF '%s' %s/log", text, w->kit.folder);
-        return system(command) == 0;
+        snprintf(command, sizeof(command), "grep -cF '%s' %s/log", text, w->kit.folder);
+        p = popen(command, "r");
+        assert_non_null(p);
+        assert_int_equal(fscanf(p, "%d", &n), 1);
+        pclose(p);
+        return n;
 }
 
 static void a_stranger_writes_nothing_into_the_log(void **state) {
@@ -247,7 +254,7 @@ static void a_stranger_writes_nothing_into_the_log(void **state) {
         while (count_ready(w) > 1)
                 assert_int_equal(usleep(20000), 0);
         assert_true(is_answered(w->kit.control, SOCK_STREAM, STATUS));
-        assert_false(log_has(w, "refused"));
+        assert_int_equal(times_in_log(w, "refused"), 0);
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
@@ -300,6 +307,122 @@ static void lines_that_wait_are_all_answered(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* ---- power cycles ---- */
+
+#define STORM_MS 3000
+#define ANEW     "plugged in anew"
+#define READY    " ready: "
+
+static const char *const by_agent[] = { "--presence=agent", NULL };
+
+static void sleep_ms(long ms) {
+        const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+        nanosleep(&t, NULL);
+}
+
+static void await_verify(const struct world *w, bool want) {
+        uint64_t until = kit_now() + PATIENCE_MS;
+        bool is = !want;
+
+        while (is != want) {
+                json_t *a = kit_control(&w->kit, "status", NULL), *d;
+
+                assert_true(kit_now() < until);
+                d = json_array_get(json_object_get(json_object_get(a, "result"), "devices"), 0);
+                is = json_is_true(json_object_get(d, "verify"));
+                json_decref(a);
+                sleep_ms(20);
+        }
+}
+
+static void agents_that_come_and_go_do_not_wear_the_device_out(void **state) {
+        struct world *w = *state;
+        uint64_t until;
+        int n = 0;
+
+        kit_start(&w->kit, by_agent);
+        until = kit_now() + STORM_MS;
+        while (kit_now() < until) {
+                int fd = agent_connect(&w->kit);
+
+                sleep_ms(5);
+                close(fd);
+                n++;
+        }
+        assert_true(n > 50);
+        assert_in_range(times_in_log(w, ANEW), 1, 1 + STORM_MS / 1000);
+        await_verify(w, false);
+        assert_in_range(times_in_log(w, ANEW), 2, 2 + STORM_MS / 1000);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void an_agent_that_is_restarted_costs_no_power_cycle(void **state) {
+        struct world *w = *state;
+        uint64_t before;
+        int fd;
+
+        kit_start(&w->kit, by_agent);
+        fd = agent_connect(&w->kit);
+        await_verify(w, true);
+        assert_int_equal(times_in_log(w, ANEW), 1);
+        for (int i = 0; i < 5; i++) {
+                sleep_ms(300);
+                close(fd);
+                sleep_ms(100);
+                fd = agent_connect(&w->kit);
+        }
+        sleep_ms(1500);
+        assert_int_equal(times_in_log(w, ANEW), 1);
+
+        /* One that stays away is noticed, and one that comes then is at once. */
+        close(fd);
+        await_verify(w, false);
+        sleep_ms(1100);
+        before = kit_now();
+        fd = agent_connect(&w->kit);
+        await_verify(w, true);
+        assert_true(kit_now() - before < 500);
+        assert_int_equal(times_in_log(w, ANEW), 3);
+        close(fd);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void replugs_without_end_are_one_a_second(void **state) {
+        struct world *w = *state;
+        uint64_t until;
+        int n = 0;
+
+        kit_start(&w->kit, by_agent);
+        until = kit_now() + STORM_MS;
+        while (kit_now() < until) {
+                json_decref(kit_control(&w->kit, "replug", NULL));
+                n++;
+        }
+        assert_true(n > 50);
+        kit_await_state(&w->kit, "ready");
+        /* The first at the start, and one more that was under way at the end. */
+        assert_in_range(times_in_log(w, READY), 2, 2 + STORM_MS / 1000);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+/* It is late, and not left out. */
+static void a_replug_soon_after_another_is_done_all_the_same(void **state) {
+        struct world *w = *state;
+        uint64_t before;
+        char out[512];
+
+        kit_start(&w->kit, by_agent);
+        before = kit_now();
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(kit_cli(&w->kit, "replug", out, sizeof(out)), 0);
+                assert_non_null(strstr(out, "ready"));
+                assert_int_equal(times_in_log(w, READY), 2 + i);
+        }
+        assert_in_range(kit_now() - before, 2000, 8000);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -309,6 +432,10 @@ int main(void) {
                 TEST(a_stranger_writes_nothing_into_the_log),
                 TEST(who_hangs_up_makes_room_at_once),
                 TEST(lines_that_wait_are_all_answered),
+                TEST(agents_that_come_and_go_do_not_wear_the_device_out),
+                TEST(an_agent_that_is_restarted_costs_no_power_cycle),
+                TEST(replugs_without_end_are_one_a_second),
+                TEST(a_replug_soon_after_another_is_done_all_the_same),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
