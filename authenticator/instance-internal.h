@@ -74,6 +74,7 @@ struct instance {
         struct device *device;
         struct hid *hid;
         uint64_t plug;
+        bool winked; /* since it was plugged in */
         sd_event_source *timer;
         sd_event_source *lost; /* runs once after the device was lost */
 

@@ -109,7 +109,10 @@ static void act(struct instance *i, const struct hid_action *a) {
         case HID_NOTHING:
                 break;
         case HID_WINKED:
-                log_write(i->options.log, LOG_NOTICE, i->id, "a client asks: which key is this?");
+                /* Once a plug-in, so that a client cannot fill the log. */
+                log_write(i->options.log, i->winked ? LOG_DEBUG : LOG_NOTICE, i->id,
+                          "a client asks: which key is this?");
+                i->winked = true;
                 send_message(i, a->channel, a->command, a->payload);
                 break;
         case HID_REPLY:
@@ -224,6 +227,7 @@ void instance_plug(struct instance *i) {
 
         i->plugged_verifies = i->verifies;
         i->cycle_at = env_awake_ms();
+        i->winked = false;
         snprintf(i->full_name, sizeof(i->full_name), "%s%s", i->name,
                  i->facts.simulator ? SIMULATOR_NAME : "");
         r = new_hid(i);

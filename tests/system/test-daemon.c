@@ -316,7 +316,15 @@ static void status_and_doctor_know_the_device(void **state) {
 
 /* ---- raw reports ---- */
 
-enum { PING = 0x81, MSG = 0x83, INIT = 0x86, CBOR = 0x90, CANCEL = 0x91, KEEPALIVE = 0xbb };
+enum {
+        PING = 0x81,
+        MSG = 0x83,
+        INIT = 0x86,
+        WINK = 0x88,
+        CBOR = 0x90,
+        CANCEL = 0x91,
+        KEEPALIVE = 0xbb
+};
 
 struct report {
         uint8_t b[64];
@@ -511,6 +519,29 @@ static void presence_once_answers_one_request(void **state) {
         assert_answer(fd, channel, 0x27);
         assert_int_equal(kit_cli(k, "presence maybe", out, sizeof(out)), 1);
         close(fd);
+}
+
+/* Any client may wink as often as it likes, and the log is not its own. */
+static void a_wink_is_logged_once_a_plug_in(void **state) {
+        struct daemon_kit *k = *state;
+        char command[128], out[1024];
+
+        kit_start(k, automatic);
+        for (int round = 1; round <= 2; round++) {
+                int fd = kit_connect(k->device, SOCK_SEQPACKET);
+                uint32_t channel = open_channel(fd);
+
+                for (int i = 0; i < 20; i++) {
+                        send_report(fd, report_of(channel, WINK, BYTES_NULL));
+                        assert_int_equal(next_answer(fd, channel).b[4], WINK);
+                }
+                close(fd);
+                snprintf(command, sizeof(command), "test `grep -c 'which key' %s/log` = %d",
+                         k->folder, round);
+                assert_int_equal(system(command), 0);
+                assert_int_equal(kit_cli(k, "replug", out, sizeof(out)), 0);
+        }
+        assert_int_equal(kit_stop(k), 0);
 }
 
 static void a_client_that_goes_away_leaves_no_question(void **state) {
@@ -1463,6 +1494,7 @@ int main(void) {
                 TEST(A12_init_on_a_busy_channel_frees_it),
                 TEST(A41_keepalives_come_every_100_ms_while_a_person_is_asked),
                 TEST(presence_once_answers_one_request),
+                TEST(a_wink_is_logged_once_a_plug_in),
                 TEST(a_client_that_goes_away_leaves_no_question),
                 TEST(a_name_with_a_nul_is_listed_and_deleted),
                 TEST(a_control_request_and_a_question_do_not_meet),
