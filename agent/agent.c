@@ -30,6 +30,7 @@ struct agent {
         struct notice *notice;
         struct connection *connection;
         char *machine, *phys; /* as the daemon says */
+        char *asking_phys;    /* of the device whose question it is; NULL: that one */
 
         struct question question; /* while it is somewhere */
         enum place place;
@@ -88,8 +89,10 @@ const struct ui_events *agent_ui_events(void) {
 static void make_prompt(const struct agent *a, struct prompt *ret) {
         struct holders holders = { 0 };
 
-        if (a->phys)
-                holders_find(a->sys, a->proc, a->phys, getuid(), &holders);
+        const char *phys = a->asking_phys ? a->asking_phys : a->phys;
+
+        if (phys)
+                holders_find(a->sys, a->proc, phys, getuid(), &holders);
         prompt_make(&a->question, a->machine ? a->machine : "", &holders, ret);
 }
 
@@ -159,6 +162,7 @@ static void take_welcome(struct agent *a, const json_t *packet) {
 }
 
 static void take_ask(struct agent *a, const json_t *packet) {
+        const char *phys = json_string_value(json_object_get(packet, "phys"));
         struct question q;
 
         /* A verb of a newer daemon cannot be shown; not to have been shown is a no there. */
@@ -166,6 +170,8 @@ static void take_ask(struct agent *a, const json_t *packet) {
                 return;
         take_away(a, WITHDRAWN_CANCELLED);
         a->question = q;
+        free(a->asking_phys);
+        a->asking_phys = phys ? strdup(phys) : NULL;
         ask(a);
 }
 
@@ -245,6 +251,7 @@ struct agent *agent_free(struct agent *a) {
         sd_event_source_disable_unref(a->timeout);
         sd_event_unref(a->event);
         free(a->machine);
+        free(a->asking_phys);
         free(a->phys);
         free(a->socket);
         free(a->sys);

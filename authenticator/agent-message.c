@@ -138,17 +138,17 @@ char *agent_message_welcome(const char *device, const char *phys, const char *ma
                                  machine));
 }
 
-char *agent_message_ask(uint32_t id, const struct ctap_prompt *prompt, uint64_t timeout_ms,
-                        bool finger) {
+char *agent_message_ask(uint32_t id, const char *phys, const struct ctap_prompt *prompt,
+                        uint64_t timeout_ms, bool finger) {
         static const char *const verbs[_CTAP_ASKS] = {
                 [CTAP_ASK_CREATE] = AGENT_VERB_CREATE, [CTAP_ASK_USE] = AGENT_VERB_USE,
                 [CTAP_ASK_SELECT] = AGENT_VERB_SELECT, [CTAP_ASK_RESET] = AGENT_VERB_RESET,
                 [CTAP_ASK_VERIFY] = AGENT_VERB_VERIFY, [CTAP_ASK_MANAGE] = AGENT_VERB_MANAGE,
         };
 
-        return text_of(json_pack("{s:s,s:I,s:s,s:o,s:o,s:I,s:b,s:b,s:b,s:i,s:i,s:b,s:I}", "type",
-                                 AGENT_ASK, "id", (json_int_t)id, "verb", verbs[prompt->ask],
-                                 "rp_id", without_nul(prompt->rp_id), "account",
+        return text_of(json_pack("{s:s,s:I,s:s,s:s,s:o,s:o,s:I,s:b,s:b,s:b,s:i,s:i,s:b,s:I}",
+                                 "type", AGENT_ASK, "id", (json_int_t)id, "phys", phys, "verb",
+                                 verbs[prompt->ask], "rp_id", without_nul(prompt->rp_id), "account",
                                  without_nul(prompt->account), "accounts",
                                  (json_int_t)prompt->n_accounts, "passive", prompt->passive,
                                  "verify", prompt->verify, "again", prompt->again, "tries",

@@ -46,7 +46,7 @@ enum agent_finger {
 
 /* Texts to be freed; NULL: out of memory, or what is to be said is no UTF-8. */
 char *agent_message_welcome(const char *device, const char *phys, const char *machine);
-char *agent_message_ask(uint32_t id, const struct ctap_prompt *prompt, uint64_t timeout_ms,
-                        bool finger);
+char *agent_message_ask(uint32_t id, const char *phys, const struct ctap_prompt *prompt,
+                        uint64_t timeout_ms, bool finger);
 char *agent_message_withdraw(uint32_t id, enum agent_why why);
 char *agent_message_finger(uint32_t id, enum agent_finger state);

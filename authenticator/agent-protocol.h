@@ -8,13 +8,16 @@
  *
  *   agent  {"type":"hello","v":1,"ui":"gtk4","pin":true,"hold":true}
  *   daemon {"type":"welcome","v":1,"device":"TPM Passkey","phys":"tpmauthn/1000","machine":"lab"}
- *   daemon {"type":"ask","id":7,"verb":"use","rp_id":"example.org","account":"alice","accounts":1,
- *           "passive":false,"verify":true,"again":false,"tries":8,"hold":0,"finger":true,
- *           "timeout":30000}
+ *   daemon {"type":"ask","id":7,"phys":"tpmauthn/1000","verb":"use","rp_id":"example.org",
+ *           "account":"alice","accounts":1,"passive":false,"verify":true,"again":false,"tries":8,
+ *           "hold":0,"finger":true,"timeout":30000}
  *   agent  {"type":"shown","id":7}
  *   daemon {"type":"finger","id":7,"state":"retry"}
  *   agent  {"type":"answer","id":7,"answer":"yes","pin":"..."}
  *   daemon {"type":"withdraw","id":7,"why":"cancelled"}
+ *
+ * A user may have several devices. "phys" of an "ask" is that of the device that asks; where it is
+ * missing, that of "welcome" is meant.
  *
  * The daemon sends nothing before hello, which comes within AGENT_HELLO_MS. One question is up at a
  * time: an "ask" takes the place of the one before. An answer to any other than the one that is up
@@ -43,7 +46,7 @@
 
 /* Types. */
 #define AGENT_HELLO    "hello"    /* "v"; "ui": gtk4, pinentry or tty; "pin", "hold": it has them */
-#define AGENT_WELCOME  "welcome"  /* "v"; "device"; "phys": of that; "machine": its name */
+#define AGENT_WELCOME  "welcome"  /* "v"; "device"; "phys": of the first; "machine": its name */
 #define AGENT_ASK      "ask"      /* see above; "timeout" in milliseconds, "hold" in seconds */
 #define AGENT_SHOWN    "shown"    /* "id": a person can see it now */
 #define AGENT_ANSWER   "answer"   /* "id"; "answer": yes or no; with yes to "verify" the "pin" */

@@ -187,8 +187,8 @@ static void ask(struct agents_link *l, const struct agent_link_packet *p) {
         l->verify = p->prompt.verify;
         l->takes_finger = l->verify && !p->prompt.pin_only && l->finger;
         g->n_ignored = 0;
-        (void)!agent_tell(g,
-                          agent_message_ask(l->number, &p->prompt, p->timeout_ms, l->takes_finger));
+        (void)!agent_tell(g, agent_message_ask(l->number, l->options.phys, &p->prompt,
+                                               p->timeout_ms, l->takes_finger));
 }
 
 static void hear_worker(struct agents_link *l, const struct agent_link_packet *p) {
@@ -295,12 +295,15 @@ struct agents_link *agents_link_free(struct agents_link *l) {
 }
 
 void agents_link_set_uid(struct agents_link *l, uid_t uid) {
-        if (l->options.uid == uid)
+        uid_t before = l->options.uid;
+
+        if (before == uid)
                 return;
         take_away_with_word(l, AGENT_GOES_LOCKED, AGENT_LINK_LOST);
         l->options.uid = uid;
         l->complained = false;
         tell_state(l);
+        agents_drop_strangers(l->agents, before);
 }
 
 void agents_link_set_finger(struct agents_link *l, bool available) {

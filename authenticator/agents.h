@@ -56,7 +56,7 @@ _must_check_ int agents_link_new(struct agents *a, const struct agents_link_opti
                                  struct agents_link **ret, int *ret_worker);
 /* Withdraws what is up. NULL is fine. Returns NULL. */
 struct agents_link *agents_link_free(struct agents_link *l);
-/* From now on another user's agents are asked. */
+/* From now on another user's agents are asked. Those of one who has no other link are dropped. */
 void agents_link_set_uid(struct agents_link *l, uid_t uid);
 /* There is a reader that knows a finger of the user. Of a new link it is false. */
 void agents_link_set_finger(struct agents_link *l, bool available);

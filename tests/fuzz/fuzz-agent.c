@@ -72,7 +72,7 @@ static void check_question(struct bytes text) {
         close(loop);
         close(worker);
 
-        packet = agent_message_ask(7, &p.prompt, 1000, true);
+        packet = agent_message_ask(7, "tpmauthn/7", &p.prompt, 1000, true);
         require(packet && strlen(packet) <= AGENT_PACKET_MAX);
         o = json_loads(packet, JSON_REJECT_DUPLICATES, NULL);
         require(o && json_integer_value(json_object_get(o, "id")) == 7);

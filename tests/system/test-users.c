@@ -646,6 +646,7 @@ static void at_a_seat_the_agent_of_who_sits_there_is_asked(void **state) {
                                                 NULL };
         struct world *w = *state;
         uid_t other = getuid() + 1;
+        char packet[AGENT_PACKET_MAX];
         int agent, client;
 
         w->logind = logind_start_with(&w->bus, "1", getuid());
@@ -667,13 +668,17 @@ static void at_a_seat_the_agent_of_who_sits_there_is_asked(void **state) {
         agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
         assert_int_equal(selected(client), 0);
 
-        /* Another user takes the seat, who has no agent; then the first again. */
+        /* Another user takes the seat, who has no agent; then the first again, whose agent comes back. */
         logind_set(w->logind, "1", "Active", false);
         logind_login(w->logind, "2", other);
         await_so(w, ANYBODY, "verify", false);
+        assert_int_equal(recv(agent, packet, sizeof(packet), 0), 0);
+        close(agent);
         logind_logout(w->logind, "2");
+        await_so(w, ANYBODY, "usable", false);
         logind_set(w->logind, "1", "Active", true);
-        await_so(w, ANYBODY, "verify", true);
+        await_so(w, ANYBODY, "usable", true);
+        agent = connect_agent(w, ANYBODY);
         client = select_device(w, ANYBODY);
         agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
         assert_int_equal(selected(client), 0);

@@ -31,7 +31,7 @@ struct fixture {
         bool cannot_ask;
         unsigned n_asked, n_withdrawn;
         enum verb verb;
-        char site[64], machine[64], note[128];
+        char site[64], machine[64], note[128], holders[128];
         enum withdrawal why;
         enum finger finger;
 };
@@ -48,6 +48,7 @@ static int fake_ask(struct ui *ui, const struct question *q, const struct prompt
         snprintf(f->site, sizeof(f->site), "%.60s", p->site);
         snprintf(f->machine, sizeof(f->machine), "%.60s", p->machine);
         snprintf(f->note, sizeof(f->note), "%.120s", p->note);
+        snprintf(f->holders, sizeof(f->holders), "%.120s", p->holders);
         if (f->cannot_ask)
                 return -EIO;
         ui->events->shown(ui->userdata);
@@ -156,6 +157,13 @@ static void start(struct fixture *f) {
         assert_int_equal(agent_start(f->agent, &f->ui), 0);
 }
 
+static void run_in_directory(const struct fixture *f, const char *commands) {
+        char text[512];
+
+        snprintf(text, sizeof(text), "cd %s && %s", f->directory, commands);
+        assert_int_equal(system(text), 0);
+}
+
 static int setup(void **state) {
         struct fixture *f = calloc(1, sizeof(*f));
 
@@ -178,7 +186,7 @@ static int teardown(void **state) {
                 close(f->daemon);
         if (f->listener >= 0)
                 close(f->listener);
-        unlink(f->address.sun_path);
+        run_in_directory(f, "rm -rf agent.sock class 100 101");
         rmdir(f->directory);
         free(f);
         return 0;
@@ -217,6 +225,32 @@ static void a_question_is_shown_and_its_answer_sent(void **state) {
         f->ui.events->answered(f->ui.userdata, false, NULL);
         assert_heard(f, "{\"type\":\"answer\",\"id\":9,\"answer\":\"no\"}");
         assert_int_equal(f->n_withdrawn, 0);
+}
+
+/* Each is open in a program of its own. */
+static void a_question_is_of_the_device_that_asks(void **state) {
+        static const char *const devices[] = {
+                "mkdir -p class/hidraw/hidraw3/device 100/fd && ln -s /dev/hidraw3 100/fd/5 && "
+                "ln -s /usr/bin/first 100/exe && printf 'first\\0' >100/cmdline && "
+                "echo HID_PHYS=tpmauthn/1000 >class/hidraw/hidraw3/device/uevent",
+                "mkdir -p class/hidraw/hidraw4/device 101/fd && ln -s /dev/hidraw4 101/fd/5 && "
+                "ln -s /usr/bin/second 101/exe && printf 'second\\0' >101/cmdline && "
+                "echo HID_PHYS=tpmauthn/1000.1 >class/hidraw/hidraw4/device/uevent",
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(devices); i++)
+                run_in_directory(f, devices[i]);
+        begin(f);
+        say(f, ASK("7", ",\"phys\":\"tpmauthn/1000.1\""));
+        assert_non_null(strstr(f->holders, "second"));
+        assert_null(strstr(f->holders, "first"));
+        say(f, ASK("8", ",\"phys\":\"tpmauthn/1000\""));
+        assert_non_null(strstr(f->holders, "first"));
+        assert_null(strstr(f->holders, "second"));
+        say(f, ASK("9", ",\"phys\":\"tpmauthn/1000.1\""));
+        say(f, ASK("10", ""));
+        assert_non_null(strstr(f->holders, "first"));
 }
 
 /* Also where the daemon reads nothing: it cannot be held up by an agent nor hold one up. */
@@ -391,6 +425,7 @@ static void a_path_that_is_too_long_is_an_error(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_FIXTURE(a_question_is_shown_and_its_answer_sent),
+                WITH_FIXTURE(a_question_is_of_the_device_that_asks),
                 WITH_FIXTURE(what_cannot_be_sent_ends_the_connection),
                 WITH_FIXTURE(a_question_is_withdrawn_by_its_number),
                 WITH_FIXTURE(a_question_takes_the_place_of_the_one_before),

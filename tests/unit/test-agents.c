@@ -56,7 +56,7 @@ static void add_link(struct fixture *f, size_t i, uid_t uid) {
         const struct agents_link_options options = { .uid = uid,
                                                      .id = "7",
                                                      .device = "Test key",
-                                                     .phys = "tpmauthn/7",
+                                                     .phys = i == 0 ? "tpmauthn/7" : "tpmauthn/7.1",
                                                      .on_finger = on_finger,
                                                      .userdata = f };
 
@@ -510,6 +510,7 @@ static void a_question_is_put_to_the_agent_whole(void **state) {
         say(f, 0, &p);
         o = next(f, fd, AGENT_ASK);
         assert_true(json_integer_value(json_object_get(o, "id")) > 0);
+        assert_string_equal(json_string_value(json_object_get(o, "phys")), "tpmauthn/7");
         assert_string_equal(json_string_value(json_object_get(o, "verb")), AGENT_VERB_MANAGE);
         assert_string_equal(json_string_value(json_object_get(o, "rp_id")),
                             "a\xef\xbf\xbd\"\xc3\xa9\x1b");
@@ -826,6 +827,7 @@ static void two_devices_of_one_user_take_turns(void **state) {
         struct agent_link_packet p = simple;
         struct fixture *f = *state;
         uint32_t first, second;
+        json_t *o;
         int fd;
 
         add_link(f, 1, getuid());
@@ -834,7 +836,10 @@ static void two_devices_of_one_user_take_turns(void **state) {
         say(f, 1, &p);
         assert_withdrawn(f, fd, first, AGENT_WHY_CANCELLED);
         assert_int_equal(hear(f, 0, AGENT_LINK_LOST).id, 3);
-        second = next_ask(f, fd);
+        o = next(f, fd, AGENT_ASK);
+        assert_string_equal(json_string_value(json_object_get(o, "phys")), "tpmauthn/7.1");
+        second = (uint32_t)json_integer_value(json_object_get(o, "id"));
+        json_decref(o);
         assert_int_not_equal(first, second);
         say_shown(f, fd, second);
         say_answer(f, fd, second, "yes", "");
@@ -880,12 +885,30 @@ static void a_device_may_change_hands(void **state) {
         assert_withdrawn(f, fd, number, AGENT_WHY_LOCKED);
         hear(f, 0, AGENT_LINK_LOST);
         hear_state(f, 0);
-        /* Who is in the back is not sent away. */
-        assert_true(is_silent(fd));
+        /* Its user has no device any more. It comes back once there is one again. */
+        assert_true(is_closed(fd));
+        fd = connect_agent(f);
+        assert_true(is_closed(fd));
         agents_link_set_uid(f->links[0], getuid());
+        fd = new_agent(f);
         hear_state(f, BOTH);
         ask(f, 4, false);
         next_ask(f, fd);
+}
+
+/* Another device is there still. */
+static void an_agent_of_two_devices_stays_when_one_changes_hands(void **state) {
+        struct fixture *f = *state;
+        int fd;
+
+        add_link(f, 1, getuid());
+        fd = new_agent(f);
+        hear_state(f, BOTH);
+        hear(f, 1, AGENT_LINK_STATE);
+        agents_link_set_uid(f->links[0], getuid() + 1);
+        hear_state(f, 0);
+        assert_true(is_silent(fd));
+        assert_nothing_heard(f, 1);
 }
 
 /* The worker is at something and reads nothing for long. */
@@ -1028,6 +1051,7 @@ int main(void) {
                 TEST(two_devices_of_one_user_take_turns),
                 TEST(a_session_that_is_locked_is_not_asked),
                 TEST(a_device_may_change_hands),
+                TEST(an_agent_of_two_devices_stays_when_one_changes_hands),
                 TEST(a_worker_that_is_busy_hears_the_last_state),
                 TEST(a_finger_answers_where_a_reader_is),
                 TEST(no_finger_is_wanted_where_only_the_pin_will_do),
