@@ -38,11 +38,11 @@
 #define AGENT_SOCKET           "agent.sock"
 #define AGENT_PACKET_MAX       8192 /* bytes */
 #define AGENT_HELLO_MS         3000
-#define AGENT_SHOWN_MS         3000 /* an agent that takes longer hangs */
-#define AGENT_RP_ID_MAX        512  /* bytes */
-#define AGENT_ACCOUNT_MAX      256  /* bytes */
-#define AGENT_PIN_MIN          4    /* characters: nobody means to spend a try on less */
-#define AGENT_PIN_MAX          63   /* bytes */
+#define AGENT_SHOWN_MS         8000 /* an agent that takes longer hangs; a first window may be slow */
+#define AGENT_RP_ID_MAX        512 /* bytes */
+#define AGENT_ACCOUNT_MAX      256 /* bytes */
+#define AGENT_PIN_MIN          4   /* characters: nobody means to spend a try on less */
+#define AGENT_PIN_MAX          63  /* bytes */
 
 /* Types. */
 #define AGENT_HELLO    "hello"    /* "v"; "ui": gtk4, pinentry or tty; "pin", "hold": it has them */
