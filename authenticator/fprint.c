@@ -50,6 +50,10 @@ static void settle(struct fprint_user *u) {
         u->options.on_available(u->options.userdata, available);
 }
 
+bool fprint_user_is_available(const struct fprint_user *u) {
+        return u->available;
+}
+
 bool fprint_user_failed(struct fprint_user *u) {
         u->failed++;
         u->failed_question++;

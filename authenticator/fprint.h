@@ -56,6 +56,8 @@ struct fprint_user *fprint_user_free(struct fprint_user *u);
 
 /* Whose fingers they are, and whether that user can be asked now: in front, and not locked. */
 void fprint_user_set(struct fprint_user *u, uid_t uid, bool usable);
+/* As on_available said it last. */
+bool fprint_user_is_available(const struct fprint_user *u);
 /* Somebody may ask soon: looks what there is, unless that was done a moment ago. */
 void fprint_user_look(struct fprint_user *u);
 /* A question is up that a finger can answer (true), or is over. */

@@ -36,6 +36,10 @@ static const char *why_unverified(const struct instance *i) {
         return "there is no PIN to answer with; to give one: tpmauthn presence pin";
 }
 
+static bool offers_finger(const struct instance *i) {
+        return !why_unverified(i) && i->fingers && fprint_user_is_available(i->fingers);
+}
+
 json_t *instance_describe(const struct instance *i) {
         static const char *const states[] = { "starting", "ready", "failed" };
         const char *state = *i->trouble ? "failed" : states[i->state];
@@ -63,6 +67,7 @@ json_t *instance_describe(const struct instance *i) {
                 json_object_set_new(j, "hmac_kind",
                                     json_string(manage_hmac_kind(i->facts.hmac_kind)));
                 json_object_set_new(j, "verify", json_boolean(!why_unverified(i)));
+                json_object_set_new(j, "finger", json_boolean(offers_finger(i)));
                 if (why_unverified(i))
                         json_object_set_new(j, "verify_off", json_string(why_unverified(i)));
                 if (*i->facts.note)

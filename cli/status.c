@@ -68,6 +68,8 @@ static void print_device(const json_t *d) {
         if (json_is_true(json_object_get(d, "verify")))
                 print_sentence("verify", "The PIN can be given here; clients need not ask for it.");
         print_line("verify", json_object_get(d, "verify_off"));
+        if (json_is_true(json_object_get(d, "finger")))
+                print_sentence("finger", "A finger can be given in the place of the PIN.");
         print_line("store", json_object_get(d, "store"));
         print_line("note", json_object_get(d, "note"));
 }

@@ -447,14 +447,26 @@ static int teardown(void **state) {
         return 0;
 }
 
-static bool can_verify(const struct world *w) {
+static bool is_so(const struct world *w, const char *member) {
         json_t *a = kit_control(&w->kit, "status", NULL), *d;
-        bool can;
+        bool so;
 
         d = json_array_get(json_object_get(json_object_get(a, "result"), "devices"), 0);
-        can = json_is_true(json_object_get(d, "verify"));
+        so = json_is_true(json_object_get(d, member));
         json_decref(a);
-        return can;
+        return so;
+}
+
+static bool can_verify(const struct world *w) {
+        return is_so(w, "verify");
+}
+
+static void assert_status_tells_of_a_finger(const struct world *w, bool offered) {
+        char out[4096];
+
+        assert_int_equal(is_so(w, "finger"), offered);
+        assert_int_equal(kit_cli_with(&w->kit, "status", "", out, sizeof(out)), 0);
+        assert_int_equal(strstr(out, "A finger can be given") != NULL, offered);
 }
 
 /* With a logind each user has a device of their own. */
@@ -478,6 +490,7 @@ static fido_dev_t *start(struct world *w, const char *setting, uint64_t wanted) 
         await(can_verify(w));
         dev = open_key(w);
         await(modality(dev) == wanted);
+        assert_status_tells_of_a_finger(w, wanted & 0x02);
         return dev;
 }
 
@@ -693,6 +706,7 @@ static void a_session_that_is_locked_has_no_finger(void **state) {
                                        "org.freedesktop.login1.Session", "SetLockedHint", NULL,
                                        NULL, "b", 1) >= 0);
         await(!can_verify(w));
+        assert_status_tells_of_a_finger(w, false);
         assert_true(reader_is_free(w));
         assert_int_equal(kit_stop(&w->kit), 0);
 }
