@@ -258,7 +258,6 @@ class RealDaemon:
         self.close()
         self.client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         wait_until(lambda: self.client.connect_ex(str(self.device)) == 0, "a connection to the device", 30)
-        self.client.settimeout(30)
         self.send(self.BROADCAST, self.INIT, b"12345678")
         self.channel = int.from_bytes(self.receive()[1][8:12], "big")
 
@@ -276,31 +275,40 @@ class RealDaemon:
             # As hidraw has it: the number of the report, which is none, comes first.
             self.client.send(b"\0" + (channel.to_bytes(4, "big") + part).ljust(64, b"\0"))
 
-    def packet(self):
+    def packet(self, end):
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.client.settimeout(left)
         packet = self.client.recv(65)
         if not packet:
             raise ConnectionResetError
         return packet
 
-    def receive(self):
-        """(command, payload) of the next message that is no keepalive."""
-        packet = self.packet()
+    def receive(self, seconds=30):
+        """(command, payload) of the next message that is no keepalive, of which there may be ever more."""
+        end = time.monotonic() + seconds
+        packet = self.packet(end)
         while packet[4] == self.KEEPALIVE:
-            packet = self.packet()
+            packet = self.packet(end)
         command, size, payload = packet[4], int.from_bytes(packet[5:7], "big"), packet[7:]
         while len(payload) < size:
-            payload += self.packet()[5:]
+            payload += self.packet(end)[5:]
         return command, payload[:size]
 
     def create(self):
         self.send(self.channel, self.CBOR, self.CREATE)
 
+    def can_verify(self):
+        """authenticatorGetInfo knows the option uv: the device was plugged in anew since an agent came."""
+        self.send(self.channel, self.CBOR, b"\x04")
+        return b"\x62uv" in self.receive()[1]
+
     def cancel(self):
         self.send(self.channel, self.CANCEL)
 
     def status(self, seconds=30):
-        self.client.settimeout(seconds)
-        command, payload = self.receive()
+        command, payload = self.receive(seconds)
         check(command == self.CBOR and payload, f"the answer is {command:#x} {payload.hex()}")
         return payload[0]
 
