@@ -49,7 +49,7 @@ session_starts_the_agent() {
     desktop_login alice 7
     wait_for_node 0 "$ALICE"
     until_true 90 agent_is_connected alice
-    wait_for_node 0 "$ALICE"
+    warm_up alice
 }
 
 create_by_keyboard() {
