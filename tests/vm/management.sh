@@ -86,7 +86,9 @@ ssh_keygen_makes_a_resident_key_and_gets_it_back() {
 
 LB9_fido2_token_keeps_a_large_blob() {
     random >blobkey
-    head -c 20000 /dev/urandom | base64 >blob
+    # libfido2 1.12 fails to read an array that ends with a whole fragment, of 1472 bytes. This makes one of
+    # about 19,580; 20,000 bytes of noise would make one of 20,608 now and then.
+    head -c 19000 /dev/urandom | base64 >blob
     with_pin fido2-token -S -b -k blobkey blob "$(node)"
     rm -f got
     limited 60 fido2-token -G -b -k blobkey got "$(node)"
