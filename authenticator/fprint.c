@@ -263,11 +263,10 @@ void fprint_user_set(struct fprint_user *u, uid_t uid, bool usable) {
 
 /* Everybody may send this signal to us, but only the bus itself is who it says. */
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        const char *sender = sd_bus_message_get_sender(m);
         struct fprint *f = userdata;
 
         (void)error;
-        if (sender && strcmp(sender, "org.freedesktop.DBus") == 0 && !bus_new_owner(m))
+        if (bus_is_driver(m) && !bus_new_owner(m))
                 fprint_claim_lost(f);
         return 0;
 }
