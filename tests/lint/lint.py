@@ -115,7 +115,7 @@ def sources_are_formatted():
 
 
 def every_file_says_its_license_and_purpose():
-    kinds = (".c", ".h", ".py", ".sh")
+    kinds = (".c", ".h", ".py", ".sh", ".js", ".cjs", ".mjs", ".cts", ".mts", ".ts")
     for name in FILES:
         head = text(name)[:300]
         if not name.endswith(kinds) and not head.startswith("#!"):

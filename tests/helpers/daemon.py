@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The real daemon with a simulator, its device on a socket, in a folder of its own; and a client of it.
+
+    daemon.py TPMAUTHND [OPTION...]
+
+for tests that are not in Python: writes the control socket as a line, and for each line that it reads
+does an authenticatorSelection, whose status it writes. It ends with its standard input.
+"""
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+INIT, CBOR, KEEPALIVE = 0x86, 0x90, 0xBB
+SELECTION = b"\x0b"
+LIMIT = 120
+
+
+class Daemon:
+    def __init__(self, program, *options):
+        self.folder = Path(tempfile.mkdtemp(prefix="tpmauthn-helpers-"))
+        self.control = str(self.folder / "run/control.sock")
+        self.process = None
+        try:
+            self._start(program, options)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, program, options):
+        ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ready.bind(str(self.folder / "notify"))
+        ready.settimeout(LIMIT)
+        self.log = open(self.folder / "log", "w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [program, "--config=/dev/null", "--tpm=swtpm", f"--device=socket:{self.folder}/device",
+             f"--state-dir={self.folder}/state", f"--runtime-dir={self.folder}/run", *options],
+            env={**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify")},
+            stdin=subprocess.DEVNULL, stderr=self.log, process_group=0,
+        )
+        while b"READY=1" not in ready.recv(4096).split(b"\n"):
+            pass
+        ready.close()
+
+    def select(self):
+        """authenticatorSelection: waits for a person and does nothing else. The status byte."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as device:
+            device.settimeout(LIMIT)
+            device.connect(str(self.folder / "device"))
+            nonce = os.urandom(8)
+            channel = self._call(device, b"\xff\xff\xff\xff", INIT, nonce)[8:12]
+            return self._call(device, channel, CBOR, SELECTION)[0]
+
+    @staticmethod
+    def _call(device, channel, command, data):
+        device.send((channel + bytes([command]) + struct.pack(">H", len(data)) + data).ljust(64, b"\0"))
+        while True:
+            report = device.recv(64)
+            if not report:
+                raise OSError("the device was unplugged")
+            if report[:4] == channel and report[4] != KEEPALIVE:
+                assert report[4] == command, f"answer {report[:8].hex()}"
+                return report[7:]
+
+    def select_later(self):
+        """The same beside the test: a function that waits for the status."""
+        statuses = []
+        thread = threading.Thread(target=lambda: statuses.append(self.select()), daemon=True)
+        thread.start()
+
+        def status():
+            thread.join(LIMIT)
+            return statuses[0]
+
+        return status
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            self.log.seek(0)
+            sys.stderr.write(self.log.read())
+        self.stop()
+
+
+def main():
+    with Daemon(*sys.argv[1:]) as daemon:
+        print(daemon.control, flush=True)
+        for _ in sys.stdin:
+            print(daemon.select(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

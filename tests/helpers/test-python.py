@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""test-python.py TPMAUTHND: the Python helper against a server that says what the test wants, and against
+the real daemon with a device on a socket, as TAP."""
+
+import json
+import os
+import re
+import socket
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "package"), str(HERE.parents[1] / "helpers/python")]
+from daemon import Daemon  # noqa: E402
+from tap import run_tests  # noqa: E402
+from tpmauthn_ci import Authenticator, Frame, Status, TpmauthnError  # noqa: E402
+
+
+class Fake:
+    """Answers each request by what `reply` makes of it, which may send more; remembers what was asked."""
+
+    def __init__(self, reply=lambda request, peer: {"result": {}}):
+        self.folder = tempfile.TemporaryDirectory(prefix="tpmauthn-fake-")
+        self.path = self.folder.name + "/control.sock"
+        self.reply = reply
+        self.asked = []
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.key = Authenticator(socket=self.path, device=1, timeout=5)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(peer,), daemon=True).start()
+
+    def _answer(self, peer):
+        with peer:
+            for line in peer.makefile("r"):
+                request = json.loads(line)
+                self.asked.append(request)
+                answer = self.reply(request, peer)
+                if answer is None:
+                    return
+                for one in [answer] if isinstance(answer, dict) else answer:
+                    peer.sendall(json.dumps({"v": 1, "id": request["id"], **one}).encode() + b"\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.folder.cleanup()
+
+
+def event(**members):
+    return {"event": {"device": 1, "time": 7, **members}}
+
+
+def refused(code, call, text=""):
+    try:
+        call()
+    except TpmauthnError as error:
+        assert error.code == code and text in str(error), (error.code, str(error))
+        return
+    raise AssertionError(f"no {code}")
+
+
+# What each method of the helper asks for, beside the device.
+WISHES = (
+    (lambda key: key.approve(), "presence", {"mode": "once"}),
+    (lambda key: key.approve(always=True), "presence", {"mode": "auto"}),
+    (lambda key: key.deny(), "presence", {"mode": "no"}),
+    (lambda key: key.deny(always=True), "presence", {"mode": "deny"}),
+    (lambda key: key.ask(), "presence", {"mode": "ask"}),
+    (lambda key: key.ignore(), "presence", {"mode": "ignore"}),
+    (lambda key: key.delay(250), "presence", {"mode": "delay", "ms": 250}),
+    (lambda key: key.enter_pin("2468"), "presence", {"mode": "pin", "pin": "2468"}),
+    (lambda key: key.enter_pin("1111", once=True), "presence", {"mode": "pin-once", "pin": "1111"}),
+    (lambda key: key.forget_pin(), "presence", {"mode": "no-pin"}),
+    (lambda key: key.uv("blocked"), "uv", {"result": "blocked"}),
+    (lambda key: key.fail_next("CTAP2_ERR_KEY_STORE_FULL", "makeCredential"), "fail-next",
+     {"status": 0x28, "command": "makeCredential"}),
+    (lambda key: key.fail_next(Status.CTAP1_ERR_OTHER), "fail-next", {"status": 0x7F}),
+    (lambda key: key.set_pin("2468"), "pin-set", {"pin": "2468"}),
+    (lambda key: key.change_pin("2468", "13579"), "pin-change", {"old": "2468", "pin": "13579"}),
+    (lambda key: key.pin_status(), "pin-status", {}),
+    (lambda key: key.delete("3f2a"), "delete", {"credential": "3f2a"}),
+    (lambda key: key.request("doctor-info", user=5), "doctor-info", {"user": 5}),
+)
+
+
+def each_method_asks_for_what_the_protocol_calls_it(_):
+    with Fake() as fake:
+        for call, method, params in WISHES:
+            call(fake.key)
+            asked = fake.asked.pop()
+            assert asked == {"v": 1, "id": asked["id"], "method": method, "params": {"device": 1, **params}}, asked
+
+
+def seed_takes_a_list_or_a_fixture(_):
+    with Fake(lambda request, peer: {"result": {"credentials": [{"id": "a"}]}}) as fake:
+        for fixture in ([{"rp_id": "a.test"}], {"credentials": [{"rp_id": "a.test"}]}):
+            assert fake.key.seed(fixture) == [{"id": "a"}]
+            assert fake.asked.pop()["params"] == {"device": 1, "credentials": [{"rp_id": "a.test"}]}
+
+
+def a_refusal_is_an_error_with_its_code(_):
+    error = {"code": "not-simulator", "message": "It is a real TPM."}
+    with Fake(lambda request, peer: {"error": error}) as fake:
+        refused("not-simulator", lambda: fake.key.uv("ok"), "It is a real TPM.")
+        refused("not-simulator", fake.key.follow)
+
+
+def a_list_of_several_pages_is_read_whole(_):
+    pages = {None: {"credentials": [1, 2], "next": 2}, 2: {"credentials": [3]}}
+    with Fake(lambda request, peer: {"result": pages[request["params"].get("after")]}) as fake:
+        assert fake.key.list() == [1, 2, 3]
+        assert fake.key.credentials() == [1, 2, 3]
+        assert [r["method"] for r in fake.asked] == ["list", "list", "credentials", "credentials"]
+
+
+def replug_waits_until_the_device_is_ready(_):
+    states = ["starting", "starting", "ready"]
+
+    def reply(request, peer):
+        if request["method"] != "status":
+            return {"result": {}}
+        assert "device" not in request["params"]
+        return {"result": {"devices": [{"device": 0, "state": "ready"}, {"device": 1, "state": states.pop(0)}]}}
+
+    with Fake(reply) as fake:
+        assert fake.key.replug()["device"] == 1
+        assert [r["method"] for r in fake.asked] == ["replug", "status", "status", "status"]
+        states.append("failed")
+        refused("not-ready", fake.key.reset)
+        fake.key.device = 7
+        states.append("ready")
+        refused("no-device", fake.key.status)
+
+
+def events_are_followed_by_device_and_type(_):
+    several = [
+        {"result": {}},
+        event(type="question", device=0, rp_id="other.test"),
+        event(type="plugged"),
+        event(type="question", rp_id="a.test"),
+        event(type="done", status=0),
+    ]
+    waits = threading.Event()
+
+    def reply(request, peer):
+        for one in several:
+            peer.sendall(json.dumps({"v": 1, "id": request["id"], **one}).encode() + b"\n")
+        waits.wait(10)
+        return None
+
+    with Fake(reply) as fake:
+        with fake.key.follow() as events:
+            assert events.until("question")["rp_id"] == "a.test"
+            assert events.until(lambda e: e.get("status") == 0)["type"] == "done"
+            refused("timeout", lambda: events.until("verdict", timeout=0.05))
+        types = []
+        with fake.key.follow() as events:
+            for e in events:
+                types.append(e["type"])
+                if e["type"] == "done":
+                    break
+        assert types == ["plugged", "question", "done"], types
+        waits.set()
+
+
+def the_end_of_what_is_followed_is_an_error(_):
+    def reply(request, peer):
+        peer.sendall(b'{"v":1,"id":1,"result":{}}\n')
+
+    with Fake(reply) as fake, fake.key.follow() as events:
+        refused("no-daemon", lambda: next(iter(events)))
+
+
+def a_trace_has_the_bytes_and_the_nanoseconds(_):
+    frame = {"type": "frame", "time": "1790000000123456789", "direction": "in", "cid": 1, "command": 16}
+    several = [{"result": {}}, event(type="question"), event(**{**frame, "payload": "0b00ff"})]
+    with Fake(lambda request, peer: several) as fake:
+        traced = next(fake.key.trace(secrets=True))
+        assert traced == Frame(1790000000123456789, "in", 1, 16, b"\x0b\x00\xff"), traced
+        assert fake.asked[0]["params"] == {"device": 1, "frames": True, "secrets": True}
+
+
+def no_daemon_and_what_is_no_protocol_are_errors(_):
+    os.environ.pop("TPMAUTHN_CTL", None)
+    refused("no-daemon", Authenticator, "tpmauthn ci run")
+    refused("no-daemon", Authenticator(socket="/nonexistent").approve)
+    waits = threading.Event()
+    with Fake(lambda request, peer: waits.wait(10) and None) as fake:
+        refused("timeout", Authenticator(socket=fake.path, timeout=0.05).approve)
+        waits.set()
+        refused("too-long", lambda: fake.key.seed([{"user": "x" * 70000}]))
+        refused("no-daemon", fake.key.approve)
+    for line in (b'{"v":1,\n', b"[]\n"):
+        with Fake(lambda request, peer, line=line: peer.sendall(line)) as fake:
+            refused("bad-json", fake.key.approve)
+
+
+def statuses_are_those_of_the_daemon(_):
+    header = (HERE.parents[1] / "ctap/status.h").read_text()
+    codes = {name: int(code, 16) for name, code in re.findall(r"(CTAP[12]_ERR_\w+) = (0x\w+)", header)}
+    assert codes == {s.name: s.value for s in Status}
+
+
+def a_real_question_is_approved_and_denied(program):
+    with Daemon(program, "--presence=script") as daemon:
+        key = Authenticator(socket=daemon.control)
+        assert key.ready()["simulator"] is True
+        status = daemon.select_later()
+        key.approve()
+        assert status() == 0
+        key.deny()
+        assert daemon.select() == Status.CTAP2_ERR_OPERATION_DENIED
+        key.deny(always=True)
+        assert daemon.select() == Status.CTAP2_ERR_OPERATION_DENIED
+        key.approve(always=True)
+        assert daemon.select() == 0
+        key.ask()
+        key.approve()
+        assert daemon.select() == 0
+
+
+def a_real_pin_is_set_and_changed_and_erased(program):
+    with Daemon(program, "--presence=auto") as daemon:
+        key = Authenticator(socket=daemon.control)
+        assert key.pin_status()["set"] is False
+        key.set_pin("2468")
+        refused("pin-refused", lambda: key.change_pin("1111", "13579"))
+        key.change_pin("2468", "13579")
+        key.enter_pin("13579")
+        key.forget_pin()
+        assert key.list() == []
+        refused("not-found", lambda: key.delete("3f2a"))
+        assert key.replug()["state"] == "ready"
+        assert key.pin_status()["set"] is True
+        key.reset()
+        assert key.pin_status()["set"] is False
+        refused("unknown-method", lambda: key.request("no-such-method"))
+
+
+sys.exit(
+    run_tests(
+        (
+            each_method_asks_for_what_the_protocol_calls_it,
+            seed_takes_a_list_or_a_fixture,
+            a_refusal_is_an_error_with_its_code,
+            a_list_of_several_pages_is_read_whole,
+            replug_waits_until_the_device_is_ready,
+            events_are_followed_by_device_and_type,
+            the_end_of_what_is_followed_is_an_error,
+            a_trace_has_the_bytes_and_the_nanoseconds,
+            no_daemon_and_what_is_no_protocol_are_errors,
+            statuses_are_those_of_the_daemon,
+            a_real_question_is_approved_and_denied,
+            a_real_pin_is_set_and_changed_and_erased,
+        ),
+        sys.argv[1],
+    )
+)
