@@ -422,6 +422,10 @@ void backend_make_spare(struct backend *b) {
                 vault_make_spare(b->vault);
 }
 
+bool backend_is_simulator(const struct backend *b) {
+        return b->facts.simulator;
+}
+
 struct ctap *backend_ctap(const struct backend *b) {
         return b->ctap;
 }

@@ -90,6 +90,8 @@ void backend_idle(struct backend *b);
 bool backend_wants_spare(const struct backend *b);
 void backend_make_spare(struct backend *b);
 
+/* Of one that is open. */
+bool backend_is_simulator(const struct backend *b);
 /* NULL while it is not open. */
 struct ctap *backend_ctap(const struct backend *b);
 struct store *backend_store(const struct backend *b);

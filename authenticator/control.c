@@ -39,6 +39,7 @@ static const struct control_field credential_fields[] = { { "credential", JSON_S
                                                           { 0 } };
 static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true },
                                                         { "pin", JSON_STRING, false },
+                                                        { "ms", JSON_INTEGER, false },
                                                         { 0 } };
 
 static const struct control_field owner_fields[] = { { "owner_auth", JSON_STRING, false }, { 0 } };
@@ -65,6 +66,7 @@ static const struct control_method methods[] = {
         { PROTOCOL_PIN_SET, CONTROL_PIN_SET, true, pin_set_fields },
         { PROTOCOL_PIN_CHANGE, CONTROL_PIN_CHANGE, true, pin_change_fields },
         { PROTOCOL_PROVISION, CONTROL_PROVISION, false, owner_fields },
+        { PROTOCOL_FOLLOW, CONTROL_FOLLOW, false, no_fields },
 };
 
 static void wipe_and_free(void *p) {
@@ -109,6 +111,18 @@ char *control_line(const json_t *id, json_t *body) {
                 free(text);
         }
         json_decref(body);
+        return line;
+}
+
+char *control_event_line(json_t *event) {
+        _cleanup_(json_drop) json_t *root =
+                json_pack("{s:i,s:o}", "v", PROTOCOL_VERSION, "event", event);
+        char *text = root ? json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+        char *line = NULL;
+
+        if (text && asprintf(&line, "%s\n", text) < 0)
+                line = NULL;
+        free(text);
         return line;
 }
 
@@ -234,6 +248,7 @@ static json_t *check(json_t *root, struct control_request *rq) {
         if (error)
                 return error;
         rq->device = (unsigned)json_integer_value(json_object_get(rq->params, "device"));
+        rq->has_device = json_object_get(rq->params, "device") != NULL;
         rq->has_user = json_object_get(rq->params, "user") != NULL;
         rq->user = (uid_t)json_integer_value(json_object_get(rq->params, "user"));
         return NULL;

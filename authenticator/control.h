@@ -31,6 +31,7 @@ enum control_call {
         CONTROL_PIN_SET,
         CONTROL_PIN_CHANGE,
         CONTROL_PROVISION,
+        CONTROL_FOLLOW,
 };
 
 struct control_method {
@@ -44,6 +45,7 @@ struct control_request {
         json_t *id; /* an integer, or null */
         const struct control_method *method;
         unsigned device;
+        bool has_device; /* the request says which */
         bool has_user;
         uid_t user;     /* whose device, where the request says it */
         json_t *params; /* an object with the method's fields, all of the right type */
@@ -62,6 +64,8 @@ json_t *control_error(const char *code, const char *format, ...) _printf_(2, 3);
 
 /* The whole answer as a line with its newline, to be freed. Takes `body`. NULL: out of memory. */
 char *control_line(const json_t *id, json_t *body);
+/* The same of an event. Takes it. */
+char *control_event_line(json_t *event);
 
 /*
  * From now on jansson wipes what it frees: parsed lines hold PINs and passwords. Once per process,

@@ -23,6 +23,7 @@
 #include "authenticator/agents.h"
 #include "authenticator/bus.h"
 #include "authenticator/devices.h"
+#include "authenticator/followers.h"
 #include "authenticator/fprint.h"
 #include "authenticator/instance.h"
 #include "authenticator/protocol.h"
@@ -40,6 +41,7 @@ struct daemon {
         const struct log *log;
         sd_event *event;
         struct server *server;
+        struct followers *followers;
         struct bus *bus;
         struct fprint *fprint;
         struct suspend *suspend;
@@ -172,8 +174,24 @@ static void on_client_gone(void *userdata, uint32_t tag) {
         struct instance *i;
         uid_t owner;
 
+        followers_remove(d->followers, tag);
         for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
                 instance_forget(i, tag);
+}
+
+static void on_follow(void *userdata, const struct follower *who, json_t *body) {
+        struct daemon *d = userdata;
+
+        if (server_answer_and_go_on(d->server, who->tag, body))
+                followers_add(d->followers, who);
+}
+
+/* What happens when the server has ended nobody hears. */
+static void send_event(void *userdata, uint32_t tag, const char *line) {
+        struct daemon *d = userdata;
+
+        if (d->server)
+                server_push(d->server, tag, line);
 }
 
 static void on_answer(void *userdata, uint32_t tag, json_t *body) {
@@ -289,6 +307,12 @@ static int add_server(struct daemon *d) {
         return r;
 }
 
+static int add_followers(struct daemon *d) {
+        const struct followers_options options = { .send = send_event, .userdata = d };
+
+        return followers_new(&options, &d->followers);
+}
+
 static int add_agents(struct daemon *d) {
         const struct agents_options options = {
                 .event = d->event,
@@ -322,6 +346,7 @@ static int add_devices(struct daemon *d) {
                 .log = d->log,
                 .agents = d->agents,
                 .fprint = d->fprint,
+                .followers = d->followers,
                 .on_state = on_state,
                 .on_answer = on_answer,
                 .on_suspended = on_suspended,
@@ -333,6 +358,7 @@ static int add_devices(struct daemon *d) {
                 .devices = d->devices,
                 .users = d->users,
                 .answer = on_answer,
+                .follow = on_follow,
                 .userdata = d,
         };
         return r;
@@ -384,6 +410,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         if (r == 0)
                 r = add_event_loop(d);
         if (r == 0)
+                r = add_followers(d);
+        if (r == 0)
                 r = add_server(d);
         if (r == 0)
                 r = add_agents(d);
@@ -429,6 +457,7 @@ struct daemon *daemon_free(struct daemon *d) {
         d->devices = devices_free(d->devices);
         d->fprint = fprint_free(d->fprint);
         d->agents = agents_free(d->agents);
+        d->followers = followers_free(d->followers);
         sd_event_unref(d->event);
         free(d->control_path);
         free(d->agent_path);

@@ -147,6 +147,7 @@ static void make_one(struct devices *d, uid_t owner, unsigned index) {
                 .log = d->options.log,
                 .agents = d->options.agents,
                 .fprint = d->options.fprint,
+                .followers = d->options.followers,
                 .owner = owner,
                 .seat = d->kind == DEVICES_SEAT ? DEVICES_SEAT_NAME : NULL,
                 .index = index,

@@ -26,14 +26,16 @@ enum devices_kind {
 
 struct agents;
 struct devices;
+struct followers;
 struct fprint;
 
 struct devices_options {
         sd_event *event;
         const struct config *config;
         const struct log *log;
-        struct agents *agents; /* as of an instance */
-        struct fprint *fprint; /* likewise */
+        struct agents *agents;             /* as of an instance */
+        struct fprint *fprint;             /* likewise */
+        const struct followers *followers; /* likewise */
         /* Some are there, gone, ready or failed that were not. */
         void (*on_state)(void *userdata);
         void (*on_answer)(void *userdata, uint32_t tag, json_t *body); /* as of an instance */

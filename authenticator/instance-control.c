@@ -76,14 +76,18 @@ json_t *instance_describe(const struct instance *i) {
         return j;
 }
 
+static json_t *refuse_unready(const struct instance *i) {
+        if (i->state == INSTANCE_READY)
+                return NULL;
+        return control_error(PROTOCOL_E_NOT_READY, "Device %u is not ready. %s", i->options.index,
+                             i->reason);
+}
+
 void instance_control(struct instance *i, uint32_t tag, const struct control_request *rq) {
         _cleanup_(free_secret) char *job = NULL;
-        json_t *error = NULL;
+        json_t *error = refuse_unready(i);
 
-        if (i->state != INSTANCE_READY)
-                error = control_error(PROTOCOL_E_NOT_READY, "Device %u is not ready. %s",
-                                      i->options.index, i->reason);
-        else {
+        if (!error) {
                 job = manage_job(rq);
                 if (!job || instance_add_job(i, WORKER_CONTROL, tag, BYTES_TEXT(job)) < 0)
                         error = control_error(PROTOCOL_E_BUSY, "Too much waits already.");
@@ -125,6 +129,8 @@ static bool stands_in_for_a_person(enum presence_inject what) {
         case PRESENCE_INJECT_AUTO:
         case PRESENCE_INJECT_PIN:
         case PRESENCE_INJECT_PIN_ONCE:
+        case PRESENCE_INJECT_IGNORE:
+        case PRESENCE_INJECT_DELAY:
                 return true;
         case PRESENCE_INJECT_NO:
         case PRESENCE_INJECT_DENY:
@@ -140,18 +146,27 @@ static bool is_mode(enum presence_inject what) {
                what == PRESENCE_INJECT_ASK;
 }
 
-json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes pin) {
-        if (i->state != INSTANCE_READY)
-                return control_error(PROTOCOL_E_NOT_READY, "Device %u is not ready. %s",
-                                     i->options.index, i->reason);
+json_t *instance_refuse_simulation(const struct instance *i) {
+        if (i->state == INSTANCE_READY && !i->facts.simulator)
+                return control_error(PROTOCOL_E_NOT_SIMULATOR,
+                                     "Device %u has a real TPM; this is for simulators.",
+                                     i->options.index);
+        return refuse_unready(i);
+}
+
+json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes with) {
+        json_t *error = refuse_unready(i);
+
+        if (error)
+                return error;
         if (stands_in_for_a_person(what) && !i->facts.simulator)
                 return control_error(PROTOCOL_E_NOT_SIMULATOR,
-                                     "Only a person may say yes for a real TPM; auto, once and pin "
-                                     "are for simulators.");
+                                     "Only a person may answer for a real TPM; auto, once, pin, "
+                                     "ignore and delay are for simulators.");
         if (what == PRESENCE_INJECT_PIN && !i->config->presence_verify)
                 return control_error(PROTOCOL_E_NOT_ALLOWED,
                                      "[presence] verify = no: nobody is asked for a PIN here.");
-        if (worker_inject(i->worker, what, pin) < 0)
+        if (worker_inject(i->worker, what, with) < 0)
                 return control_error(PROTOCOL_E_BUSY, "Too many answers wait already.");
         if (is_mode(what))
                 i->presence_now = what;

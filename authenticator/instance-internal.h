@@ -5,7 +5,7 @@
  * What the files of an instance share, and nobody else includes: instance.c has the wire, the
  * plugging and what the worker says, instance-jobs.c the queue before the worker, instance-start.c
  * what has to be there first, instance-finger.c the way between agents and fprintd,
- * instance-control.c the answers to the control socket.
+ * instance-control.c the answers to the control socket, instance-events.c what its followers are told.
  */
 
 #include <stdbool.h>
@@ -132,6 +132,16 @@ void instance_drop_stale_jobs(struct instance *i);
 /* The command of the plugged device that the framing knows to be running; NULL if there is none. */
 struct job *instance_client_job(struct instance *i);
 void instance_cancel_client_job(struct instance *i, bool discard);
+
+/* ---- instance-events.c ---- */
+
+/* An event that the worker made, as text. */
+void instance_tell_of_worker(const struct instance *i, struct bytes event);
+/* A client's command has its answer. */
+void instance_tell_done(const struct instance *i, const struct job *job, struct bytes answer);
+void instance_tell_plugged(const struct instance *i);
+/* Before it is, if it is plugged in. */
+void instance_tell_unplugged(const struct instance *i);
 
 /* ---- instance-control.c ---- */
 

@@ -176,6 +176,7 @@ static void on_gone(void *userdata) {
 /* ---- plugging ---- */
 
 void instance_unplug(struct instance *i) {
+        instance_tell_unplugged(i);
         instance_cancel_client_job(i, true);
         i->device = device_free(i->device);
         i->hid = hid_free(i->hid);
@@ -241,6 +242,7 @@ void instance_plug(struct instance *i) {
                 return;
         }
         instance_set_state(i, INSTANCE_READY, "");
+        instance_tell_plugged(i);
 }
 
 static int on_lost(sd_event_source *source, void *userdata) {
@@ -272,6 +274,8 @@ static void on_answer(struct instance *i, struct job *job, struct bytes answer) 
                 i->options.on_suspended(i->options.userdata);
                 return;
         }
+        if (instance_job_is_of_client(job))
+                instance_tell_done(i, job, answer);
         if (!instance_job_is_of_client(job) || job->plug != i->plug || !i->hid)
                 return;
         if (!job->discard)
@@ -356,6 +360,10 @@ static void on_worker_message(struct instance *i, const struct message *m) {
         }
         if (m->type == WORKER_VERIFIES) {
                 on_verifies(i, m->payload);
+                return;
+        }
+        if (m->type == WORKER_EVENT) {
+                instance_tell_of_worker(i, m->payload);
                 return;
         }
         if (m->type == WORKER_PIN_GIVEN) {
@@ -509,6 +517,7 @@ void instance_stop(struct instance *i) {
         i->pause = sd_event_source_disable_unref(i->pause);
         i->lost = sd_event_source_disable_unref(i->lost);
         i->simulator_io = sd_event_source_disable_unref(i->simulator_io);
+        instance_tell_unplugged(i);
         i->device = device_free(i->device);
         i->hid = hid_free(i->hid);
         if (i->worker)

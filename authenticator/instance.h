@@ -26,6 +26,7 @@ enum instance_state {
 };
 
 struct agents;
+struct followers;
 struct fprint;
 struct instance;
 
@@ -35,6 +36,8 @@ struct instance_options {
         const struct log *log;
         struct agents *agents; /* who asks with presence = agent; NULL: nobody does */
         struct fprint *fprint; /* and what fingers answer; NULL: none do */
+        const struct followers
+                *followers; /* who is told what happens at a simulator; NULL: nobody */
         uid_t owner;
         const char *seat; /* it is of whoever sits there, and not of the owner; or NULL */
         unsigned index;
@@ -92,4 +95,6 @@ bool instance_is_suspending(const struct instance *i);
  */
 void instance_set_person(struct instance *i, uid_t uid, bool usable);
 /* See presence_inject(). NULL, or the error to answer with. */
-json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes pin);
+json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes with);
+/* NULL if it is ready and a simulator, or the error to answer with. */
+json_t *instance_refuse_simulation(const struct instance *i);

@@ -186,6 +186,7 @@ static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
         case CONTROL_REPLUG:
         case CONTROL_PRESENCE:
         case CONTROL_PROVISION:
+        case CONTROL_FOLLOW:
                 break;
         }
         return control_error(PROTOCOL_E_UNKNOWN_METHOD, "This is not for the worker.");

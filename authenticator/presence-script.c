@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A packet is a byte of enum presence_inject and, for some, a PIN. Packets are read whenever the
+ * A packet is a byte of enum presence_inject and, for some, a PIN or a time. Packets are read whenever the
  * worker wakes, so that none of them is left lying with a secret in it.
  */
 
@@ -44,13 +44,13 @@ void presence_script_done(struct presence_script *s) {
 }
 
 int presence_script_say(const struct presence_script *s, enum presence_inject what,
-                        struct bytes pin) {
+                        struct bytes with) {
         uint8_t storage[PACKET_MAX];
         struct buf packet = BUF_ON(storage);
         int r;
 
         buf_put_u8(&packet, (uint8_t)what);
-        buf_put(&packet, pin);
+        buf_put(&packet, with);
         r = buf_error(&packet);
         if (r == 0 && send(s->speaker, packet.data, packet.len, MSG_NOSIGNAL) < 0)
                 r = -errno;
@@ -75,18 +75,26 @@ static void queue_answer(struct presence_script *s, enum ctap_answer answer, str
         s->n_queued++;
 }
 
-static void obey(struct presence_script *s, enum presence_inject what, struct bytes pin) {
+static void obey(struct presence_script *s, enum presence_inject what, struct bytes with) {
+        struct cursor c = { with, false };
+
         switch (what) {
         case PRESENCE_INJECT_ONCE:
         case PRESENCE_INJECT_PIN_ONCE:
-                queue_answer(s, CTAP_ANSWER_YES, pin);
+                queue_answer(s, CTAP_ANSWER_YES, with);
                 break;
         case PRESENCE_INJECT_NO:
                 queue_answer(s, CTAP_ANSWER_NO, BYTES_NULL);
                 break;
         case PRESENCE_INJECT_PIN:
         case PRESENCE_INJECT_NO_PIN:
-                set_pin(&s->pin, pin);
+                set_pin(&s->pin, with);
+                break;
+        case PRESENCE_INJECT_IGNORE:
+                queue_answer(s, CTAP_ANSWER_PENDING, BYTES_NULL);
+                break;
+        case PRESENCE_INJECT_DELAY:
+                s->delay_ms = cursor_u32(&c);
                 break;
         case PRESENCE_INJECT_DENY:
                 forget_answers(s);
@@ -112,7 +120,7 @@ bool presence_script_hear(struct presence_script *s, enum presence_inject *ret) 
 static bool fits(const struct presence_script *s, const struct presence_answer *a, bool verify) {
         if (!verify)
                 return a->pin.len == 0;
-        return a->answer == CTAP_ANSWER_NO || a->pin.len > 0 || s->pin.len > 0;
+        return a->answer != CTAP_ANSWER_YES || a->pin.len > 0 || s->pin.len > 0;
 }
 
 bool presence_script_answer(struct presence_script *s, bool verify, struct presence_answer *ret) {

@@ -17,13 +17,14 @@
 #define PRESENCE_QUEUED_MAX 8 /* answers given ahead of their questions; more are forgotten */
 
 struct presence_answer {
-        enum ctap_answer answer;
+        enum ctap_answer answer;   /* of one that is queued, PENDING: there shall be none */
         struct ctap_typed_pin pin; /* len 0: none of its own; a secret */
 };
 
 struct presence_script {
         int listener, speaker;     /* the ends of a socketpair; a packet is one thing said */
         struct ctap_typed_pin pin; /* len 0: none; a secret */
+        uint32_t delay_ms;         /* of a yes, from its question on */
         struct presence_answer queued[PRESENCE_QUEUED_MAX];
         size_t n_queued;
 };
@@ -34,7 +35,7 @@ void presence_script_done(struct presence_script *s);
 
 /* From any thread. -EAGAIN: too much was said already; -EMSGSIZE: no PIN is that long. */
 _must_check_ int presence_script_say(const struct presence_script *s, enum presence_inject what,
-                                     struct bytes pin);
+                                     struct bytes with);
 
 /* The next thing that was said, which has been taken to heart, but for a change of the mode. */
 bool presence_script_hear(struct presence_script *s, enum presence_inject *ret);

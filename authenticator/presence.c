@@ -39,6 +39,8 @@ struct presence {
         uint64_t timeout_ms, passive_ms;
         char *device_name;
         presence_waiting_fn *waiting;
+        presence_asked_fn *on_asked;
+        presence_answered_fn *on_answered;
         void *userdata;
 
         int cancel_fd;
@@ -61,6 +63,9 @@ struct presence {
         uint64_t deaf_until; /* on the terminal; 0: it listens */
         uint64_t withdrawn;  /* when a question was last taken from the terminal */
         bool withdrew_pin;   /* which asked for the PIN */
+        bool ignored;        /* it gets no answer */
+        /* A YES that was said in place of a person, and is not given yet; else PENDING. */
+        struct presence_answer held;
         /* Once it is not PENDING it stays. With a YES to `verify` there is a PIN. */
         struct presence_answer answer;
 };
@@ -98,21 +103,47 @@ static void tell_waiting(struct presence *p, bool waiting) {
 static void hear(struct presence *p) {
         enum presence_inject said;
 
-        while (presence_script_hear(&p->script, &said))
+        while (presence_script_hear(&p->script, &said)) {
+                if (said == PRESENCE_INJECT_DENY)
+                        OPENSSL_cleanse(&p->held, sizeof(p->held));
                 if (said == PRESENCE_INJECT_AUTO)
                         p->mode = PRESENCE_AUTO;
                 else if (said == PRESENCE_INJECT_DENY)
                         p->mode = PRESENCE_DENY;
                 else if (said == PRESENCE_INJECT_ASK)
                         p->mode = p->configured;
+        }
+}
+
+/* It is not settled yet what the answer will be, or that there will be none. */
+static bool is_open(const struct presence *p) {
+        return !p->ignored && p->held.answer == CTAP_ANSWER_PENDING;
+}
+
+/* When AUTO says yes. */
+static uint64_t auto_at(const struct presence *p) {
+        return p->begun + (p->yes_ms > p->script.delay_ms ? p->yes_ms : p->script.delay_ms);
+}
+
+/* When a yes that is held back is given. */
+static uint64_t held_at(const struct presence *p) {
+        return p->begun + p->script.delay_ms;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
 }
 
 /* When a question that nobody touches changes by itself. */
 static uint64_t next_change(const struct presence *p) {
         uint64_t at = p->begun + p->timeout_ms;
 
-        if (p->mode == PRESENCE_AUTO && p->begun + p->yes_ms < at)
-                at = p->begun + p->yes_ms;
+        if (p->held.answer != CTAP_ANSWER_PENDING)
+                return earlier(at, held_at(p));
+        if (p->ignored)
+                return at;
+        if (p->mode == PRESENCE_AUTO)
+                at = earlier(at, auto_at(p));
         if (p->deaf_until > 0 && p->deaf_until < at)
                 at = p->deaf_until;
         if (p->on_agent && presence_agent_deadline(&p->agent) < at)
@@ -155,7 +186,7 @@ static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answ
                 ret->answer = CTAP_ANSWER_NO;
                 return 0;
         case PRESENCE_AUTO:
-                if (now >= p->begun + p->yes_ms)
+                if (now >= auto_at(p))
                         answer_yes(p, ret);
                 return 0;
         case PRESENCE_TTY:
@@ -172,6 +203,27 @@ static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answ
         return 0;
 }
 
+static void take_held(struct presence *p) {
+        p->answer = p->held;
+        OPENSSL_cleanse(&p->held, sizeof(p->held));
+}
+
+/* What was said in place of a person. A no comes at once, whatever a yes waits for. */
+static void answer_by_script(struct presence *p, uint64_t now) {
+        if (is_open(p) && presence_script_answer(&p->script, p->verify, &p->held))
+                p->ignored = p->held.answer == CTAP_ANSWER_PENDING;
+        if (p->held.answer == CTAP_ANSWER_NO ||
+            (p->held.answer == CTAP_ANSWER_YES && now >= held_at(p)))
+                take_held(p);
+}
+
+/* There is an answer. */
+static void settle(struct presence *p) {
+        tell_waiting(p, false);
+        if (p->on_answered)
+                p->on_answered(p->userdata, p->answer.answer);
+}
+
 /* Sets p->answer if there is one by now. */
 static int answer_now(struct presence *p) {
         uint64_t now = env_awake_ms();
@@ -181,14 +233,15 @@ static int answer_now(struct presence *p) {
                 return 0;
 
         hear(p);
-        if (!presence_script_answer(&p->script, p->verify, &p->answer))
+        answer_by_script(p, now);
+        if (p->answer.answer == CTAP_ANSWER_PENDING && is_open(p))
                 r = answer_by_mode(p, now, &p->answer);
         if (r < 0)
                 return r;
         if (p->answer.answer == CTAP_ANSWER_PENDING && now >= p->begun + p->timeout_ms)
                 p->answer.answer = CTAP_ANSWER_TIMEOUT;
         if (p->answer.answer != CTAP_ANSWER_PENDING)
-                tell_waiting(p, false);
+                settle(p);
         return 0;
 }
 
@@ -210,6 +263,8 @@ static void end(struct ctap_presence *port) {
         if (!p->asking)
                 return;
         tell_waiting(p, false);
+        if (p->answer.answer == CTAP_ANSWER_PENDING && p->on_answered)
+                p->on_answered(p->userdata, CTAP_ANSWER_CANCELLED);
         /* An answer that came from the terminal has ended its line there. */
         if (p->on_tty && !p->typed)
                 withdraw(p);
@@ -218,6 +273,8 @@ static void end(struct ctap_presence *port) {
         p->asking = false;
         p->on_agent = false;
         p->on_tty = false;
+        p->ignored = false;
+        OPENSSL_cleanse(&p->held, sizeof(p->held));
         OPENSSL_cleanse(&p->answer, sizeof(p->answer));
 }
 
@@ -311,17 +368,23 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
                 return r;
 
         p->asking = true;
+        if (p->on_asked)
+                p->on_asked(p->userdata, prompt);
         if (p->mode != PRESENCE_DENY)
                 tell_waiting(p, true);
+        if (p->answer.answer != CTAP_ANSWER_PENDING)
+                settle(p);
         return 0;
 }
 
 static int sleep_until_something_happens(struct presence *p) {
+        bool on_tty = is_open(p) && p->on_tty && p->mode == PRESENCE_TTY;
+        bool on_agent = is_open(p) && p->on_agent;
         struct pollfd fds[] = {
                 { .fd = p->cancel_fd, .events = POLLIN },
                 { .fd = p->script.listener, .events = POLLIN },
-                { .fd = p->on_tty && p->mode == PRESENCE_TTY ? p->tty.fd : -1, .events = POLLIN },
-                { .fd = p->on_agent ? p->agent.link : -1, .events = POLLIN },
+                { .fd = on_tty ? p->tty.fd : -1, .events = POLLIN },
+                { .fd = on_agent ? p->agent.link : -1, .events = POLLIN },
         };
         uint64_t now = env_awake_ms(), at = next_change(p);
 
@@ -336,7 +399,7 @@ static int wait_for(struct presence *p) {
         for (;;) {
                 if (p->answer.answer == CTAP_ANSWER_PENDING && is_readable(p->cancel_fd)) {
                         p->answer.answer = CTAP_ANSWER_CANCELLED;
-                        tell_waiting(p, false);
+                        settle(p);
                 }
                 r = answer_now(p);
                 if (r < 0)
@@ -479,6 +542,8 @@ int presence_new(const struct presence_options *options, struct presence **ret) 
         p->timeout_ms = options->timeout_ms;
         p->passive_ms = options->passive_ms > 0 ? options->passive_ms : PRESENCE_PASSIVE_MS;
         p->waiting = options->waiting;
+        p->on_asked = options->asked;
+        p->on_answered = options->answered;
         p->userdata = options->userdata;
         p->cancel_fd = p->script.listener = p->script.speaker = p->tty.fd = -1;
         p->echo_at = UINT64_MAX;
@@ -511,8 +576,8 @@ struct ctap_presence *presence_port(struct presence *p) {
         return &p->port;
 }
 
-int presence_inject(const struct presence *p, enum presence_inject what, struct bytes pin) {
-        return presence_script_say(&p->script, what, pin);
+int presence_inject(const struct presence *p, enum presence_inject what, struct bytes with) {
+        return presence_script_say(&p->script, what, with);
 }
 
 int presence_cancel_fd(const struct presence *p) {

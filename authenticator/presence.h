@@ -39,12 +39,19 @@ enum presence_inject {
         PRESENCE_INJECT_PIN_ONCE =
                 'P',                  /* yes, with this PIN, to the next question that takes one */
         PRESENCE_INJECT_NO_PIN = 'f', /* PRESENCE_INJECT_PIN is forgotten */
+        PRESENCE_INJECT_IGNORE =
+                'i', /* no answer at all to the question that waits, or else to the next one */
+        PRESENCE_INJECT_DELAY =
+                'w', /* from now on a yes of AUTO or ONCE comes to no question sooner than this */
 };
 
 struct presence;
 
 /* Called on the worker thread when a question begins (true) and when it is over (false). */
 typedef void presence_waiting_fn(void *userdata, bool waiting);
+/* Called there when one is put, and when it is answered: once, and never with PENDING. */
+typedef void presence_asked_fn(void *userdata, const struct ctap_prompt *prompt);
+typedef void presence_answered_fn(void *userdata, enum ctap_answer answer);
 
 struct presence_options {
         enum presence_mode mode;
@@ -57,6 +64,8 @@ struct presence_options {
         int tty_fd;              /* for PRESENCE_TTY; borrowed; -1: /dev/tty is opened */
         int agent_link;          /* for PRESENCE_AGENT: the worker's end (agents.h); duplicated */
         presence_waiting_fn *waiting;
+        presence_asked_fn *asked;       /* or NULL */
+        presence_answered_fn *answered; /* or NULL */
         void *userdata;
 };
 
@@ -85,9 +94,12 @@ void presence_watch(const struct presence *p, struct pollfd ret[static PRESENCE_
 uint64_t presence_deadline(const struct presence *p);
 void presence_attend(struct presence *p);
 
-/* For the loop thread. `pin` is for those that take one. -EAGAIN: too much was said already. */
+/*
+ * For the loop thread. `with` is the PIN for those that take one, and four bytes of milliseconds for
+ * DELAY. -EAGAIN: too much was said already.
+ */
 _must_check_ int presence_inject(const struct presence *p, enum presence_inject what,
-                                 struct bytes pin);
+                                 struct bytes with);
 /* Written to end a wait; the loop clears it before each command. */
 int presence_cancel_fd(const struct presence *p);
 /* The worker thread does not come back and the process ends: the terminal shall echo again. */

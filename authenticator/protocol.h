@@ -13,6 +13,7 @@
  * when its client closes the connection. `id` is any integer and comes back; it is null if
  * the request could not be read. Unknown members of a request are an error, of a reply they are not.
  * PINs and passwords travel in it as they are: the socket is between two processes of one machine.
+ * A connection that follows a simulator is answered by lines {"v":1,"event":{...}} from then on.
  *
  * Everybody may connect who has a device, and reaches that one alone; root and the daemon's account
  * reach all. Who may not is told so in a line with the id null, and the connection ends.
@@ -20,9 +21,10 @@
 
 #define PROTOCOL_VERSION     1
 #define PROTOCOL_SOCKET      "control.sock"
-#define PROTOCOL_LINE_MAX    65536 /* bytes with the newline; a longer line ends the connection */
-#define PROTOCOL_CLIENTS_MAX 8     /* of one user at a time */
-#define PROTOCOL_PREFIX_MIN  4     /* hex digits that may stand for a credential id */
+#define PROTOCOL_LINE_MAX    65536  /* bytes with the newline; a longer line ends the connection */
+#define PROTOCOL_CLIENTS_MAX 8      /* of one user at a time */
+#define PROTOCOL_BACKLOG_MAX 262144 /* bytes of events that wait for who follows; more ends it */
+#define PROTOCOL_PREFIX_MIN  4      /* hex digits that may stand for a credential id */
 
 /*
  * Methods, and the members of params beside "device" (the index among those of one user, default 0) and
@@ -49,13 +51,36 @@
 #define PROTOCOL_PRESENCE "presence"    /* "mode": a word of presence below; "pin" for some */
 #define PROTOCOL_DOCTOR   "doctor-info" /* the TPM and the store, asked now */
 #define PROTOCOL_TPM      "tpm"         /* what is provisioned where, and what it costs to use */
+/*
+ * What happens at simulators, as events, until the connection is closed: anything more that is sent on
+ * it ends it, and so does who does not read. Without "device": of all devices of that user.
+ */
+#define PROTOCOL_FOLLOW "follow"
 
 /*
  * Words of presence. From now on: auto (yes), deny, ask (as configured). To the question that waits,
  * or else to the next one: once (yes), no. For a simulator, which has no person to type it: pin, from
  * now on a yes is given with this PIN; pin-once, yes with this one to the next question that takes a
- * PIN; no-pin, the former is forgotten. "pin" goes with those two, and has 1 to 63 bytes.
+ * PIN; no-pin, the former is forgotten. "pin" goes with those two, and has 1 to 63 bytes. For a
+ * simulator also: ignore, the question that waits, or else the next one, gets no answer; delay, from
+ * now on auto and once say yes to no question before it was up for "ms".
  */
+#define PROTOCOL_DELAY_MAX_MS 600000
+
+/*
+ * Types of events. Each has "type", "device" and "time", in milliseconds since the epoch.
+ *   question  "verb" (AGENT_VERB_* of agent-protocol.h), "passive", "verify", with that "tries" and
+ *             "again"; "rp_id" and "account" as far as they are known
+ *   verdict   "answer": yes, no, timeout or cancelled
+ *   done      "command", "status", "status_name", and "rp_id" where the request names one
+ *   plugged   "path"
+ *   unplugged
+ */
+#define PROTOCOL_EVENT_QUESTION  "question"
+#define PROTOCOL_EVENT_VERDICT   "verdict"
+#define PROTOCOL_EVENT_DONE      "done"
+#define PROTOCOL_EVENT_PLUGGED   "plugged"
+#define PROTOCOL_EVENT_UNPLUGGED "unplugged"
 
 #define PROTOCOL_PIN_STATUS "pin-status"
 #define PROTOCOL_PIN_SET    "pin-set"    /* "pin" */

@@ -7,6 +7,7 @@
 
 #include "authenticator/requests.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,23 +123,36 @@ static unsigned count_of(const struct requests *r, uid_t owner) {
 }
 
 /* NULL, or the error. */
-static json_t *find_device(const struct requests *r, uid_t peer, const struct control_request *rq,
-                           struct instance **ret) {
+static json_t *find_owner(const struct requests *r, uid_t peer, const struct control_request *rq,
+                          uid_t *ret) {
         struct scope scope;
         json_t *error = find_scope(r, peer, rq, &scope);
-        char whose[32];
-        uid_t owner;
 
         if (error)
                 return error;
-        owner = scope.owner;
-        if (scope.all && !sole_owner(r, &owner)) {
-                if (!devices_get(r->devices, 0, &owner))
-                        return control_error(PROTOCOL_E_NO_DEVICE,
-                                             "There is no device: no user is logged in.");
-                return control_error(PROTOCOL_E_NO_DEVICE,
-                                     "Several users have devices here: say whose, with --user.");
+        if (!scope.all) {
+                *ret = scope.owner;
+                return NULL;
         }
+        if (sole_owner(r, ret))
+                return NULL;
+        if (!devices_get(r->devices, 0, ret))
+                return control_error(PROTOCOL_E_NO_DEVICE,
+                                     "There is no device: no user is logged in.");
+        return control_error(PROTOCOL_E_NO_DEVICE,
+                             "Several users have devices here: say whose, with --user.");
+}
+
+/* NULL, or the error. */
+static json_t *find_device(const struct requests *r, uid_t peer, const struct control_request *rq,
+                           struct instance **ret) {
+        json_t *error;
+        char whose[32];
+        uid_t owner;
+
+        error = find_owner(r, peer, rq, &owner);
+        if (error)
+                return error;
         *ret = devices_find(r->devices, owner, rq->device);
         if (*ret)
                 return NULL;
@@ -168,34 +182,70 @@ static json_t *status(const struct requests *r, uid_t peer, const struct control
                                         (int)getpid(), "devices", devices));
 }
 
+/* What goes with a word of presence. */
+enum with {
+        WITH_NOTHING,
+        WITH_PIN,
+        WITH_MS,
+};
+
 static const struct presence_word {
         const char *name;
         enum presence_inject inject;
-        bool takes_pin;
+        enum with with;
 } presence_words[] = {
-        { "auto", PRESENCE_INJECT_AUTO, false },
-        { "deny", PRESENCE_INJECT_DENY, false },
-        { "ask", PRESENCE_INJECT_ASK, false },
-        { "once", PRESENCE_INJECT_ONCE, false },
-        { "no", PRESENCE_INJECT_NO, false },
-        { "pin", PRESENCE_INJECT_PIN, true },
-        { "pin-once", PRESENCE_INJECT_PIN_ONCE, true },
-        { "no-pin", PRESENCE_INJECT_NO_PIN, false },
+        { "auto", PRESENCE_INJECT_AUTO, WITH_NOTHING },
+        { "deny", PRESENCE_INJECT_DENY, WITH_NOTHING },
+        { "ask", PRESENCE_INJECT_ASK, WITH_NOTHING },
+        { "once", PRESENCE_INJECT_ONCE, WITH_NOTHING },
+        { "no", PRESENCE_INJECT_NO, WITH_NOTHING },
+        { "ignore", PRESENCE_INJECT_IGNORE, WITH_NOTHING },
+        { "delay", PRESENCE_INJECT_DELAY, WITH_MS },
+        { "pin", PRESENCE_INJECT_PIN, WITH_PIN },
+        { "pin-once", PRESENCE_INJECT_PIN_ONCE, WITH_PIN },
+        { "no-pin", PRESENCE_INJECT_NO_PIN, WITH_NOTHING },
 };
+
+/* NULL, or the error: a member is there if and only if the word takes it. */
+static json_t *check_with(const struct presence_word *word, const char *name, bool takes,
+                          const json_t *value) {
+        if (takes == (value != NULL))
+                return NULL;
+        return control_error(PROTOCOL_E_BAD_REQUEST, "%s %s \"%s\"", word->name,
+                             value ? "takes no" : "needs", name);
+}
+
+/* NULL, or the error. */
+static json_t *read_with(const struct presence_word *word, const json_t *params, struct buf *ret) {
+        const json_t *pin = json_object_get(params, "pin"), *ms = json_object_get(params, "ms");
+        json_t *error = check_with(word, "pin", word->with == WITH_PIN, pin);
+
+        if (!error)
+                error = check_with(word, "ms", word->with == WITH_MS, ms);
+        if (error)
+                return error;
+        if (pin)
+                buf_put(ret, BYTES_TEXT(json_string_value(pin)));
+        if (pin && (ret->len == 0 || buf_error(ret) < 0))
+                return control_error(PROTOCOL_E_BAD_REQUEST, "A PIN has 1 to %d bytes.",
+                                     CTAP_PIN_BYTES_MAX);
+        if (ms && (json_integer_value(ms) < 0 || json_integer_value(ms) > PROTOCOL_DELAY_MAX_MS))
+                return control_error(PROTOCOL_E_BAD_REQUEST, "\"ms\" is from 0 to %d",
+                                     PROTOCOL_DELAY_MAX_MS);
+        if (ms)
+                buf_put_u32(ret, (uint32_t)json_integer_value(ms));
+        return NULL;
+}
 
 static json_t *say_to_presence(struct instance *i, const struct presence_word *word,
                                const json_t *params) {
-        const json_t *pin = json_object_get(params, "pin");
-        struct bytes text = pin ? BYTES_TEXT(json_string_value(pin)) : BYTES_NULL;
-        json_t *error;
+        uint8_t storage[CTAP_PIN_BYTES_MAX];
+        struct buf with = BUF_ON(storage);
+        json_t *error = read_with(word, params, &with);
 
-        if (word->takes_pin != (pin != NULL))
-                return control_error(PROTOCOL_E_BAD_REQUEST, "%s %s a \"pin\"", word->name,
-                                     pin ? "takes no" : "needs");
-        if (word->takes_pin && (text.len == 0 || text.len > CTAP_PIN_BYTES_MAX))
-                return control_error(PROTOCOL_E_BAD_REQUEST, "A PIN has at most %d bytes.",
-                                     CTAP_PIN_BYTES_MAX);
-        error = instance_inject(i, word->inject, text);
+        if (!error)
+                error = instance_inject(i, word->inject, buf_bytes(&with));
+        OPENSSL_cleanse(storage, sizeof(storage));
         return error ? error : control_result(json_object());
 }
 
@@ -206,7 +256,52 @@ static json_t *set_presence(struct instance *i, const json_t *params) {
                 if (strcmp(mode, presence_words[k].name) == 0)
                         return say_to_presence(i, &presence_words[k], params);
         return control_error(PROTOCOL_E_BAD_REQUEST,
-                             "\"mode\" must be auto, deny, ask, once, no, pin, pin-once or no-pin");
+                             "\"mode\" must be auto, deny, ask, once, no, ignore, delay, pin, "
+                             "pin-once or no-pin");
+}
+
+/*
+ * NULL, or the error: where all are followed, one that is not ready is so from when it is, but there is
+ * one that is.
+ */
+static json_t *refuse_all(const struct requests *r, uid_t owner) {
+        struct instance *i;
+        json_t *error = NULL;
+
+        for (unsigned k = 0; (i = devices_find(r->devices, owner, k)) != NULL; k++) {
+                json_decref(error);
+                error = instance_refuse_simulation(i);
+                if (!error || instance_state(i) == INSTANCE_READY)
+                        break;
+        }
+        return error;
+}
+
+static json_t *describe_followed(const struct requests *r, const struct follower *who) {
+        json_t *devices = json_array();
+        struct instance *i;
+
+        for (unsigned k = 0; (i = devices_find(r->devices, who->owner, k)) != NULL; k++)
+                if (!who->one || who->device == k)
+                        json_array_append_new(devices, instance_describe(i));
+        return control_result(json_pack("{s:o}", "devices", devices));
+}
+
+static void follow(const struct requests *r, uint32_t tag, uid_t peer,
+                   const struct control_request *rq) {
+        struct follower who = { .tag = tag, .one = rq->has_device, .device = rq->device };
+        struct instance *i = NULL;
+        json_t *error;
+
+        error = find_device(r, peer, rq, &i);
+        if (!error)
+                error = find_owner(r, peer, rq, &who.owner);
+        if (!error)
+                error = rq->has_device ? instance_refuse_simulation(i) : refuse_all(r, who.owner);
+        if (error)
+                r->answer(r->userdata, tag, error);
+        else
+                r->follow(r->userdata, &who, describe_followed(r, &who));
 }
 
 static void provision(struct instance *i, uint32_t tag, const json_t *params) {
@@ -222,6 +317,10 @@ void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
 
         if (rq->method->call == CONTROL_STATUS) {
                 r->answer(r->userdata, tag, status(r, peer, rq));
+                return;
+        }
+        if (rq->method->call == CONTROL_FOLLOW) {
+                follow(r, tag, peer, rq);
                 return;
         }
         error = find_device(r, peer, rq, &i);

@@ -9,12 +9,15 @@
 
 #include "authenticator/control.h"
 #include "authenticator/devices.h"
+#include "authenticator/followers.h"
 #include "authenticator/users.h"
 
 struct requests {
         struct devices *devices;
         const struct users *users;                                  /* NULL: logind is not asked */
         void (*answer)(void *userdata, uint32_t tag, json_t *body); /* takes the body */
+        /* Answers, and then tells it what happens; takes the body. */
+        void (*follow)(void *userdata, const struct follower *who, json_t *body);
         void *userdata;
 };
 

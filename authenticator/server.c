@@ -5,6 +5,9 @@
  * can hold no more memory than one line in and one line out. Clients are freed at the end of an
  * event and nowhere else; before that they are only marked.
  *
+ * A client that follows events has asked for the last time. Its events wait for it in memory, up to a
+ * limit, for the loop waits for nobody.
+ *
  * Sources of one priority take turns, the one that waited longest first. So nobody is kept out by who
  * keeps the loop busy, as long as each wake-up does little: some lines of a client, some new clients.
  */
@@ -20,13 +23,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "authenticator/config.h"
 #include "authenticator/protocol.h"
 #include "authenticator/socket.h"
 #include "authenticator/util.h"
-
-/* What no user can take from another: each who may connect has a device, or is root or this account. */
-#define CLIENTS_MAX (PROTOCOL_CLIENTS_MAX * (CONFIG_DEVICES_MAX + 2))
 
 #define LINES_PER_WAKE_UP 16
 
@@ -40,11 +39,12 @@ struct client {
         uint8_t *in; /* PROTOCOL_LINE_MAX bytes */
         size_t n_in;
 
-        bool busy; /* a request is out under `tag` */
+        bool busy;    /* a request is out under `tag` */
+        bool follows; /* what comes goes by `tag` */
         uint32_t tag;
         json_t *id;
 
-        char *out; /* an answer, from out_sent on */
+        char *out; /* an answer, or events, from out_sent on */
         size_t out_len, out_sent;
         bool last; /* close when it is sent */
 };
@@ -55,7 +55,7 @@ struct server {
         int fd;
         sd_event_source *io;
         uint32_t next_tag;
-        struct client *clients[CLIENTS_MAX];
+        struct client *clients[SERVER_CLIENTS_MAX];
 };
 
 static struct client *client_free(struct client *c) {
@@ -78,7 +78,7 @@ static void free_gone_clients(struct server *s) {
 
                 if (!c || !c->gone)
                         continue;
-                if (c->busy)
+                if (c->busy || c->follows)
                         s->options.on_gone(s->options.userdata, c->tag);
                 s->clients[i] = client_free(c);
         }
@@ -138,8 +138,12 @@ static bool has_line(const struct client *c) {
         return memchr(c->in, '\n', c->n_in) != NULL;
 }
 
+static bool is_heard(const struct client *c) {
+        return !c->busy && !c->follows && !c->out && !c->gone;
+}
+
 static void run_lines(struct client *c) {
-        for (unsigned i = 0; i < LINES_PER_WAKE_UP && !c->busy && !c->out && !c->gone; i++) {
+        for (unsigned i = 0; i < LINES_PER_WAKE_UP && is_heard(c); i++) {
                 const uint8_t *newline = memchr(c->in, '\n', c->n_in);
                 size_t n;
 
@@ -152,7 +156,9 @@ static void run_lines(struct client *c) {
                 OPENSSL_cleanse(c->in + c->n_in, n + 1);
         }
 
-        if (c->n_in == PROTOCOL_LINE_MAX && !has_line(c) && !c->busy && !c->out && !c->gone) {
+        if (c->follows && c->n_in > 0)
+                c->gone = true;
+        if (c->n_in == PROTOCOL_LINE_MAX && !has_line(c) && is_heard(c)) {
                 c->last = true;
                 answer(c, NULL,
                        control_error(PROTOCOL_E_TOO_LONG, "a line has at most %d bytes",
@@ -167,7 +173,9 @@ static void run_lines(struct client *c) {
 static void rearm(struct client *c) {
         uint32_t events = EPOLLIN;
 
-        if (c->out)
+        if (c->follows)
+                events = EPOLLIN | (c->out ? EPOLLOUT : 0u);
+        else if (c->out)
                 events = EPOLLOUT;
         else if (c->busy)
                 events = 0;
@@ -204,21 +212,83 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
         return 0;
 }
 
-void server_answer(struct server *s, uint32_t tag, json_t *body) {
+/* Who waits under this tag; NULL if it has gone. */
+static struct client *client_of(const struct server *s, uint32_t tag) {
         for (size_t i = 0; i < ELEMENTSOF(s->clients); i++) {
                 struct client *c = s->clients[i];
 
-                if (!c || c->gone || !c->busy || c->tag != tag)
-                        continue;
-                c->busy = false;
-                answer(c, c->id, body);
-                json_decref(TAKE_PTR(c->id));
-                /* The next event of this client goes on with lines that are there already. */
-                if (sd_event_source_set_io_events(c->io, EPOLLOUT) < 0)
-                        c->gone = true;
+                if (c && !c->gone && (c->busy || c->follows) && c->tag == tag)
+                        return c;
+        }
+        return NULL;
+}
+
+void server_answer(struct server *s, uint32_t tag, json_t *body) {
+        struct client *c = client_of(s, tag);
+
+        if (!c || !c->busy) {
+                json_decref(body);
                 return;
         }
-        json_decref(body);
+        c->busy = false;
+        answer(c, c->id, body);
+        json_decref(TAKE_PTR(c->id));
+        /* The next event of this client goes on with lines that are there already. */
+        if (sd_event_source_set_io_events(c->io, EPOLLOUT) < 0)
+                c->gone = true;
+}
+
+bool server_answer_and_go_on(struct server *s, uint32_t tag, json_t *body) {
+        struct client *c = client_of(s, tag);
+
+        server_answer(s, tag, body);
+        if (!c || c->gone)
+                return false;
+        c->follows = true;
+        return true;
+}
+
+/* The event that its end is, is what frees it. */
+static void drop(struct client *c) {
+        c->gone = true;
+        shutdown(c->fd, SHUT_RDWR);
+}
+
+static int append(struct client *c, const char *line) {
+        size_t left = c->out ? c->out_len - c->out_sent : 0, n = strlen(line);
+        char *all;
+
+        if (left + n > PROTOCOL_BACKLOG_MAX)
+                return -ENOBUFS;
+        all = malloc(left + n);
+        if (!all)
+                return -ENOMEM;
+        if (left > 0)
+                memcpy(all, c->out + c->out_sent, left);
+        memcpy(all + left, line, n);
+        free(c->out);
+        c->out = all;
+        c->out_sent = 0;
+        c->out_len = left + n;
+        return 0;
+}
+
+void server_push(struct server *s, uint32_t tag, const char *line) {
+        struct client *c = client_of(s, tag);
+
+        if (!c || !c->follows || c->last)
+                return;
+        if (append(c, line) < 0) {
+                log_write(s->options.log, LOG_NOTICE, NULL,
+                          "control: dropped a client that follows and does not read");
+                drop(c);
+                return;
+        }
+        send_rest(c);
+        if (c->gone)
+                drop(c);
+        else
+                rearm(c);
 }
 
 /* An answer that is due or on its way is sent first. */

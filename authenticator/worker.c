@@ -30,6 +30,7 @@
 #include <openssl/crypto.h>
 
 #include "authenticator/env.h"
+#include "authenticator/event.h"
 #include "authenticator/manage.h"
 #include "authenticator/outcome.h"
 #include "authenticator/util.h"
@@ -76,6 +77,25 @@ static void tell_waiting(void *userdata, bool waiting) {
         uint8_t status = waiting ? HID_UPNEEDED : HID_PROCESSING;
 
         reply(userdata, WORKER_STATUS, 0, BYTES(&status, 1));
+}
+
+/* Takes the event. Nobody looks over the shoulder of a person with a real TPM. */
+static void tell_event(struct worker *w, json_t *event) {
+        _cleanup_(free_pointer) char *text = NULL;
+
+        if (event && backend_is_simulator(w->backend))
+                text = json_dumps(event, JSON_COMPACT);
+        if (text)
+                reply(w, WORKER_EVENT, 0, BYTES_TEXT(text));
+        json_decref(event);
+}
+
+static void tell_question(void *userdata, const struct ctap_prompt *prompt) {
+        tell_event(userdata, event_question(prompt));
+}
+
+static void tell_verdict(void *userdata, enum ctap_answer answer) {
+        tell_event(userdata, event_verdict(answer));
 }
 
 /* What getInfo says from now on: clients that asked before have to ask again. */
@@ -306,6 +326,8 @@ static int set_up(struct worker *w, const struct worker_options *options) {
                 return r;
 
         presence.waiting = tell_waiting;
+        presence.asked = tell_question;
+        presence.answered = tell_verdict;
         presence.userdata = w;
         r = presence_new(&presence, &w->presence);
         if (r < 0)
@@ -434,6 +456,6 @@ void worker_cancel(struct worker *w) {
         (void)!write(presence_cancel_fd(w->presence), &one, sizeof(one));
 }
 
-int worker_inject(const struct worker *w, enum presence_inject what, struct bytes pin) {
-        return presence_inject(w->presence, what, pin);
+int worker_inject(const struct worker *w, enum presence_inject what, struct bytes with) {
+        return presence_inject(w->presence, what, with);
 }

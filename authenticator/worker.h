@@ -40,13 +40,14 @@ enum worker_reply {
         WORKER_TROUBLE,    /* payload: what ails the TPM, in a sentence, or nothing. At any time */
         WORKER_VERIFIES,   /* payload: 1 if a person can be verified; 0 until told. Between jobs */
         WORKER_PIN_GIVEN,  /* the right PIN was given, here or to a client. Between jobs */
+        WORKER_EVENT,      /* payload: an event of a simulator (event.h), as JSON. At any time */
 };
 
 struct worker;
 
 struct worker_options {
         struct backend_options backend;   /* its presence port is set by the worker */
-        struct presence_options presence; /* its waiting callback is set by the worker */
+        struct presence_options presence; /* its callbacks are set by the worker */
         uint64_t (*slept_ms)(void);       /* NULL: env_slept_ms() */
         uint64_t spare_ms; /* when idle for so long, make a spare key; 0: the default */
 };
@@ -76,4 +77,5 @@ struct bytes worker_failure(enum worker_job job);
 void worker_clear_cancel(struct worker *w);
 void worker_cancel(struct worker *w);
 /* See presence_inject(). */
-_must_check_ int worker_inject(const struct worker *w, enum presence_inject what, struct bytes pin);
+_must_check_ int worker_inject(const struct worker *w, enum presence_inject what,
+                               struct bytes with);

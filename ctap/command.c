@@ -21,22 +21,27 @@ enum {
 };
 
 static const struct ctap_command {
+        const char *name; /* as the specification has it, without "authenticator" */
         ctap_run_fn *run;
         unsigned flags;
 } commands[] = {
-        [0x01] = { ctap_make_credential, TAKES_PARAMS },
-        [0x02] = { ctap_get_assertion, TAKES_PARAMS },
-        [0x04] = { ctap_get_info, 0 },
-        [0x06] = { ctap_client_pin, TAKES_PARAMS },
-        [0x07] = { ctap_reset, 0 },
-        [0x08] = { ctap_get_next_assertion, GOES_ON },
-        [0x0a] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
-        [0x0b] = { ctap_selection, 0 },
-        [0x0c] = { ctap_large_blobs, TAKES_PARAMS | GOES_ON },
-        [0x0d] = { ctap_config, TAKES_PARAMS },
+        [0x01] = { "makeCredential", ctap_make_credential, TAKES_PARAMS },
+        [0x02] = { "getAssertion", ctap_get_assertion, TAKES_PARAMS },
+        [0x04] = { "getInfo", ctap_get_info, 0 },
+        [0x06] = { "clientPIN", ctap_client_pin, TAKES_PARAMS },
+        [0x07] = { "reset", ctap_reset, 0 },
+        [0x08] = { "getNextAssertion", ctap_get_next_assertion, GOES_ON },
+        [0x0a] = { "credentialManagement", ctap_credential_management, TAKES_PARAMS | GOES_ON },
+        [0x0b] = { "selection", ctap_selection, 0 },
+        [0x0c] = { "largeBlobs", ctap_large_blobs, TAKES_PARAMS | GOES_ON },
+        [0x0d] = { "config", ctap_config, TAKES_PARAMS },
         /* What it was called before CTAP 2.1, and what libfido2 calls it still. */
-        [0x41] = { ctap_credential_management, TAKES_PARAMS | GOES_ON },
+        [0x41] = { "credentialManagement", ctap_credential_management, TAKES_PARAMS | GOES_ON },
 };
+
+const char *ctap_command_name(uint8_t code) {
+        return code < ELEMENTSOF(commands) && commands[code].name ? commands[code].name : "unknown";
+}
 
 enum ctap_status ctap_status_from_errno(int r) {
         switch (r) {

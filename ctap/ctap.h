@@ -52,6 +52,9 @@ uint32_t ctap_pins_given(const struct ctap *c);
  */
 void ctap_request(struct ctap *c, uint32_t channel, struct bytes message, struct buf *reply);
 
+/* Of the byte that a CTAP2 message begins with: "makeCredential" and so on, or "unknown". */
+const char *ctap_command_name(uint8_t code);
+
 /* Runs one U2F raw message (CTAPHID_MSG): APDU in, response APDU out. Never blocks on a person. */
 void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *reply);
 

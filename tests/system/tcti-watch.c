@@ -23,6 +23,7 @@
  *     slow NAME MS             wait for so long before each command of that name
  *     no-pin-fail              this TPM knows no indexes of type PIN_FAIL
  *     uncounted-pin-fail       it does, but read, the newest of them says that no try was used
+ *     hardware                 this TPM does not say that it is a simulator
  * N counts from 1, RC is hexadecimal. Counting begins when a new plan is first seen: write it to
  * another file and rename that to DIR/plan. The plan is looked at before each command, so it can
  * change at any time. Counts last as long as the process, also when the connection is closed and
@@ -54,6 +55,7 @@ struct watch {
         bool hide_count;  /* in what is read from the index of PIN_FAIL */
         uint32_t defines; /* an index of type PIN_FAIL; 0: it is another command */
         uint32_t reads;   /* from this index; 0: likewise */
+        bool hardware;
 };
 
 /* The one test module with state of its own: see "Counts" above. The module is never unloaded. */
@@ -205,6 +207,8 @@ static bool follow(struct watch *w, const char *line, const char *name, unsigned
                 follow_on_pin_fail(w, false);
         } else if (strcmp(line, "uncounted-pin-fail\n") == 0) {
                 follow_on_pin_fail(w, true);
+        } else if (strcmp(line, "hardware\n") == 0) {
+                w->hardware = true;
         } else {
                 fprintf(stderr, "watch: bad plan: %s", line);
                 abort();
@@ -220,7 +224,7 @@ static bool consult(struct watch *w, uint32_t code, const char *name) {
         FILE *f;
 
         w->answer = w->slow_ms = 0;
-        w->kill_after = w->lose = w->hide_count = false;
+        w->kill_after = w->lose = w->hide_count = w->hardware = false;
         (void)snprintf(path, sizeof(path), "%s/plan", w->dir);
         f = fopen(path, "re");
         if (!f)
@@ -270,6 +274,14 @@ static void hide_count(const struct watch *w, uint8_t *response, size_t len) {
                 memset(response + 10 + 4 + 2, 0, 4);
 }
 
+/* Its vendor string, TPM2_PT_VENDOR_STRING_1, as swtpm has it. */
+static void pose_as_hardware(const struct watch *w, uint8_t *response, size_t len) {
+        uint8_t *vendor = w->hardware ? memmem(response, len, "\0\0\1\6SW  ", 8) : NULL;
+
+        if (vendor)
+                vendor[4] = 'H';
+}
+
 static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *response,
                              int32_t timeout) {
         struct watch *w = watch(c);
@@ -288,6 +300,8 @@ static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *respons
                         (void)raise(SIGKILL);
                 if (response && rc == TSS2_RC_SUCCESS)
                         hide_count(w, response, *len);
+                if (response && rc == TSS2_RC_SUCCESS)
+                        pose_as_hardware(w, response, *len);
                 return response && w->lose ? TSS2_TCTI_RC_IO_ERROR : rc;
         }
         buf_put_u16(&b, TPM2_ST_NO_SESSIONS);

@@ -68,6 +68,12 @@ static void members_of_the_wrong_type_are_refused(void **state) {
                 { "{\"v\":1,\"id\":5,\"method\":\"show\"}", 5 },
                 { "{\"v\":1,\"id\":5,\"method\":\"show\",\"params\":{\"credential\":7}}", 5 },
                 { "{\"v\":1,\"id\":5,\"method\":\"presence\",\"params\":{}}", 5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"presence\",\"params\":{\"mode\":\"delay\",\"ms\":\"5\"}}",
+                  5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"presence\",\"params\":{\"mode\":\"delay\",\"ms\":5.0}}",
+                  5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"follow\",\"params\":{\"device\":\"all\"}}", 5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"follow\",\"params\":{\"events\":[]}}", 5 },
                 { "{\"v\":1,\"id\":5,\"method\":\"reset\",\"params\":{\"yes\":true}}", 5 },
         };
 
@@ -173,6 +179,32 @@ static void params_may_be_absent(void **state) {
         control_request_done(&rq);
 }
 
+static void a_request_may_be_about_all_devices(void **state) {
+        struct control_request rq;
+        json_t *error = NULL;
+
+        (void)state;
+        assert_true(
+                control_parse(BYTES_TEXT("{\"v\":1,\"id\":1,\"method\":\"follow\"}"), &rq, &error));
+        assert_int_equal(rq.method->call, CONTROL_FOLLOW);
+        assert_false(rq.has_device);
+        control_request_done(&rq);
+        assert_true(control_parse(BYTES_TEXT("{\"v\":1,\"id\":1,\"method\":\"follow\",\"params\":"
+                                             "{\"device\":0}}"),
+                                  &rq, &error));
+        assert_true(rq.has_device);
+        control_request_done(&rq);
+}
+
+static void an_event_is_one_line_without_an_id(void **state) {
+        _cleanup_(free_pointer) char *line = NULL;
+
+        (void)state;
+        line = control_event_line(json_pack("{s:s}", "type", "a\nb"));
+        assert_string_equal(line, "{\"v\":1,\"event\":{\"type\":\"a\\nb\"}}\n");
+        assert_null(control_event_line(NULL));
+}
+
 static void an_answer_is_one_line_with_version_and_id(void **state) {
         _cleanup_(json_drop) json_t *id = json_integer(9);
         _cleanup_(free_pointer) char *result = NULL, *error = NULL;
@@ -233,6 +265,8 @@ int main(void) {
                 cmocka_unit_test(secrets_are_texts_and_asked_for_by_name),
                 cmocka_unit_test(a_secret_is_wiped_with_its_json),
                 cmocka_unit_test(params_may_be_absent),
+                cmocka_unit_test(a_request_may_be_about_all_devices),
+                cmocka_unit_test(an_event_is_one_line_without_an_id),
                 cmocka_unit_test(an_answer_is_one_line_with_version_and_id),
                 cmocka_unit_test(only_root_and_the_daemon_reach_the_devices_of_all),
                 cmocka_unit_test(a_request_may_say_whose_device_is_meant),

@@ -32,6 +32,7 @@ struct fixture {
         struct ctap_typed_pin pin; /* that the configuration gives */
         bool waiting;
         unsigned n_changes;
+        char told[256]; /* of questions and answers */
 };
 
 static void on_waiting(void *userdata, bool waiting) {
@@ -39,6 +40,22 @@ static void on_waiting(void *userdata, bool waiting) {
 
         f->waiting = waiting;
         f->n_changes++;
+}
+
+static void on_asked(void *userdata, const struct ctap_prompt *prompt) {
+        struct fixture *f = userdata;
+        size_t n = strlen(f->told);
+
+        snprintf(f->told + n, sizeof(f->told) - n, "%.*s?", (int)prompt->rp_id.len,
+                 (const char *)prompt->rp_id.data);
+}
+
+static void on_answered(void *userdata, enum ctap_answer answer) {
+        static const char *const words[] = { "pending", "yes", "no", "timeout", "cancelled" };
+        struct fixture *f = userdata;
+        size_t n = strlen(f->told);
+
+        snprintf(f->told + n, sizeof(f->told) - n, " %s ", words[answer]);
 }
 
 static void begin_with(struct fixture *f, enum presence_mode mode, uint64_t timeout_ms) {
@@ -51,6 +68,8 @@ static void begin_with(struct fixture *f, enum presence_mode mode, uint64_t time
                 .device_name = "Test key",
                 .tty_fd = f->tty[0],
                 .waiting = on_waiting,
+                .asked = on_asked,
+                .answered = on_answered,
                 .userdata = f,
         };
 
@@ -662,6 +681,155 @@ static void modes_have_names(void **state) {
                 assert_int_equal(m, i);
         }
         assert_int_equal(presence_mode_from_string("always", &m), -EINVAL);
+}
+
+static void inject_delay(struct fixture *f, uint32_t ms) {
+        const uint8_t with[] = { (uint8_t)(ms >> 24), (uint8_t)(ms >> 16), (uint8_t)(ms >> 8),
+                                 (uint8_t)ms };
+
+        assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_DELAY, BYTES_OF(with)), 0);
+}
+
+static void a_question_that_is_ignored_ends_by_itself_and_the_next_is_not_ignored(void **state) {
+        static const enum presence_mode modes[] = { PRESENCE_AUTO, PRESENCE_SCRIPT, PRESENCE_DENY };
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
+                begin_mode(f, modes[i]);
+                inject(f, PRESENCE_INJECT_IGNORE);
+                ask(f, false);
+                /* Not even for who says so. */
+                inject(f, PRESENCE_INJECT_ONCE);
+                assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_TIMEOUT);
+                assert_true(ms >= TIMEOUT_MS - 10);
+                ask(f, false);
+                assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+                f->presence = presence_free(f->presence);
+        }
+}
+
+static void inject_ignore(struct fixture *f) {
+        inject(f, PRESENCE_INJECT_IGNORE);
+}
+
+static void the_question_that_waits_can_be_ignored_and_cancelled(void **state) {
+        struct fixture *f = *state;
+        struct later ignore, cancelled;
+        uint64_t ms;
+
+        begin_with(f, PRESENCE_SCRIPT, 3000);
+        ask(f, false);
+        start_later(&ignore, f, inject_ignore);
+        pthread_join(ignore.thread, NULL);
+        inject(f, PRESENCE_INJECT_ONCE);
+        start_later(&cancelled, f, cancel);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_CANCELLED);
+        pthread_join(cancelled.thread, NULL);
+        assert_true(ms >= 40 && ms < 1000);
+}
+
+/* Whoever waits for what is ignored sleeps meanwhile, also where a person goes on typing. */
+static void what_a_person_types_to_a_question_that_is_ignored_wakes_nobody(void **state) {
+        struct fixture *f = *state;
+        struct timespec before, after;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_TTY);
+        ask(f, false);
+        inject(f, PRESENCE_INJECT_IGNORE);
+        type(f, "y\n");
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_TIMEOUT);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+        assert_true(ms >= TIMEOUT_MS - 10);
+        assert_true((after.tv_sec - before.tv_sec) * 1000 +
+                            (after.tv_nsec - before.tv_nsec) / 1000000 <
+                    TIMEOUT_MS / 3);
+}
+
+static void a_yes_is_delayed_until_the_delay_ends_and_a_no_is_not(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_AUTO);
+        inject_delay(f, 150);
+        for (int i = 0; i < 2; i++) {
+                ask(f, false);
+                assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+                assert_in_range(ms, 140, TIMEOUT_MS - 1);
+        }
+        inject(f, PRESENCE_INJECT_NO);
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
+        assert_true(ms < 100);
+
+        inject(f, PRESENCE_INJECT_ONCE);
+        inject_pin(f, PRESENCE_INJECT_PIN_ONCE, "1234");
+        ask(f, false);
+        assert_int_equal(poll_now(f), CTAP_ANSWER_PENDING);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+        assert_in_range(ms, 140, TIMEOUT_MS - 1);
+        ask_pin(f);
+        assert_yes_with(f, "1234");
+
+        inject_delay(f, 0);
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+        assert_true(ms < 100);
+}
+
+static void a_delay_beyond_the_timeout_is_a_timeout(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_AUTO);
+        inject_delay(f, 2 * TIMEOUT_MS);
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_TIMEOUT);
+        inject(f, PRESENCE_INJECT_ONCE);
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_TIMEOUT);
+}
+
+static void deny_forgets_a_yes_that_is_delayed(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        inject_delay(f, 150);
+        inject(f, PRESENCE_INJECT_ONCE);
+        ask(f, false);
+        assert_int_equal(poll_now(f), CTAP_ANSWER_PENDING);
+        inject(f, PRESENCE_INJECT_DENY);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
+        assert_true(ms < 100);
+}
+
+static void each_question_is_told_and_its_answer_once(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        inject(f, PRESENCE_INJECT_ONCE);
+        ask(f, false);
+        assert_int_equal(poll_now(f), CTAP_ANSWER_YES);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+        ask(f, false);
+        cancel(f);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_CANCELLED);
+        assert_int_equal(read(presence_cancel_fd(f->presence), &(uint64_t){ 0 }, 8), 8);
+        /* One that another takes the place of, or that is taken back. */
+        ask(f, false);
+        inject(f, PRESENCE_INJECT_DENY);
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
+        ask(f, false);
+        f->port->ops->end(f->port);
+        f->port->ops->end(f->port);
+        assert_string_equal(f->told,
+                            "example.com? yes example.com? cancelled example.com? cancelled "
+                            "example.com? no example.com? cancelled ");
 }
 
 /* ---- the PIN ---- */
@@ -1317,6 +1485,13 @@ int main(void) {
                 TEST(a_long_site_keeps_its_end_and_a_long_account_its_beginning),
                 TEST(questions_for_the_pin_say_so_and_how_many_tries_are_left),
                 TEST(modes_have_names),
+                TEST(a_question_that_is_ignored_ends_by_itself_and_the_next_is_not_ignored),
+                TEST(the_question_that_waits_can_be_ignored_and_cancelled),
+                TEST(what_a_person_types_to_a_question_that_is_ignored_wakes_nobody),
+                TEST(a_yes_is_delayed_until_the_delay_ends_and_a_no_is_not),
+                TEST(a_delay_beyond_the_timeout_is_a_timeout),
+                TEST(deny_forgets_a_yes_that_is_delayed),
+                TEST(each_question_is_told_and_its_answer_once),
                 TEST(a_script_gives_the_pin_with_each_yes),
                 TEST(a_wrong_pin_is_said_once),
                 TEST(a_yes_without_the_pin_is_none),

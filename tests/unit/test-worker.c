@@ -90,6 +90,7 @@ struct fixture {
         struct log log;
         struct worker *worker;
         struct message m;
+        char events[1024]; /* that came, a line each */
 };
 
 static int setup(void **state) {
@@ -146,11 +147,19 @@ static void start(struct fixture *f, enum presence_mode mode) {
         start_on(f, mode, -1);
 }
 
+/* Events come between the messages that a test is about. */
 static void await(struct fixture *f) {
         struct pollfd p = { .fd = worker_fd(f->worker), .events = POLLIN };
 
-        assert_int_equal(poll(&p, 1, 10000), 1);
-        assert_int_equal(worker_receive(f->worker, &f->m), 0);
+        do {
+                size_t n = strlen(f->events);
+
+                assert_int_equal(poll(&p, 1, 10000), 1);
+                assert_int_equal(worker_receive(f->worker, &f->m), 0);
+                if (f->m.type == WORKER_EVENT)
+                        snprintf(f->events + n, sizeof(f->events) - n, "%.*s\n",
+                                 (int)f->m.payload.len, f->m.payload.data);
+        } while (f->m.type == WORKER_EVENT);
 }
 
 static void run(struct fixture *f, enum worker_job job, uint32_t tag, struct bytes payload) {
@@ -308,6 +317,38 @@ static void A44_a_question_is_told_and_its_end_too(void **state) {
         await(f);
         assert_int_equal(f->m.type, WORKER_ANSWER);
         assert_bytes_equal(f->m.payload, BYTES("\0", 1));
+}
+
+static void a_question_to_a_simulator_is_an_event_and_its_answer_too(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_SCRIPT);
+        for (int yes = 0; yes < 2; yes++) {
+                assert_int_equal(worker_inject(f->worker,
+                                               yes ? PRESENCE_INJECT_ONCE : PRESENCE_INJECT_NO,
+                                               BYTES_NULL),
+                                 0);
+                run(f, WORKER_CBOR, 5, BYTES("\x0b", 1));
+                while (f->m.type != WORKER_ANSWER)
+                        await(f);
+        }
+        assert_string_equal(
+                f->events,
+                "{\"type\":\"question\",\"verb\":\"select\",\"passive\":true,\"verify\":false}\n"
+                "{\"type\":\"verdict\",\"answer\":\"no\"}\n"
+                "{\"type\":\"question\",\"verb\":\"select\",\"passive\":true,\"verify\":false}\n"
+                "{\"type\":\"verdict\",\"answer\":\"yes\"}\n");
+}
+
+static void nobody_hears_what_is_asked_for_a_real_tpm(void **state) {
+        struct fixture *f = *state;
+
+        simulator = false;
+        open_worker(f, PRESENCE_DENY);
+        run(f, WORKER_CBOR, 5, BYTES("\x0b", 1));
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        assert_bytes_equal(f->m.payload, BYTES("\x27", 1));
+        assert_string_equal(f->events, "");
 }
 
 static void A35_cancel_ends_the_running_command_only(void **state) {
@@ -968,6 +1009,8 @@ int main(void) {
                 TEST(before_it_is_open_every_job_is_answered),
                 TEST(control_jobs_that_are_none_are_answered),
                 TEST(A44_a_question_is_told_and_its_end_too),
+                TEST(a_question_to_a_simulator_is_an_event_and_its_answer_too),
+                TEST(nobody_hears_what_is_asked_for_a_real_tpm),
                 TEST(A35_cancel_ends_the_running_command_only),
                 TEST(an_idle_worker_lets_the_tpm_go_once),
                 TEST(it_ends_while_a_question_is_open),

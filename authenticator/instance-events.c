@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What who follows a simulator is told. Of a real TPM nobody is told anything. */
+
+#include "authenticator/instance-internal.h"
+
+#include "authenticator/event.h"
+#include "authenticator/followers.h"
+#include "authenticator/protocol.h"
+
+static bool is_followed(const struct instance *i) {
+        return i->options.followers && i->facts.simulator &&
+               followers_want(i->options.followers, i->options.owner, i->options.index);
+}
+
+static void tell(const struct instance *i, json_t *event) {
+        followers_tell(i->options.followers, i->options.owner, i->options.index, event);
+}
+
+void instance_tell_of_worker(const struct instance *i, struct bytes event) {
+        if (is_followed(i))
+                tell(i, json_loadb((const char *)event.data, event.len, 0, NULL));
+}
+
+void instance_tell_done(const struct instance *i, const struct job *job, struct bytes answer) {
+        struct bytes request = BYTES(job->data, job->len);
+
+        if (is_followed(i))
+                tell(i, job->type == WORKER_CBOR ? event_ctap_done(request, answer)
+                                                 : event_u2f_done(request, answer));
+}
+
+void instance_tell_plugged(const struct instance *i) {
+        if (is_followed(i))
+                tell(i, json_pack("{s:s,s:s}", "type", PROTOCOL_EVENT_PLUGGED, "path",
+                                  device_path(i->device)));
+}
+
+void instance_tell_unplugged(const struct instance *i) {
+        if (i->device && is_followed(i))
+                tell(i, json_pack("{s:s}", "type", PROTOCOL_EVENT_UNPLUGGED));
+}

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What a simulator is told over the control socket in place of a person, and what it tells: libfido2
+ * as the client whose questions they are about.
+ */
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/system/fido-kit.h"
+#include "tests/system/swtpm.h"
+#include "tests/unit/test.h"
+
+#define TIMEOUT_MS 5000 /* the shortest that can be configured */
+
+static const char *const automatic[] = { "--presence=auto", NULL };
+static const char *const scripted[] = { "--presence=script", NULL };
+static const char *const two[] = { "--presence=auto", "--set=device.count=2", NULL };
+
+static int setup(void **state) {
+        struct daemon_kit *k = malloc(sizeof(*k));
+
+        *state = k;
+        return k ? kit_init(k) : -1;
+}
+
+static int teardown(void **state) {
+        kit_done(*state);
+        free(*state);
+        return 0;
+}
+
+static void sleep_ms(long ms) {
+        const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+        nanosleep(&t, NULL);
+}
+
+/* ---- a follower ---- */
+
+struct follower {
+        int fd;
+        size_t n;
+        char in[131072];
+};
+
+/* The next line, to be dropped; NULL: the daemon has closed the connection. */
+static json_t *next_line(struct follower *f) {
+        char *newline;
+        json_t *line;
+
+        while (!(newline = memchr(f->in, '\n', f->n))) {
+                struct pollfd p = { .fd = f->fd, .events = POLLIN };
+                ssize_t got;
+
+                if (poll(&p, 1, 20000) != 1)
+                        fail_msg("nothing comes behind: %.*s", (int)f->n, f->in);
+                got = recv(f->fd, f->in + f->n, sizeof(f->in) - f->n, 0);
+                if (got <= 0)
+                        return NULL;
+                f->n += (size_t)got;
+        }
+        line = json_loadb(f->in, (size_t)(newline - f->in), 0, NULL);
+        f->n -= (size_t)(newline + 1 - f->in);
+        memmove(f->in, newline + 1, f->n);
+        assert_non_null(line);
+        return line;
+}
+
+static void begin_following(struct follower *f, const struct daemon_kit *k, const char *params) {
+        json_t *line;
+
+        f->n = 0;
+        f->fd = kit_connect(k->control, SOCK_STREAM);
+        assert_true(f->fd >= 0);
+        dprintf(f->fd, "{\"v\":1,\"id\":9,\"method\":\"follow\",\"params\":%s}\n", params);
+        line = next_line(f);
+        assert_int_equal(json_integer_value(json_object_get(line, "id")), 9);
+        assert_true(json_is_array(json_object_get(json_object_get(line, "result"), "devices")));
+        json_decref(line);
+}
+
+static const char *string(const json_t *from, const char *name) {
+        const char *s = json_string_value(json_object_get(from, name));
+
+        return s ? s : "-";
+}
+
+/* The next event as a text: its type, and what it says. */
+static const char *next_event(struct follower *f) {
+        static char text[512];
+        json_t *line = next_line(f), *e = json_object_get(line, "event");
+        const char *type = string(e, "type");
+
+        assert_non_null(e);
+        assert_int_equal(json_integer_value(json_object_get(line, "v")), 1);
+        assert_true(json_integer_value(json_object_get(e, "time")) > 1500000000000);
+        text[0] = '\0';
+        if (strcmp(type, "question") == 0)
+                snprintf(text, sizeof(text), "question %s %s %s%s%s", string(e, "verb"),
+                         string(e, "rp_id"), string(e, "account"),
+                         json_is_true(json_object_get(e, "passive")) ? " passive" : "",
+                         json_is_true(json_object_get(e, "verify")) ? " verify" : "");
+        else if (strcmp(type, "verdict") == 0)
+                snprintf(text, sizeof(text), "verdict %s", string(e, "answer"));
+        else if (strcmp(type, "done") == 0)
+                snprintf(text, sizeof(text), "done %s %d %s %s", string(e, "command"),
+                         (int)json_integer_value(json_object_get(e, "status")),
+                         string(e, "status_name"), string(e, "rp_id"));
+        else
+                snprintf(text, sizeof(text), "%s %d", type,
+                         (int)json_integer_value(json_object_get(e, "device")));
+        json_decref(line);
+        return text;
+}
+
+static void expect_event(struct follower *f, const char *want) {
+        const char *got;
+
+        do
+                got = next_event(f);
+        while (strncmp(got, "done getInfo", 12) == 0);
+        assert_string_equal(got, want);
+}
+
+/* ---- one request ---- */
+
+static void assert_done(const struct daemon_kit *k, const char *method, const char *params) {
+        json_t *a = kit_control(k, method, params);
+
+        if (!json_object_get(a, "result"))
+                fail_msg("%s %s: %s", method, params,
+                         string(json_object_get(a, "error"), "message"));
+        json_decref(a);
+}
+
+static void assert_refused(const struct daemon_kit *k, const char *method, const char *params,
+                           const char *code) {
+        json_t *a = kit_control(k, method, params);
+        const char *got = string(json_object_get(a, "error"), "code");
+
+        if (strcmp(got, code) != 0)
+                fail_msg("%s %s: %s and not %s", method, params, got, code);
+        json_decref(a);
+}
+
+static void presence(const struct daemon_kit *k, const char *params) {
+        assert_done(k, "presence", params);
+}
+
+/* ---- ceremonies ---- */
+
+static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
+
+static fido_cred_t *new_request(void) {
+        fido_cred_t *cred = fido_cred_new();
+
+        assert_non_null(cred);
+        fido_cred_set_type(cred, COSE_ES256);
+        fido_cred_set_clientdata_hash(cred, challenge, sizeof(challenge));
+        fido_cred_set_rp(cred, "example.com", "Example");
+        fido_cred_set_user(cred, (const unsigned char *)"u1", 2, "alice", "Alice", NULL);
+        fido_cred_set_rk(cred, FIDO_OPT_TRUE);
+        return cred;
+}
+
+static int make(fido_dev_t *dev) {
+        fido_cred_t *cred = new_request();
+        int r = fido_dev_make_cred(dev, cred, NULL);
+
+        fido_cred_free(&cred);
+        return r;
+}
+
+static int use(fido_dev_t *dev) {
+        fido_assert_t *a = fido_assert_new();
+        int r;
+
+        assert_non_null(a);
+        fido_assert_set_clientdata_hash(a, challenge, sizeof(challenge));
+        fido_assert_set_rp(a, "example.com");
+        r = fido_dev_get_assert(dev, a, NULL);
+        fido_assert_free(&a);
+        return r;
+}
+
+struct client {
+        pthread_t thread;
+        fido_dev_t *dev;
+        int result;
+};
+
+static void *run_use(void *userdata) {
+        struct client *c = userdata;
+
+        c->result = use(c->dev);
+        return NULL;
+}
+
+static void start_use(struct client *c) {
+        assert_int_equal(pthread_create(&c->thread, NULL, run_use, c), 0);
+}
+
+static int await_use(struct client *c) {
+        pthread_join(c->thread, NULL);
+        return c->result;
+}
+
+/* ---- follow ---- */
+
+static void who_follows_hears_of_questions_answers_and_ends(void **state) {
+        struct daemon_kit *k = *state;
+        struct follower f;
+        fido_dev_t *dev;
+
+        kit_start(k, scripted);
+        begin_following(&f, k, "{}");
+        dev = kit_open_key(k);
+        presence(k, "{\"mode\":\"once\"}");
+        assert_int_equal(make(dev), FIDO_OK);
+        expect_event(&f, "question create example.com alice");
+        expect_event(&f, "verdict yes");
+        expect_event(&f, "done makeCredential 0 CTAP2_OK example.com");
+
+        presence(k, "{\"mode\":\"no\"}");
+        assert_int_equal(use(dev), FIDO_ERR_OPERATION_DENIED);
+        expect_event(&f, "question use example.com alice");
+        expect_event(&f, "verdict no");
+        expect_event(&f, "done getAssertion 39 CTAP2_ERR_OPERATION_DENIED example.com");
+        kit_close_key(dev);
+
+        assert_done(k, "replug", "{}");
+        expect_event(&f, "unplugged 0");
+        expect_event(&f, "plugged 0");
+        close(f.fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_u2f_client_is_heard_of_too(void **state) {
+        struct daemon_kit *k = *state;
+        struct follower f;
+        fido_dev_t *dev;
+        fido_cred_t *cred;
+
+        kit_start(k, automatic);
+        begin_following(&f, k, "{\"device\":0}");
+        dev = kit_open_key(k);
+        fido_dev_force_u2f(dev);
+        cred = new_request();
+        fido_cred_set_rk(cred, FIDO_OPT_OMIT);
+        assert_int_equal(fido_dev_make_cred(dev, cred, NULL), FIDO_OK);
+        fido_cred_free(&cred);
+        kit_close_key(dev);
+        expect_event(&f, "question create - -");
+        expect_event(&f, "verdict yes");
+        expect_event(&f, "done u2fRegister 36864 SW_NO_ERROR -");
+        close(f.fd);
+}
+
+static void a_device_is_followed_alone_or_all_of_them(void **state) {
+        struct daemon_kit *k = *state;
+        struct follower all, second;
+
+        kit_start(k, two);
+        begin_following(&all, k, "{}");
+        begin_following(&second, k, "{\"device\":1}");
+        assert_done(k, "replug", "{\"device\":0}");
+        expect_event(&all, "unplugged 0");
+        expect_event(&all, "plugged 0");
+        assert_done(k, "replug", "{\"device\":1}");
+        expect_event(&all, "unplugged 1");
+        expect_event(&all, "plugged 1");
+        expect_event(&second, "unplugged 1");
+        expect_event(&second, "plugged 1");
+        close(all.fd);
+        close(second.fd);
+}
+
+static void following_is_refused_where_there_is_nothing_to_follow(void **state) {
+        struct daemon_kit *k = *state;
+
+        kit_start(k, automatic);
+        assert_refused(k, "follow", "{\"device\":3}", "no-device");
+        assert_refused(k, "follow", "{\"device\":99}", "bad-request");
+        assert_refused(k, "follow", "{\"device\":true}", "bad-request");
+        assert_refused(k, "follow", "{\"what\":\"all\"}", "bad-request");
+        assert_refused(k, "follow", "{\"user\":4242}", "no-device");
+        assert_int_equal(kit_stop(k), 0);
+}
+
+/* With a TPM that is not there, a device is never ready. */
+static void a_device_that_is_not_ready_is_told_nothing(void **state) {
+        static const char *const nowhere[] = { "--presence=deny", "--tpm=device:/nonexistent/tpm",
+                                               NULL };
+        struct daemon_kit *k = *state;
+
+        kit_start(k, nowhere);
+        assert_refused(k, "follow", "{}", "not-ready");
+        assert_refused(k, "follow", "{\"device\":0}", "not-ready");
+        assert_refused(k, "presence", "{\"mode\":\"ignore\"}", "not-ready");
+        assert_refused(k, "presence", "{\"mode\":\"delay\",\"ms\":5}", "not-ready");
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void nobody_stands_in_for_a_person_with_a_real_tpm_or_looks_on(void **state) {
+        struct daemon_kit *k = *state;
+        struct swtpm tpm = { 0 };
+        char setting[512], path[128];
+        const char *settings[] = { "--presence=deny", setting, NULL };
+        FILE *plan;
+
+        swtpm_start(&tpm);
+        snprintf(path, sizeof(path), "%s/plan", tpm.dir);
+        plan = fopen(path, "w");
+        assert_non_null(plan);
+        fputs("hardware\n", plan);
+        fclose(plan);
+        snprintf(setting, sizeof(setting), "--tpm=%s:dir=%s,%s", WATCH_TCTI, tpm.dir, tpm.tcti);
+        kit_start(k, settings);
+        assert_string_equal(kit_state(k), "ready");
+        assert_refused(k, "follow", "{}", "not-simulator");
+        assert_refused(k, "follow", "{\"device\":0}", "not-simulator");
+        assert_refused(k, "presence", "{\"mode\":\"ignore\"}", "not-simulator");
+        assert_refused(k, "presence", "{\"mode\":\"delay\",\"ms\":5}", "not-simulator");
+        assert_int_equal(kit_stop(k), 0);
+        swtpm_end(&tpm);
+}
+
+static void who_follows_asks_for_nothing_more(void **state) {
+        struct daemon_kit *k = *state;
+        struct follower f;
+
+        kit_start(k, automatic);
+        begin_following(&f, k, "{}");
+        dprintf(f.fd, "{\"v\":1,\"id\":1,\"method\":\"status\"}\n");
+        assert_null(next_line(&f));
+        close(f.fd);
+
+        /* Also in one go. */
+        f.n = 0;
+        f.fd = kit_connect(k->control, SOCK_STREAM);
+        dprintf(f.fd, "{\"v\":1,\"id\":1,\"method\":\"follow\"}\n"
+                      "{\"v\":1,\"id\":2,\"method\":\"status\"}\n");
+        json_decref(next_line(&f));
+        assert_null(next_line(&f));
+        close(f.fd);
+        kit_assert_alive(k);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+/* As many as may connect, over and over: each leaves its place. */
+static void who_followed_leaves_nothing_behind(void **state) {
+        struct daemon_kit *k = *state;
+        struct follower *f = calloc(8, sizeof(*f));
+
+        kit_start(k, automatic);
+        for (int round = 0; round < 30; round++) {
+                for (int i = 0; i < 7; i++)
+                        begin_following(&f[i], k, "{}");
+                for (int i = 0; i < 7; i++)
+                        close(f[i].fd);
+        }
+        begin_following(&f[0], k, "{}");
+        assert_done(k, "replug", "{}");
+        expect_event(&f[0], "unplugged 0");
+        close(f[0].fd);
+        free(f);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void who_does_not_read_is_dropped_and_holds_nobody(void **state) {
+        struct daemon_kit *k = *state;
+        struct follower lazy, eager;
+        size_t n = 0, events = 0;
+        json_t *line = NULL;
+        fido_dev_t *dev;
+
+        kit_start(k, automatic);
+        begin_following(&lazy, k, "{}");
+        dev = kit_open_key(k);
+        begin_following(&eager, k, "{}");
+        /* Some 100 bytes each: more than the socket and the daemon keep. */
+        for (n = 0; n < 12000; n++) {
+                fido_cbor_info_t *info = fido_cbor_info_new();
+                const char *e;
+
+                assert_int_equal(fido_dev_get_cbor_info(dev, info), FIDO_OK);
+                fido_cbor_info_free(&info);
+                e = next_event(&eager);
+                assert_string_equal(e, "done getInfo 0 CTAP2_OK -");
+        }
+        kit_close_key(dev);
+        while ((line = next_line(&lazy)) != NULL) {
+                json_decref(line);
+                events++;
+        }
+        assert_in_range(events, 100, n - 1);
+        close(lazy.fd);
+        close(eager.fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+/* ---- words of presence ---- */
+
+static void a_question_that_is_ignored_times_out_and_the_next_is_answered(void **state) {
+        const char *settings[] = { "--presence=auto", "--set=presence.timeout=5", NULL };
+        struct daemon_kit *k = *state;
+        struct follower f;
+        fido_dev_t *dev;
+        uint64_t before;
+
+        kit_start(k, settings);
+        dev = kit_open_key(k);
+        assert_int_equal(make(dev), FIDO_OK);
+        begin_following(&f, k, "{}");
+        presence(k, "{\"mode\":\"ignore\"}");
+        before = kit_now();
+        assert_int_equal(use(dev), FIDO_ERR_OPERATION_DENIED);
+        assert_true(kit_now() - before >= TIMEOUT_MS - 100);
+        expect_event(&f, "question use example.com alice");
+        expect_event(&f, "verdict timeout");
+        expect_event(&f, "done getAssertion 39 CTAP2_ERR_OPERATION_DENIED example.com");
+        assert_int_equal(use(dev), FIDO_OK);
+        kit_close_key(dev);
+        close(f.fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_question_that_is_ignored_is_cancelled_by_its_client(void **state) {
+        struct daemon_kit *k = *state;
+        struct client c;
+        struct follower f;
+
+        kit_start(k, automatic);
+        c.dev = kit_open_key(k);
+        assert_int_equal(make(c.dev), FIDO_OK);
+        begin_following(&f, k, "{}");
+        presence(k, "{\"mode\":\"ignore\"}");
+        start_use(&c);
+        expect_event(&f, "question use example.com alice");
+        presence(k, "{\"mode\":\"once\"}");
+        sleep_ms(200);
+        assert_int_equal(fido_dev_cancel(c.dev), FIDO_OK);
+        assert_int_equal(await_use(&c), FIDO_ERR_KEEPALIVE_CANCEL);
+        expect_event(&f, "verdict cancelled");
+        expect_event(&f, "done getAssertion 45 CTAP2_ERR_KEEPALIVE_CANCEL example.com");
+        kit_close_key(c.dev);
+        close(f.fd);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void a_yes_comes_after_the_delay_until_that_is_ended(void **state) {
+        struct daemon_kit *k = *state;
+        fido_dev_t *dev;
+        uint64_t before;
+
+        kit_start(k, automatic);
+        dev = kit_open_key(k);
+        assert_int_equal(make(dev), FIDO_OK);
+        presence(k, "{\"mode\":\"delay\",\"ms\":700}");
+        for (int i = 0; i < 2; i++) {
+                before = kit_now();
+                assert_int_equal(use(dev), FIDO_OK);
+                assert_true(kit_now() - before >= 690);
+        }
+        presence(k, "{\"mode\":\"delay\",\"ms\":0}");
+        before = kit_now();
+        assert_int_equal(use(dev), FIDO_OK);
+        assert_true(kit_now() - before < 690);
+        kit_close_key(dev);
+        assert_int_equal(kit_stop(k), 0);
+}
+
+static void words_of_presence_take_what_they_need_and_nothing_else(void **state) {
+        static const char *const wrong[] = {
+                "{\"mode\":\"delay\"}",
+                "{\"mode\":\"delay\",\"ms\":-1}",
+                "{\"mode\":\"delay\",\"ms\":600001}",
+                "{\"mode\":\"delay\",\"ms\":1.5}",
+                "{\"mode\":\"delay\",\"ms\":\"5\"}",
+                "{\"mode\":\"delay\",\"ms\":5,\"pin\":\"1234\"}",
+                "{\"mode\":\"ignore\",\"ms\":5}",
+                "{\"mode\":\"ignore\",\"pin\":\"1234\"}",
+                "{\"mode\":\"pin\",\"pin\":\"1234\",\"ms\":5}",
+                "{\"mode\":\"pin\",\"pin\":\"\"}",
+                "{\"mode\":\"Ignore\"}",
+                "{\"mode\":\"\"}",
+                "{\"mode\":null}",
+                "{}",
+        };
+        struct daemon_kit *k = *state;
+
+        kit_start(k, automatic);
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
+                assert_refused(k, "presence", wrong[i], "bad-request");
+        presence(k, "{\"mode\":\"delay\",\"ms\":600000}");
+        presence(k, "{\"mode\":\"delay\",\"ms\":0}");
+        assert_int_equal(kit_stop(k), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(who_follows_hears_of_questions_answers_and_ends),
+                TEST(a_u2f_client_is_heard_of_too),
+                TEST(a_device_is_followed_alone_or_all_of_them),
+                TEST(following_is_refused_where_there_is_nothing_to_follow),
+                TEST(a_device_that_is_not_ready_is_told_nothing),
+                TEST(nobody_stands_in_for_a_person_with_a_real_tpm_or_looks_on),
+                TEST(who_follows_asks_for_nothing_more),
+                TEST(who_followed_leaves_nothing_behind),
+                TEST(who_does_not_read_is_dropped_and_holds_nobody),
+                TEST(a_question_that_is_ignored_times_out_and_the_next_is_answered),
+                TEST(a_question_that_is_ignored_is_cancelled_by_its_client),
+                TEST(a_yes_comes_after_the_delay_until_that_is_ended),
+                TEST(words_of_presence_take_what_they_need_and_nothing_else),
+        };
+
+        fido_init(0);
+        return cmocka_run_group_tests_name("daemon-follow", tests, NULL, NULL);
+}
