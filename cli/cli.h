@@ -40,4 +40,5 @@ int cmd_presence(const struct options *o, char **operands);
 int cmd_pin(const struct options *o, char **operands);
 int cmd_tpm(const struct options *o, char **operands);
 int cmd_provision(const struct options *o, char **operands);
+int cmd_ci(const struct options *o, char **operands);
 int cmd_doctor(const struct options *o, char **operands);

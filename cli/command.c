@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,6 +93,12 @@ static const struct command commands[] = {
         { "provision", "", 0, 0, cmd_provision, "make the keys with the TPM owner's password",
           "Makes the keys of a device that failed because the TPM's owner hierarchy has a\n"
           "password, which it asks for.\n" },
+        GROUP("Tests"),
+        { "ci", " run COMMAND...", 0, INT_MAX, cmd_ci, "run a command beside simulated keys",
+          "Runs a command, such as a web application's tests, beside a daemon of its own\n"
+          "whose keys are simulated and touch themselves, and leaves nothing behind. It\n"
+          "takes options of its own: tpmauthn ci run --help.\n" },
+        GROUP("Help"),
         { "help", " [COMMAND]", 0, 1, cmd_help, "this text, or more about a command",
           "Prints the list of commands, or what there is to know of one.\n" },
 };

@@ -15,6 +15,7 @@
 
 #include "authenticator/protocol.h"
 #include "build-config.h"
+#include "cli/ci.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 
@@ -93,6 +94,9 @@ int main(int argc, char **argv) {
 
         setlocale(LC_ALL, "");
         json_set_alloc_funcs(malloc, wipe_and_free);
+        /* Its options are not those below, and end where another program's begin. */
+        if (argc > 1 && strcmp(argv[1], "ci") == 0)
+                return finish(ci_main(argc - 1, argv + 1));
         while ((c = getopt_long(argc, argv, "s:d:u:jyhv", long_options, NULL)) != -1)
                 switch (c) {
                 case 's':

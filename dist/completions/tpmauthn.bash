@@ -1,13 +1,58 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Completion of tpmauthn for bash. Ids of passkeys are asked of the daemon.
 
+# From the word "ci" on, which is number $1.
+_tpmauthn_ci() {
+        local cur=${COMP_WORDS[COMP_CWORD]} i
+
+        if ((COMP_CWORD == $1 + 1)); then
+                mapfile -t COMPREPLY < <(compgen -W run -- "$cur")
+                return
+        fi
+        for ((i = $1 + 2; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                --devices | --presence | --pin | --uv | --keep | --set | --transport)
+                        ((i++))
+                        ;;
+                --) ;;
+                -*) ;;
+                *)
+                        compopt -o default 2>/dev/null
+                        return
+                        ;;
+                esac
+        done
+        case ${COMP_WORDS[COMP_CWORD - 1]} in
+        --devices) mapfile -t COMPREPLY < <(compgen -W '1 2 4 8 16' -- "$cur") ;;
+        --presence) mapfile -t COMPREPLY < <(compgen -W 'auto script deny' -- "$cur") ;;
+        --uv) mapfile -t COMPREPLY < <(compgen -W ok -- "$cur") ;;
+        --transport) mapfile -t COMPREPLY < <(compgen -W 'uhid socket' -- "$cur") ;;
+        --keep) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+        --pin | --set) ;;
+        *)
+                if [[ $cur == -* ]]; then
+                        mapfile -t COMPREPLY < <(compgen -W '--devices --presence --pin --uv --keep --set
+                                --transport --help' -- "$cur")
+                else
+                        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+                fi
+                ;;
+        esac
+}
+
 _tpmauthn() {
         local commands='list show delete events pin presence status doctor replug backup restore reset retire
-                inventory config tpm provision help'
+                inventory config tpm provision ci help'
         local options='--device --user --json --yes --socket --help --version'
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' operands=0 i
 
         COMPREPLY=()
+        for ((i = 1; i < COMP_CWORD; i++)); do
+                if [[ ${COMP_WORDS[i]} == ci ]]; then
+                        _tpmauthn_ci "$i"
+                        return
+                fi
+        done
         case $prev in
         -d | --device)
                 mapfile -t COMPREPLY < <(compgen -W '0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15' -- "$cur")

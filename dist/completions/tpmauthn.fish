@@ -32,6 +32,7 @@ complete -c tpmauthn -n __fish_use_subcommand -a inventory -d 'What the list of 
 complete -c tpmauthn -n __fish_use_subcommand -a config -d 'The configuration of the daemon'
 complete -c tpmauthn -n __fish_use_subcommand -a tpm -d 'What the TPM holds'
 complete -c tpmauthn -n __fish_use_subcommand -a provision -d 'Make the keys with the password of the TPM owner'
+complete -c tpmauthn -n __fish_use_subcommand -a ci -d 'Run a command beside simulated keys'
 complete -c tpmauthn -n __fish_use_subcommand -a help -d 'The list of commands, or more about one'
 
 complete -c tpmauthn -n '__fish_seen_subcommand_from show delete' -a '(__tpmauthn_ids)'
@@ -39,3 +40,13 @@ complete -c tpmauthn -n '__fish_seen_subcommand_from pin' -a 'status set change'
 complete -c tpmauthn -n '__fish_seen_subcommand_from presence' -a 'deny ask auto once no pin pin-once no-pin'
 complete -c tpmauthn -n '__fish_seen_subcommand_from config' -a 'cat verify'
 complete -c tpmauthn -n '__fish_seen_subcommand_from config backup restore' -F
+
+complete -c tpmauthn -n '__fish_seen_subcommand_from ci; and not __fish_seen_subcommand_from run' -a run
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand)'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l devices -x -a '(seq 1 16)' -d 'How many keys'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l presence -x -a 'auto script deny' -d 'How questions are answered'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l pin -x -d 'The PIN of each key'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l uv -x -a ok -d 'The keys verify their user by themselves'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l keep -r -F -d 'Keep the state and the log'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l set -x -d 'A key of the configuration of the daemon'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l transport -x -a 'uhid socket' -d 'What a key is'

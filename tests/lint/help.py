@@ -53,9 +53,9 @@ def manual_pages_are_clean():
         yield from (done.stdout + done.stderr).splitlines()
 
 
-def options_stand_in(page, program):
+def options_stand_in(page, *program):
     documented = re.findall(r"^\.It Fl (?:(\w) , Fl )?-([a-z-]+)", text(MAN / page), re.M)
-    listed = [(short or "", long) for short, long in options_of(output(program, "--help"))]
+    listed = [(short or "", long) for short, long in options_of(output(*program, "--help"))]
     for short, long in listed:
         if (short, long) not in documented:
             yield f"{page}: --{long} is not in it as `.It Fl {short + ' , Fl ' if short else ''}-{long}`"
@@ -66,6 +66,7 @@ def options_stand_in(page, program):
 
 def options_stand_in_their_manual_pages():
     yield from options_stand_in("tpmauthn.1", CLI)
+    yield from options_stand_in("tpmauthn-ci.1", CLI, "ci", "run")
     yield from options_stand_in("tpmauthnd.8", DAEMON)
     if AGENT:
         yield from options_stand_in("tpmauthn-agent.1", AGENT)
@@ -135,6 +136,12 @@ def bash_completes():
     for command in COMMANDS:
         if words := words_of(command):
             yield from expect(bash(f"tpmauthn {command} "), words, command)
+    ci = {"--" + long for _, long in options_of(output(CLI, "ci", "run", "--help"))}
+    yield from expect(bash("tpmauthn ci "), ["run"], "ci")
+    yield from expect(bash("tpmauthn ci run -"), ci, "ci run -")
+    yield from expect(bash("tpmauthn ci run --presence "), ["auto", "script", "deny"], "ci run --presence")
+    yield from expect(bash("tpmauthn ci run --devices 2 -- tpmauth", "PATH=" + str(Path(CLI).parent)), ["tpmauthn"], "ci run")
+    yield from expect(bash("tpmauthn ci run --uv ok npx -"), [], "ci run npx")
     # Ids come from the daemon.
     table = "tpmauthn() { printf 'ID SITE\\n0123abcd a.example ann\\n4567ef01 b.example bob\\n'; }"
     yield from expect(bash("tpmauthn show ", table), ["0123abcd", "4567ef01"], "show")
@@ -156,6 +163,9 @@ def completions_have_every_word():
         for short, long in options_of(HELP):
             if option.format(s=short, l=long) not in source:
                 yield f"{name} does not offer --{long}"
+        for _, long in options_of(output(CLI, "ci", "run", "--help")):
+            if long != "help" and not re.search(rf"(?:'\*?--|-l ){long}\b", source):
+                yield f"{name} does not offer ci run --{long}"
         extra = set(re.findall(r"^ +['\"]([a-z]+):", source, re.M) if name == "_tpmauthn"
                     else re.findall(r"use_subcommand -a (\w+)", source)) - set(COMMANDS)
         if extra:

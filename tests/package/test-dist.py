@@ -69,6 +69,7 @@ USER/tpmauthn-agent.service
 PREFIX/share/bash-completion/completions/tpmauthn
 PREFIX/share/fish/vendor_completions.d/tpmauthn.fish
 PREFIX/share/man/man1/tpmauthn-agent.1
+PREFIX/share/man/man1/tpmauthn-ci.1
 PREFIX/share/man/man1/tpmauthn.1
 PREFIX/share/man/man5/tpmauthn.conf.5
 PREFIX/share/man/man7/tpmauthn.7

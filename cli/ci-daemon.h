@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The daemon of a run: where its files are, how it starts and ends. */
+
+#include "cli/ci-keeper.h"
+
+#define CI_PATH_MAX 128
+
+/* Below the folder of the run. */
+void ci_control_path(const struct keeper *k, char ret[static CI_PATH_MAX]);
+/* The socket of one device, where devices are sockets. */
+void ci_device_path(const struct keeper *k, unsigned index, char ret[static CI_PATH_MAX]);
+
+/* 0 when it runs, though it is not ready; else an exit status, after printing why. */
+int ci_daemon_start(struct keeper *k);
+/* Ends it in order, or else otherwise. */
+void ci_daemon_stop(struct keeper *k);
+/* Prints the last lines of its log. */
+void ci_daemon_print_log(const struct keeper *k);
+
+/* Whether all devices are ready, and the PIN; in a process of its own. An exit status. */
+int ci_set_up(const struct keeper *k);

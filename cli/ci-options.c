@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The options of ci run end where the command begins, whose own look alike. */
+
+#include <getopt.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/ci.h"
+
+#define DEFAULT_PIN "1234"
+
+enum option_code {
+        OPTION_DEVICES = 256,
+        OPTION_TRANSPORT,
+        OPTION_PRESENCE,
+        OPTION_PIN,
+        OPTION_UV,
+        OPTION_KEEP,
+        OPTION_SET,
+        OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+        { "devices", required_argument, NULL, OPTION_DEVICES },
+        { "transport", required_argument, NULL, OPTION_TRANSPORT },
+        { "presence", required_argument, NULL, OPTION_PRESENCE },
+        { "pin", required_argument, NULL, OPTION_PIN },
+        { "uv", required_argument, NULL, OPTION_UV },
+        { "keep", required_argument, NULL, OPTION_KEEP },
+        { "set", required_argument, NULL, OPTION_SET },
+        { "help", no_argument, NULL, OPTION_HELP },
+        { 0 },
+};
+
+static void print_help(void) {
+        puts("Usage: tpmauthn ci run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+             "Runs COMMAND beside security keys that nobody has to touch: a daemon of its own, with a\n"
+             "simulated TPM for each. Passes on its exit status, and leaves nothing behind.\n"
+             "\n"
+             "      --devices N          how many keys, 1 to 16 (default 1)\n"
+             "      --presence WORD      auto: yes to every question (the default); deny: no; script:\n"
+             "                           as tpmauthn presence or the control socket say\n"
+             "      --pin PIN            set this PIN on each key that has none; clients ask for it\n"
+             "      --uv ok              the keys verify their user by themselves, and clients ask\n"
+             "                           for nothing (the PIN is 1234 unless --pin says another)\n"
+             "      --keep DIR           keep the state and the daemon's log in DIR; the next run\n"
+             "                           with DIR finds the passkeys of this one\n"
+             "      --set SECTION.KEY=V  one key of the daemon's configuration, tpmauthn.conf(5)\n"
+             "      --transport KIND     uhid (the default): the keys are devices; socket: they are\n"
+             "                           sockets, for programs that speak CTAPHID over one\n"
+             "      --help\n"
+             "\n"
+             "COMMAND finds in its environment:\n"
+             "  TPMAUTHN_CTL     the daemon's control socket; TPMAUTHN_SOCKET is the same, so that\n"
+             "                   tpmauthn speaks to this daemon\n"
+             "  TPMAUTHN_HIDRAW  the keys' nodes, separated by blanks, such as /dev/hidraw3\n"
+             "\n"
+             "What COMMAND leaves running is ended with it. Exit status: that of COMMAND, or 128 and\n"
+             "the number of the signal that ended it; 120 if no virtual device can be made here, 125\n"
+             "if something else fails, 126 if COMMAND cannot be run, 127 if it is not found.");
+}
+
+static enum ci_verdict complain(const char *what, const char *value) {
+        fprintf(stderr, "tpmauthn: %s%s. Try: tpmauthn ci run --help\n", what, value);
+        return CI_USAGE;
+}
+
+static enum ci_verdict read_devices(const char *text, struct ci_options *o) {
+        char *end;
+        unsigned long n = strtoul(text, &end, 10);
+
+        if (*text < '0' || *text > '9' || *end || n < 1 || n > CI_DEVICES_MAX)
+                return complain("--devices takes a number from 1 to 16, not ", text);
+        o->n_devices = (unsigned)n;
+        return CI_RUN;
+}
+
+static enum ci_verdict read_transport(const char *text, struct ci_options *o) {
+        o->on_socket = strcmp(text, "socket") == 0;
+        if (!o->on_socket && strcmp(text, "uhid") != 0)
+                return complain("--transport takes uhid or socket, not ", text);
+        return CI_RUN;
+}
+
+static enum ci_verdict read_presence(const char *text, struct ci_options *o) {
+        if (strcmp(text, "auto") != 0 && strcmp(text, "script") != 0 && strcmp(text, "deny") != 0)
+                return complain("--presence takes auto, script or deny, not ", text);
+        o->presence = text;
+        return CI_RUN;
+}
+
+static enum ci_verdict read_uv(const char *text, struct ci_options *o) {
+        if (strcmp(text, "ok") != 0)
+                return complain("--uv takes ok, not ", text);
+        o->verifies = true;
+        return CI_RUN;
+}
+
+static enum ci_verdict read_set(char *text, struct ci_options *o, size_t *n) {
+        if (!strchr(text, '.') || !strchr(text, '='))
+                return complain("--set takes SECTION.KEY=VALUE, not ", text);
+        o->settings[(*n)++] = text;
+        return CI_RUN;
+}
+
+static enum ci_verdict read_one(int c, struct ci_options *o, size_t *n_settings) {
+        switch (c) {
+        case OPTION_DEVICES:
+                return read_devices(optarg, o);
+        case OPTION_TRANSPORT:
+                return read_transport(optarg, o);
+        case OPTION_PRESENCE:
+                return read_presence(optarg, o);
+        case OPTION_PIN:
+                o->pin = optarg;
+                return CI_RUN;
+        case OPTION_UV:
+                return read_uv(optarg, o);
+        case OPTION_KEEP:
+                o->keep = optarg;
+                return CI_RUN;
+        case OPTION_SET:
+                return read_set(optarg, o, n_settings);
+        case OPTION_HELP:
+                print_help();
+                return CI_DONE;
+        default:
+                return complain("wrong option", "");
+        }
+}
+
+enum ci_verdict ci_options_read(int argc, char **argv, struct ci_options *ret) {
+        struct ci_options o = { .n_devices = 1, .presence = "auto" };
+        enum ci_verdict verdict = CI_RUN;
+        size_t n_settings = 0;
+        int c;
+
+        if (argc < 2 || strcmp(argv[1], "run") != 0)
+                return complain("ci takes the word run", "");
+        o.settings = calloc((size_t)argc, sizeof(*o.settings));
+        if (!o.settings)
+                return complain("out of memory", "");
+
+        optind = 1;
+        /* "+": up to the command. */
+        while (verdict == CI_RUN &&
+               (c = getopt_long(argc - 1, argv + 1, "+", long_options, NULL)) != -1)
+                verdict = read_one(c, &o, &n_settings);
+        o.command = argv + 1 + optind;
+        if (verdict == CI_RUN && !*o.command)
+                verdict = complain("a command is missing", "");
+        if (verdict == CI_RUN && o.verifies && strcmp(o.presence, "deny") == 0)
+                verdict = complain("--uv ok is for --presence auto and script", "");
+        if (o.verifies && !o.pin)
+                o.pin = DEFAULT_PIN;
+        if (verdict == CI_RUN)
+                *ret = o;
+        else
+                ci_options_done(&o);
+        return verdict;
+}
+
+void ci_options_done(struct ci_options *o) {
+        free(o->settings);
+        o->settings = NULL;
+}

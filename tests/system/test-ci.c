@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * tpmauthn ci run: what the command finds, what its exit status is, and that nothing is left, no process
+ * and no file, whoever is killed in whatever way. The devices are sockets.
+ */
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/system/ci-kit.h"
+#include "tests/system/fido-kit.h"
+#include "tests/unit/test.h"
+
+static char self[4096];
+
+static int setup(void **state) {
+        struct ci_kit *k = malloc(sizeof(*k));
+
+        *state = k;
+        return k ? kit_begin(k) : -1;
+}
+
+static int teardown(void **state) {
+        kit_end(*state);
+        free(*state);
+        return 0;
+}
+
+static void expect(struct ci_kit *k, int want, const char *options, const char *command) {
+        int got = kit_runs(k, options, command);
+
+        if (got != want)
+                fail_msg("%s, %s: %d, not %d: %s", options, command, got, want, k->said);
+        kit_nothing_is_left(k);
+}
+
+/* ---- what the command finds ---- */
+
+static void the_command_finds_the_daemon_and_its_status_is_passed_on(void **state) {
+        struct ci_kit *k = *state;
+
+        expect(k, 7, "",
+               "test \"$TPMAUTHN_CTL\" = \"$TPMAUTHN_SOCKET\" && test -S $TPMAUTHN_CTL && "
+               "test -S $TPMAUTHN_HIDRAW && $TPMAUTHN status && exit 7");
+        kit_says(k, "device 0: ready");
+        expect(k, 0, "", "true");
+        expect(k, 255, "", "exit 255");
+}
+
+static void the_device_of_the_command_is_a_simulator_that_says_so(void **state) {
+        struct ci_kit *k = *state;
+
+        expect(k, 0, "--set tpm.tpm=device:/dev/tpmrm0 --set device.name=Mine",
+               "$TPMAUTHN status; $TPMAUTHN --json status | grep '\"simulator\": true'; "
+               "$TPMAUTHN inventory");
+        kit_says(k, "(simulator)\n");
+        kit_says(k, "SW TPM");
+        kit_says(k, "37c07f0225c24cd9a6330fbd53267e82");
+}
+
+static void each_of_several_devices_has_its_socket(void **state) {
+        struct ci_kit *k = *state;
+
+        expect(k, 3, "--devices 3",
+               "for d in $TPMAUTHN_HIDRAW; do test -S $d || exit 9; done; set -- $TPMAUTHN_HIDRAW; "
+               "$TPMAUTHN status; exit $#");
+        kit_says(k, "device 2: ready");
+}
+
+static void the_command_reads_what_the_run_is_given(void **state) {
+        struct ci_kit *k = *state;
+        char command[4200];
+        FILE *pipe;
+        char line[32] = "";
+
+        snprintf(command, sizeof(command),
+                 "printf 'over here\\n' | TPMAUTHND=%s TMPDIR=%s " TPMAUTHN
+                 " ci run --transport socket cat",
+                 TPMAUTHND, k->folder);
+        pipe = popen(command, "r");
+        assert_non_null(pipe);
+        assert_non_null(fgets(line, sizeof(line), pipe));
+        assert_string_equal(line, "over here\n");
+        assert_int_equal(pclose(pipe), 0);
+        assert_true(kit_folder_is_empty(k));
+}
+
+/* What this program does as a command: registers a passkey without a PIN of its own, and logs in. */
+static int register_and_log_in(void) {
+        struct daemon_kit d = { 0 };
+        struct kit_passkey passkey;
+        fido_dev_t *dev;
+
+        snprintf(d.device, sizeof(d.device), "%s", getenv("TPMAUTHN_HIDRAW"));
+        dev = kit_open_key(&d);
+        if (kit_make_passkey(dev, &passkey) != FIDO_OK)
+                return 41;
+        if (kit_use_passkey(dev, &passkey) != FIDO_OK)
+                return 42;
+        es256_pk_free(&passkey.public);
+        kit_close_key(dev);
+        return 40;
+}
+
+static void a_device_that_verifies_registers_and_logs_in(void **state) {
+        struct ci_kit *k = *state;
+        char command[4200];
+
+        snprintf(command, sizeof(command), "%s register", self);
+        expect(k, 40, "--uv ok", command);
+        expect(k, 40, "--uv ok --pin 987654 --presence auto", command);
+        /* With a PIN that is only set, a client that asks for none gets nowhere. */
+        expect(k, 41, "--pin 987654", command);
+        expect(k, 41, "--presence deny", command);
+        expect(k, 0, "--pin 987654", "$TPMAUTHN pin status | grep -q '8 tries'");
+}
+
+static void what_is_kept_is_there_the_next_time(void **state) {
+        struct ci_kit *k = *state;
+        char options[128], path[128];
+
+        snprintf(options, sizeof(options), "--pin 1234 --keep %s/kept", k->marks);
+        expect(k, 0, options, "$TPMAUTHN pin status");
+        snprintf(path, sizeof(path), "%s/kept/tpmauthnd.log", k->marks);
+        assert_int_equal(access(path, F_OK), 0);
+        snprintf(options, sizeof(options), "--keep %s/kept", k->marks);
+        expect(k, 0, options, "$TPMAUTHN --json pin status | grep '\"set\": true'");
+        /* The PIN that is there stays. */
+        snprintf(options, sizeof(options), "--pin 9999 --keep %s/kept", k->marks);
+        expect(k, 0, options, "printf '1234\\n4321\\n' | $TPMAUTHN pin change");
+}
+
+/* ---- exit statuses ---- */
+
+static void a_command_that_is_killed_gives_128_and_the_signal(void **state) {
+        struct ci_kit *k = *state;
+
+        expect(k, 128 + SIGKILL, "", "kill -KILL $$");
+        expect(k, 128 + SIGSEGV, "", "ulimit -c 0; kill -SEGV $$");
+}
+
+static void what_is_wrong_before_the_command_has_a_status_of_its_own(void **state) {
+        static const char *const wrong[] = {
+                "--devices 0",     "--devices 17", "--devices x",
+                "--presence ask",  "--uv perhaps", "--nonsense",
+                "--transport usb", "--set device", "--uv ok --presence deny",
+        };
+        struct ci_kit *k = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                expect(k, 125, wrong[i], "touch $MARKS/ran");
+                kit_says(k, "tpmauthn ci run --help");
+        }
+        expect(k, 125, "", "");
+        kit_says(k, "a command is missing");
+        expect(k, 0, "--help", "");
+        kit_says(k, "Usage: tpmauthn ci run");
+        expect(k, 127, "/nonexistent/program", "");
+        expect(k, 126, "/tmp", "");
+        expect(k, 125, "--set device.nonsense=1", "touch $MARKS/ran");
+        kit_says(k, "nonsense");
+        /* Refused by the device, once it is there. */
+        expect(k, 125, "--pin 1", "touch $MARKS/ran");
+        expect(k, 125, "--keep /proc/kept", "touch $MARKS/ran");
+}
+
+static void a_daemon_that_does_not_start_is_told_of(void **state) {
+        struct ci_kit *k = *state;
+
+        setenv("TPMAUTHND", "/nonexistent/tpmauthnd", 1);
+        expect(k, 125, "", "touch $MARKS/ran");
+        kit_says(k, "/nonexistent/tpmauthnd could not be run");
+        setenv("TPMAUTHND", "/bin/false", 1);
+        expect(k, 125, "", "touch $MARKS/ran");
+        kit_says(k, "before it was ready");
+        unsetenv("TPMAUTHND");
+
+        /* No swtpm: the daemon says what to install. */
+        setenv("PATH_BEFORE", getenv("PATH"), 1);
+        setenv("PATH", "/nonexistent", 1);
+        expect(k, 125, "", "touch $MARKS/ran");
+        kit_says(k, "apt-get install swtpm");
+        setenv("PATH", getenv("PATH_BEFORE"), 1);
+}
+
+/* ---- what the command leaves behind ---- */
+
+static void processes_in_the_background_end_with_the_command(void **state) {
+        static const char *const commands[] = {
+                "sleep 1000 & exit 5",
+                "setsid sleep 1000 & exit 5",
+                "(setsid sh -c '(sleep 1000 & sleep 1000) & sleep 1000' &); sleep 0.1; exit 5",
+                "sh -c \"trap '' TERM HUP INT; touch $MARKS/deaf; sleep 1000 & wait; sleep 1000\" & "
+                "while ! test -e $MARKS/deaf; do sleep 0.01; done; exit 5",
+                "sleep 1000 & kill -STOP $!; exit 5",
+                "$TPMAUTHN ci run --transport socket sleep 1000 & sleep 0.6; exit 5",
+        };
+        struct ci_kit *k = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++) {
+                assert_int_equal(kit_runs(k, "", commands[i]), 5);
+                /* At once: whoever waits for the run may count on it. */
+                if (kit_find(k, "") != 0 || !kit_folder_is_empty(k))
+                        fail_msg("left after: %s", commands[i]);
+        }
+}
+
+static void a_process_in_the_background_may_tidy_up(void **state) {
+        struct ci_kit *k = *state;
+        char path[128];
+
+        expect(k, 0, "",
+               "sh -c 'trap \"$TPMAUTHN status && touch $MARKS/tidied; exit\" TERM; touch "
+               "$MARKS/up; while :; do sleep 0.05; done' & "
+               "while ! test -e $MARKS/up; do sleep 0.01; done");
+        snprintf(path, sizeof(path), "%s/tidied", k->marks);
+        assert_int_equal(access(path, F_OK), 0);
+}
+
+/* ---- signals ---- */
+
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+static void a_signal_is_passed_on_to_the_command(void **state) {
+        struct ci_kit *k = *state;
+        char command[256];
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                snprintf(command, sizeof(command),
+                         "trap 'exit 9' %d; touch $MARKS/up.%zu; while :; do sleep 0.02; done",
+                         signals[i], i);
+                kit_run(k, "", command);
+                snprintf(command, sizeof(command), "up.%zu", i);
+                kit_await(k, command);
+                kill(k->pid, signals[i]);
+                assert_int_equal(kit_status(k), 9);
+                kit_nothing_is_left(k);
+        }
+}
+
+static void a_signal_that_the_command_does_not_expect_ends_both(void **state) {
+        struct ci_kit *k = *state;
+        char command[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                snprintf(command, sizeof(command), "touch $MARKS/on.%zu; exec sleep 1000", i);
+                kit_run(k, "--devices 2", command);
+                snprintf(command, sizeof(command), "on.%zu", i);
+                kit_await(k, command);
+                kill(k->pid, signals[i]);
+                assert_int_equal(kit_status(k), 128 + signals[i]);
+                kit_nothing_is_left(k);
+        }
+}
+
+static void a_signal_before_the_command_ends_the_run(void **state) {
+        struct ci_kit *k = *state;
+        char path[128];
+
+        for (int ms = 20; ms < 160; ms += 10) {
+                kit_run(k, "--uv ok", "touch $MARKS/began; exec sleep 1000");
+                usleep((useconds_t)ms * 1000);
+                kill(k->pid, SIGTERM);
+                assert_int_equal(kit_status(k), 128 + SIGTERM);
+                kit_nothing_is_left(k);
+        }
+        snprintf(path, sizeof(path), "%s/began", k->marks);
+        (void)unlink(path);
+}
+
+/* ---- kill -9 ---- */
+
+static const char *const stubborn = "trap '' TERM HUP INT; setsid sh -c 'trap \"\" TERM; touch "
+                                    "$MARKS/up; while :; do sleep 1; done' & wait; sleep 1000";
+
+static void start_stubborn(struct ci_kit *k) {
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/up", k->marks);
+        (void)unlink(path);
+        kit_run(k, "--devices 2", stubborn);
+        kit_await(k, "up");
+        assert_true(kit_find(k, "tpmauthnd") > 0);
+        assert_true(kit_find(k, "swtpm") > 0);
+        assert_false(kit_folder_is_empty(k));
+}
+
+static void nothing_is_left_by_a_run_that_is_killed(void **state) {
+        struct ci_kit *k = *state;
+
+        start_stubborn(k);
+        kill(k->pid, SIGKILL);
+        assert_int_equal(kit_status(k), 1000 + SIGKILL);
+        kit_nothing_is_left(k);
+}
+
+static void nothing_is_left_by_a_process_group_that_is_killed(void **state) {
+        struct ci_kit *k = *state;
+
+        start_stubborn(k);
+        kill(-k->pid, SIGKILL);
+        assert_int_equal(kit_status(k), 1000 + SIGKILL);
+        kit_nothing_is_left(k);
+}
+
+static void nothing_is_left_by_a_run_that_is_killed_while_it_starts(void **state) {
+        struct ci_kit *k = *state;
+
+        for (int ms = 5; ms < 150; ms += 8) {
+                kit_run(k, "", "exec sleep 1000");
+                usleep((useconds_t)ms * 1000);
+                kill(k->pid, SIGKILL);
+                assert_int_equal(kit_status(k), 1000 + SIGKILL);
+                kit_nothing_is_left(k);
+        }
+}
+
+static void nothing_is_left_by_a_keeper_that_is_killed(void **state) {
+        struct ci_kit *k = *state;
+
+        start_stubborn(k);
+        kill(kit_find(k, "ci-keeper"), SIGKILL);
+        assert_int_equal(kit_status(k), 125);
+        kit_says(k, "was killed");
+        assert_int_equal(kit_find(k, ""), 0);
+        assert_true(kit_folder_is_empty(k));
+}
+
+/* Only a folder can be left then, and only until somebody runs anything again. */
+static void what_is_left_when_all_are_killed_goes_with_the_next_run(void **state) {
+        struct ci_kit *k = *state;
+        pid_t keeper;
+
+        kit_run(k, "", "touch $MARKS/up; exec sleep 1000");
+        kit_await(k, "up");
+        keeper = kit_find(k, "ci-keeper");
+        kill(k->pid, SIGSTOP);
+        kill(keeper, SIGKILL);
+        kill(k->pid, SIGKILL);
+        assert_int_equal(kit_status(k), 1000 + SIGKILL);
+        while (kit_find(k, "") != 0)
+                usleep(10000);
+        assert_false(kit_folder_is_empty(k));
+        expect(k, 0, "", "true");
+}
+
+static void two_runs_at_once_leave_each_other_alone(void **state) {
+        struct ci_kit *k = *state;
+        pid_t first;
+
+        kit_run(k, "",
+                "touch $MARKS/up; while ! test -e $MARKS/go; do sleep 0.02; done; $TPMAUTHN "
+                "status && exit 6");
+        first = k->pid;
+        kit_await(k, "up");
+        assert_int_equal(kit_runs(k, "", "touch $MARKS/go"), 0);
+        k->pid = first;
+        assert_int_equal(kit_status(k), 6);
+        kit_nothing_is_left(k);
+}
+
+/* ---- the daemon, the disk ---- */
+
+static void a_daemon_that_crashes_ends_the_run(void **state) {
+        struct ci_kit *k = *state;
+
+        start_stubborn(k);
+        kill(kit_find(k, "tpmauthnd"), SIGKILL);
+        assert_int_equal(kit_status(k), 125);
+        kit_says(k, "the daemon ended too soon");
+        assert_int_equal(kit_find(k, ""), 0);
+        assert_true(kit_folder_is_empty(k));
+}
+
+/* Of a mount namespace of one's own, a disk of so many KiB at the folder of the run. */
+static int run_on_disk(struct ci_kit *k, unsigned kib, const char *command) {
+        char options[32];
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                snprintf(options, sizeof(options), "size=%uk,mode=700", kib);
+                if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) < 0 ||
+                    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                    mount("disk", k->folder, "tmpfs", 0, options) < 0)
+                        _exit(98);
+                status = kit_runs(k, "", command);
+                kit_nothing_is_left(k);
+                fputs(k->said, stderr);
+                _exit(status);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void a_full_disk_ends_the_run_and_leaves_nothing(void **state) {
+        struct ci_kit *k = *state;
+
+        /* At each step of the start. */
+        for (unsigned kib = 4; kib <= 64; kib += 12)
+                assert_int_equal(run_on_disk(k, kib, "touch $MARKS/ran"), 125);
+        assert_int_equal(run_on_disk(k, 8192,
+                                     "dd if=/dev/zero of=$TMPDIR/ballast bs=4k 2>/dev/null; "
+                                     "$TPMAUTHN status; rm $TMPDIR/ballast; exit 3"),
+                         3);
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+                T(the_command_finds_the_daemon_and_its_status_is_passed_on),
+                T(the_device_of_the_command_is_a_simulator_that_says_so),
+                T(each_of_several_devices_has_its_socket),
+                T(the_command_reads_what_the_run_is_given),
+                T(a_device_that_verifies_registers_and_logs_in),
+                T(what_is_kept_is_there_the_next_time),
+                T(a_command_that_is_killed_gives_128_and_the_signal),
+                T(what_is_wrong_before_the_command_has_a_status_of_its_own),
+                T(a_daemon_that_does_not_start_is_told_of),
+                T(processes_in_the_background_end_with_the_command),
+                T(a_process_in_the_background_may_tidy_up),
+                T(a_signal_is_passed_on_to_the_command),
+                T(a_signal_that_the_command_does_not_expect_ends_both),
+                T(a_signal_before_the_command_ends_the_run),
+                T(nothing_is_left_by_a_run_that_is_killed),
+                T(nothing_is_left_by_a_process_group_that_is_killed),
+                T(nothing_is_left_by_a_run_that_is_killed_while_it_starts),
+                T(nothing_is_left_by_a_keeper_that_is_killed),
+                T(what_is_left_when_all_are_killed_goes_with_the_next_run),
+                T(two_runs_at_once_leave_each_other_alone),
+                T(a_daemon_that_crashes_ends_the_run),
+                T(a_full_disk_ends_the_run_and_leaves_nothing),
+#undef T
+        };
+
+        if (argc > 1)
+                return register_and_log_in();
+        if (!realpath(argv[0], self))
+                return 1;
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
