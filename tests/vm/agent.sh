@@ -48,7 +48,7 @@ session_starts_the_agent() {
     install_packages
     desktop_login alice 7
     wait_for_node 0 "$ALICE"
-    until_true 90 agent_is_connected alice
+    until_true 90 can_be_asked alice
     warm_up alice
 }
 
@@ -129,8 +129,7 @@ three_wrong_pins_block_until_a_right_one() {
     press alt+u
     comes_to ok
     [ "$(pin_tries)" = 8 ]
-    until_true 60 agent_is_connected alice
-    wait_for_node 0 "$ALICE"
+    until_true 60 can_be_asked alice
 }
 
 killed_agent_is_a_no_and_comes_back() {
@@ -141,8 +140,7 @@ killed_agent_is_a_no_and_comes_back() {
     kill -KILL "$before"
     takes_less_than 9000 comes_to refusal
     until_true 60 agent_is_another_than "$before"
-    until_true 60 agent_is_connected alice
-    wait_for_node 0 "$ALICE"
+    until_true 60 can_be_asked alice
     alice_starts sign first "$(at)"
     arms "Use a passkey"
     press alt+u
@@ -157,8 +155,7 @@ hung_agent_is_a_no_in_time() {
     takes_less_than 20000 comes_to refusal
     kill -CONT "$pid"
     # Dropped, it connects anew.
-    until_true 60 agent_is_connected alice
-    wait_for_node 0 "$ALICE"
+    until_true 60 can_be_asked alice
     alice_starts sign first "$(at)"
     arms "Use a passkey"
     press alt+u

@@ -124,6 +124,29 @@ no_agent_of() { # USER
     sleep 0.5
 }
 
+# Whether somebody can be asked is known by the key: it can verify, or could if there were a PIN. It is plugged
+# in anew for that, and says so only then.
+key_of() { # USER
+    local at
+    at=$(node 0 "$(id -u "$1")") && as "$1" fido2-token -I "$at" | grep '^options:'
+}
+can_be_asked() { key_of "$1" | grep -qwE '(no)?uv'; }
+cannot_be_asked() { # USER
+    local options
+    options=$(key_of "$1") && ! grep -qwE '(no)?uv' <<<"$options"
+}
+
+# signs USER DIR: with who can be asked; is_refused USER DIR: since nobody can.
+signs() {
+    until_true 60 can_be_asked "$1"
+    as_does "$1" sign "$2" "$(node 0 "$(id -u "$1")")"
+}
+is_refused() {
+    until_true 60 cannot_be_asked "$1"
+    takes_less_than 15000 refuses as_does "$1" sign "$2" "$(node 0 "$(id -u "$1")")" 2>refused
+    contains refused FIDO_ERR_OPERATION_DENIED
+}
+
 # takes_less_than MILLISECONDS COMMAND...: and its status is the command's.
 takes_less_than() {
     local limit=$1 start status=0 took
@@ -176,12 +199,6 @@ user_unit() { # USER ARGUMENT... of systemctl
     as "$1" systemctl --user "${@:2}"
 }
 
-# Whose agent is there is known by the key: it can verify, or could if there were a PIN.
-agent_is_connected() { # USER
-    local at
-    at=$(node 0 "$(id -u "$1")") && as "$1" fido2-token -I "$at" | grep '^options:' | grep -qwE '(no)?uv'
-}
-
 # window TITLE: its number, if it is on the screen.
 window() { xdotool search --onlyvisible --name "^$1\$"; }
 no_window() { ! window "$1"; }
@@ -205,8 +222,7 @@ arms() {
 warm_up() { # USER
     local i
     for i in 1 2 3 4; do
-        until_true 60 agent_is_connected "$1"
-        wait_for_node 0 "$(id -u "$1")"
+        until_true 60 can_be_asked "$1"
         as_does "$1" register warm warm.test "" "$(node 0 "$(id -u "$1")")" &
         if (until_true 15 window "Create a passkey"); then
             press Escape
