@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""waker.py SOCKET: wakes a machine of QEMU some seconds after each time it suspended.
+"""waker.py SOCKET: wakes a machine of QEMU some seconds after each time it suspended, and says when.
 
 SOCKET speaks QMP. QEMU tells of the suspend when the machine really sleeps, so no alarm can be lost as
 one of the guest's own clock can that rings while the kernel is still on its way to sleep.
@@ -29,6 +29,9 @@ def execute(command):
 
 execute("qmp_capabilities")
 for line in stream:
-    if json.loads(line).get("event") == "SUSPEND":
+    said = json.loads(line)
+    if word := said.get("event") or said.get("error", {}).get("desc"):
+        print(f"{time.monotonic():.1f}", word, flush=True)
+    if word == "SUSPEND":
         time.sleep(ASLEEP)
         execute("system_wakeup")
