@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ctap/apdu.h"
 #include "ctap/auth-data.h"
 #include "ctap/cose.h"
 #include "ctap/crypto.h"
@@ -489,35 +490,6 @@ static enum status_word run_version(const struct call *c) {
 
 /* ---- APDU ---- */
 
-/*
- * What follows the four bytes of the header (ISO 7816-4 §5.1): Lc, data and Le, short or extended,
- * each of them optional. Clients send all of these forms (U1), VERSION even with an extended Lc of
- * zero. Le is not looked at: HID carries any answer whole.
- */
-static bool apdu_data(struct bytes body, struct bytes *ret) {
-        struct cursor in = { body, false };
-        size_t lc, le_size = 1;
-
-        if (body.len <= 1) {
-                *ret = BYTES_NULL;
-                return true;
-        }
-        lc = cursor_u8(&in);
-        if (lc == 0) {
-                lc = cursor_u16(&in);
-                le_size = 2;
-        }
-        if (in.failed)
-                return false;
-        if (in.left.len == 0 && le_size == 2) { /* this was Le, and there is no data */
-                *ret = BYTES_NULL;
-                return true;
-        }
-
-        *ret = cursor_take(&in, lc);
-        return !in.failed && (in.left.len == 0 || in.left.len == le_size);
-}
-
 static enum status_word run(struct call *c, struct bytes apdu) {
         static const struct {
                 uint8_t ins;
@@ -540,8 +512,8 @@ static enum status_word run(struct call *c, struct bytes apdu) {
 
         for (size_t i = 0; i < ELEMENTSOF(instructions); i++)
                 if (instructions[i].ins == c->ins)
-                        return apdu_data(in.left, &c->data) ? instructions[i].run(c)
-                                                            : SW_WRONG_LENGTH;
+                        return ctap_apdu_data(in.left, &c->data) ? instructions[i].run(c)
+                                                                 : SW_WRONG_LENGTH;
         return SW_UNKNOWN_INS;
 }
 

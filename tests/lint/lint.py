@@ -18,16 +18,17 @@ SOURCE, BUILD = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 sys.path.insert(0, str(SOURCE / "tools"))
 import conformance  # noqa: E402
 
-PROGRAMS = ("ctap", "tpm", "uhid", "authenticator", "cli", "agent")
+PROGRAMS = ("ctap", "tpm", "uhid", "trace", "authenticator", "cli", "agent")
 
 # Which folders a folder may include from. The arrows point to the centre, which is ctap/.
 MAY_INCLUDE = {
     "ctap": {"ctap"},
     "tpm": {"tpm", "ctap"},
     "uhid": {"uhid"},
-    "authenticator": {"authenticator", "uhid", "tpm", "ctap"},
+    "trace": {"trace", "uhid", "ctap"},
+    "authenticator": {"authenticator", "trace", "uhid", "tpm", "ctap"},
     # The other programs speak to the daemon through its sockets and share what describes them.
-    "cli": {"cli", "authenticator/protocol.h", "ctap/invisible.h", "ctap/macro.h"},
+    "cli": {"cli", "trace", "authenticator/protocol.h", "ctap/invisible.h", "ctap/macro.h"},
     "agent": {"agent", "authenticator/agent-protocol.h", "ctap/bytes.h", "ctap/macro.h", "ctap/text.h"},
 }
 
