@@ -137,7 +137,7 @@ void ctap_forget_answers(struct ctap *c) {
         u2f_init(&c->u2f);
 }
 
-static int need_credential_keys(struct ctap *c) {
+int ctap_need_credential_keys(struct ctap *c) {
         int r;
 
         if (c->has_credential_keys)
@@ -172,7 +172,7 @@ int ctap_new(const struct ctap_env *env, const struct ctap_options *options, str
         c->options = *options;
         u2f_init(&c->u2f);
 
-        r = need_credential_keys(c);
+        r = ctap_need_credential_keys(c);
         if (r < 0) {
                 ctap_free(c);
                 return r;
@@ -231,7 +231,7 @@ static enum ctap_status dispatch(struct ctap *c, uint8_t code, struct bytes para
                 }
         }
 
-        s = ctap_status_from_errno(need_credential_keys(c));
+        s = ctap_status_from_errno(ctap_need_credential_keys(c));
         if (s != CTAP_OK)
                 return s;
         return cmd->run(c, call, out);
@@ -276,7 +276,7 @@ void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *r
         reply->len = 0;
         reply->failed = false;
         ctap_forget_walk(c);
-        if (need_credential_keys(c) < 0) {
+        if (ctap_need_credential_keys(c) < 0) {
                 buf_put_u16(reply, 0x6f00);
                 return;
         }

@@ -166,8 +166,6 @@ bool ctap_always_uv(const struct ctap *c);
 bool ctap_has_u2f(const struct ctap *c);
 /* authenticatorConfig knows this subcommand, now (getInfo authenticatorConfigCommands). */
 bool ctap_config_has(const struct ctap *c, unsigned subcommand);
-/* There is room for authenticatorLargeBlobs. */
-bool ctap_has_large_blobs(const struct ctap *c);
 /* Ends the token, and with it what it was allowing (CP35). */
 void ctap_end_token(struct ctap *c);
 /* The same, and the key agreements too: as after a start (CP9). */
@@ -186,5 +184,7 @@ void ctap_walk_stepped(struct ctap *c);
 void ctap_forget_walk(struct ctap *c);
 /* Whatever a person said to U2F, or is still being asked, is of no effect from now on. */
 void ctap_forget_answers(struct ctap *c);
+/* Derives the credential keys from the store key unless they are there. */
+_must_check_ int ctap_need_credential_keys(struct ctap *c);
 /* The store key may have changed: the next request derives the credential keys anew. */
 void ctap_forget_credential_keys(struct ctap *c);

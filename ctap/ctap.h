@@ -42,6 +42,9 @@ void ctap_power_up(struct ctap *c);
 /* The machine slept, or is about to: whoever was verified before is not any more. */
 void ctap_suspend(struct ctap *c);
 
+/* There is room for large blobs: for authenticatorLargeBlobs, and a credential may have a key for them. */
+bool ctap_has_large_blobs(const struct ctap *c);
+
 /* How often the right PIN was given, to whomever. */
 uint32_t ctap_pins_given(const struct ctap *c);
 

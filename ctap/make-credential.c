@@ -20,6 +20,7 @@
 #include "ctap/cose.h"
 #include "ctap/crypto.h"
 #include "ctap/descriptor.h"
+#include "ctap/new-credential.h"
 #include "ctap/sign.h"
 #include "ctap/user.h"
 
@@ -221,15 +222,12 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
 
 /* ---- confirm ---- */
 
-static enum ctap_key_class class_of(const struct ctap *c, const struct mc_request *rq) {
-        return ctap_always_uv(c) || rq->asked.cred_protect == 3 ? CTAP_CLASS_B : CTAP_CLASS_A;
-}
-
 /* Whose key attests to itself behind the PIN, or computes hmac-secret-mc there, has to give it. */
 static bool takes_ticket(const struct ctap *c, const struct mc_request *rq) {
         const bool by_itself = !rq->attester && rq->format != CTAP_ATTESTATION_NONE;
+        const bool guarded = ctap_new_credential_class(c, rq->asked.cred_protect) == CTAP_CLASS_B;
 
-        return rq->asked.salts.len > 0 || (by_itself && class_of(c, rq) == CTAP_CLASS_B);
+        return rq->asked.salts.len > 0 || (by_itself && guarded);
 }
 
 static uint32_t row_flags(const struct mc_request *rq) {
@@ -244,39 +242,22 @@ static uint32_t row_flags(const struct mc_request *rq) {
         return flags;
 }
 
-/* Everything of the row but the key. */
-static int prepare_row(struct mc_credential *m) {
-        const struct ctap_credential_keys *k = &m->ctap->credential_keys;
-        const struct mc_request *rq = m->rq;
-        const struct ctap_record record = {
-                .rp_id = rq->rp.id.string,
-                .user_id = rq->user.id.string,
-                .user_name = rq->user.name.string,
-                .user_display_name = rq->user.display_name.string,
-                .has_user_name = rq->user.name.kind != CBOR_KIND_ABSENT,
-                .has_display_name = rq->user.display_name.kind != CBOR_KIND_ABSENT,
-                .cred_blob = rq->asked.cred_blob,
+static struct ctap_new_credential what_to_make(const struct mc_request *rq) {
+        return (struct ctap_new_credential){
+                .alg = rq->alg,
+                .record = {
+                        .rp_id = rq->rp.id.string,
+                        .user_id = rq->user.id.string,
+                        .user_name = rq->user.name.string,
+                        .user_display_name = rq->user.display_name.string,
+                        .has_user_name = rq->user.name.kind != CBOR_KIND_ABSENT,
+                        .has_display_name = rq->user.display_name.kind != CBOR_KIND_ABSENT,
+                        .cred_blob = rq->asked.cred_blob,
+                },
+                .flags = row_flags(rq),
+                .cred_protect = rq->asked.cred_protect,
+                .cred_random = rq->asked.cred_random,
         };
-        struct ctap_row *row = &m->row;
-        int r;
-
-        row->alg = rq->alg->id;
-        row->class = (uint8_t)class_of(m->ctap, rq);
-        row->cred_protect = rq->asked.cred_protect > 0 ? rq->asked.cred_protect : 1; /* D1 */
-
-        r = ctap_credential_id_make(k, m->ctap->env.rng, &rq->rp_id_hash, &row->id);
-        if (r < 0)
-                return r;
-        r = ctap_rp_tag(k, &rq->rp_id_hash, &row->rp_tag);
-        if (r < 0)
-                return r;
-        row->flags = row_flags(rq);
-        if (row->flags & CTAP_ROW_DISCOVERABLE) {
-                r = ctap_account_tag(k, &rq->rp_id_hash, record.user_id, &row->account_tag);
-                if (r < 0)
-                        return r;
-        }
-        return ctap_record_seal(k, m->ctap->env.rng, &rq->rp_id_hash, &record, row);
 }
 
 /* What hmac-secret-mc wants to have computed. */
@@ -345,17 +326,12 @@ static int mc_complete(struct mc_credential *m) {
 /* While the person reads the question. The PIN that they may be typing is wanted later. */
 static int mc_prepare(void *userdata) {
         struct mc_credential *m = userdata;
-        struct ctap_keys *k = m->ctap->env.keys;
+        const struct ctap_new_credential what = what_to_make(m->rq);
         int r;
 
-        r = prepare_row(m);
-        if (r < 0)
-                return r;
-        r = k->ops->create(k, m->rq->alg->type, m->row.class, &m->row.key, &m->public);
+        r = ctap_new_credential_make(m->ctap, &what, &m->row, &m->public);
         if (r == 0 && m->rq->asked.large_blob_key)
                 r = ctap_large_blob_key(&m->ctap->credential_keys, &m->row.id, &m->large_blob_key);
-        if (r == 0 && m->rq->asked.cred_random)
-                r = ctap_cred_random_make(k, &m->row);
         if (r < 0)
                 return r;
 
