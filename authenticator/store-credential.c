@@ -258,8 +258,15 @@ static int add(struct store *s, const struct ctap_row *row, int64_t base) {
         return store_query_step(s, q, adding);
 }
 
-static int check_room(struct store *s, uint32_t n_replaced) {
-        if (s->n_credentials - n_replaced < s->max_credentials)
+/* What will be known of the rows together once a transaction that adds some is committed. */
+struct addition {
+        uint32_t n_credentials;
+        bool replaced; /* some row has gone */
+        struct store_discoverable discoverable;
+};
+
+static int check_room(struct store *s, const struct addition *a) {
+        if (a->n_credentials < s->max_credentials)
                 return 0;
         store_log(s, LOG_WARNING, "cannot add a credential: all %u are taken; delete some of them",
                   s->max_credentials);
@@ -268,39 +275,57 @@ static int check_room(struct store *s, uint32_t n_replaced) {
 
 /* In the transaction of its caller. */
 static int add_discoverable(struct store *s, const struct ctap_row *row, int64_t base,
-                            uint32_t *ret_n_replaced, struct store_discoverable *ret) {
+                            struct addition *a) {
         int known = has_rp(s, &row->rp_tag, adding), r;
         uint32_t n_replaced;
 
         if (known < 0)
                 return known;
         r = replace(s, row, &n_replaced);
-        if (r == 0)
-                r = check_room(s, n_replaced);
-        if (r == 0)
-                r = add(s, row, base);
-        if (r == 0)
-                r = store_put_discoverable(s, 1 - known, 1 - (int)n_replaced, adding, ret);
         if (r < 0)
                 return r;
-        *ret_n_replaced = n_replaced;
-        return 0;
+        a->n_credentials -= n_replaced;
+        a->replaced |= n_replaced > 0;
+
+        r = check_room(s, a);
+        if (r == 0)
+                r = add(s, row, base);
+        if (r < 0)
+                return r;
+        return store_put_discoverable(s, 1 - known, 1 - (int)n_replaced, adding, &a->discoverable);
 }
 
 /* Likewise. */
-static int add_other(struct store *s, const struct ctap_row *row, int64_t base) {
-        int r = check_room(s, 0);
+static int add_other(struct store *s, const struct ctap_row *row, int64_t base,
+                     struct addition *a) {
+        int r = check_room(s, a);
 
         return r < 0 ? r : add(s, row, base);
 }
 
-int store_insert(struct store *s, const struct ctap_row *row, int64_t base) {
-        struct store_discoverable after = s->discoverable;
-        uint32_t n_replaced = 0;
+/* Likewise. */
+static int add_all(struct store *s, const struct ctap_row *rows, size_t n, int64_t base,
+                   struct addition *a, size_t *n_added) {
+        for (*n_added = 0; *n_added < n; ++*n_added) {
+                const struct ctap_row *row = &rows[*n_added];
+                int r = row->flags & CTAP_ROW_DISCOVERABLE ? add_discoverable(s, row, base, a)
+                                                           : add_other(s, row, base, a);
+
+                if (r < 0)
+                        return r;
+                a->n_credentials++;
+        }
+        return 0;
+}
+
+int store_insert_all(struct store *s, const struct ctap_row *rows, size_t n, int64_t base,
+                     size_t *n_added) {
+        struct addition after = { s->n_credentials, false, s->discoverable };
         int r;
 
-        if (!row_is_valid(row, base))
-                return -EINVAL;
+        for (*n_added = 0; *n_added < n; ++*n_added)
+                if (!row_is_valid(&rows[*n_added], base))
+                        return -EINVAL;
 
         r = store_query_run(s, Q_BEGIN, adding);
         if (r < 0)
@@ -308,21 +333,24 @@ int store_insert(struct store *s, const struct ctap_row *row, int64_t base) {
 
         _cleanup_(store_txn_end) struct store *txn = s;
 
-        if (row->flags & CTAP_ROW_DISCOVERABLE)
-                r = add_discoverable(s, row, base, &n_replaced, &after);
-        else
-                r = add_other(s, row, base);
+        r = add_all(s, rows, n, base, &after, n_added);
         if (r == 0)
                 r = store_txn_commit(txn, adding);
         if (r < 0)
                 return r;
 
-        s->discoverable = after;
-        s->n_credentials = s->n_credentials - n_replaced + 1;
-        if (n_replaced > 0)
-                s->residue = true;
-        store_tell(s, STORE_INSERTED, &row->id, NULL);
+        s->discoverable = after.discoverable;
+        s->n_credentials = after.n_credentials;
+        s->residue |= after.replaced;
+        for (size_t i = 0; i < n; i++)
+                store_tell(s, STORE_INSERTED, &rows[i].id, NULL);
         return 0;
+}
+
+int store_insert(struct store *s, const struct ctap_row *row, int64_t base) {
+        size_t n_added;
+
+        return store_insert_all(s, row, 1, base, &n_added);
 }
 
 /* In the transaction of its caller. */

@@ -85,6 +85,12 @@ _must_check_ int store_set_spare(struct store *s, const struct store_spare *spar
 
 /* -EEXIST: the id is taken. `base` is not above 0. */
 _must_check_ int store_insert(struct store *s, const struct ctap_row *row, int64_t base);
+/*
+ * The same for several, in one transaction: all or none. *n_added is set on failure too: as many would
+ * have been added before the one that failed.
+ */
+_must_check_ int store_insert_all(struct store *s, const struct ctap_row *rows, size_t n,
+                                  int64_t base, size_t *n_added);
 _must_check_ int store_find(struct store *s, const struct ctap_credential_id *id,
                             struct ctap_row *ret);
 _must_check_ int store_newest(struct store *s, const struct sha256 *rp_tag, uint8_t max_protect,

@@ -153,18 +153,23 @@ static const struct secret32 *port_key(struct ctap_store *port) {
         return key ? key : &v->no_key;
 }
 
-static int port_insert(struct ctap_store *port, const struct ctap_row *row) {
-        struct vault *v = vault_of(port);
+int vault_insert_all(struct vault *v, const struct ctap_row *rows, size_t n, size_t *n_added) {
         int64_t base;
         int r;
 
+        *n_added = 0;
         r = check_ready(v);
+        if (r == 0)
+                r = lease_base(v->store, &base);
         if (r < 0)
                 return r;
-        r = lease_base(v->store, &base);
-        if (r < 0)
-                return r;
-        return store_insert(v->store, row, base);
+        return store_insert_all(v->store, rows, n, base, n_added);
+}
+
+static int port_insert(struct ctap_store *port, const struct ctap_row *row) {
+        size_t n_added;
+
+        return vault_insert_all(vault_of(port), row, 1, &n_added);
 }
 
 static int port_find(struct ctap_store *port, const struct ctap_credential_id *id,

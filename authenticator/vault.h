@@ -32,6 +32,10 @@ struct ctap_keys *vault_keys(struct vault *v);
 /* The port's reset for the owner's tool, with the errno of what went wrong. -EACCES as above. */
 _must_check_ int vault_reset(struct vault *v, struct bytes owner_auth);
 
+/* The port's insert for several, in one transaction: store_insert_all(). */
+_must_check_ int vault_insert_all(struct vault *v, const struct ctap_row *rows, size_t n,
+                                  size_t *n_added);
+
 /* Before credentials come back that were deleted: no count of theirs is shown again. */
 _must_check_ int vault_raise_counts(struct vault *v);
 

@@ -324,6 +324,69 @@ static void the_limit_counts_all_kinds_and_loses_nothing(void **state) {
         assert_int_equal(find(f, 3, &row), 0);
 }
 
+static int insert_all(struct fixture *f, const struct ctap_row *rows, size_t n, size_t *n_added) {
+        *n_added = 99;
+        return store_insert_all(f->store, rows, n, 0, n_added);
+}
+
+static void several_are_added_at_once_or_none(void **state) {
+        const struct ctap_row rows[] = { make_row(3, 7, 1), make_row(4, 7, 0), make_row(5, 8, 2),
+                                         make_row(6, 8, 3) };
+        struct fixture *f = *state;
+        struct ctap_row row;
+        size_t n_added;
+
+        f->max_credentials = 4;
+        assert_int_equal(try_open(f), 0);
+        assert_int_equal(insert(f, 1, 7, 1), 0);
+        assert_int_equal(insert(f, 2, 9, 0), 0);
+        note_state(f);
+
+        /* The first takes the place of one, so that three fit and the last does not. */
+        assert_int_equal(insert_all(f, rows, 4, &n_added), -ENOSPC);
+        assert_int_equal(n_added, 3);
+        assert_non_null(strstr(f->message, "delete some"));
+        assert_false(state_changed(f));
+        assert_totals(f, 1, 1);
+        assert_int_equal(store_remaining(f->store), 2);
+        for (uint32_t i = 3; i <= 6; i++)
+                assert_int_equal(find(f, i, &row), -ENOENT);
+        assert_int_equal(find(f, 1, &row), 0);
+
+        assert_int_equal(insert_all(f, rows, 3, &n_added), 0);
+        assert_int_equal(n_added, 3);
+        assert_true(state_changed(f));
+        assert_totals(f, 2, 2);
+        assert_int_equal(store_remaining(f->store), 0);
+        assert_int_equal(find(f, 1, &row), -ENOENT);
+        reopen(f);
+        assert_totals(f, 2, 2);
+        assert_int_equal(store_remaining(f->store), 0);
+        for (uint32_t i = 3; i <= 5; i++) {
+                assert_int_equal(find(f, i, &row), 0);
+                assert_int_equal(row.sequence, i);
+        }
+}
+
+static void one_that_is_wrong_keeps_the_others_out(void **state) {
+        struct ctap_row rows[] = { make_row(1, 7, 1), make_row(2, 7, 2), make_row(1, 9, 0) };
+        struct fixture *f = *state;
+        struct ctap_row row;
+        size_t n_added;
+
+        assert_int_equal(try_open(f), 0);
+        assert_int_equal(insert_all(f, rows, 3, &n_added), -EEXIST);
+        assert_int_equal(n_added, 2);
+        rows[1].cred_protect = 4;
+        assert_int_equal(insert_all(f, rows, 2, &n_added), -EINVAL);
+        assert_int_equal(n_added, 1);
+        assert_int_equal(find(f, 1, &row), -ENOENT);
+        assert_totals(f, 0, 0);
+        assert_int_equal(insert_all(f, rows, 0, &n_added), 0);
+        assert_int_equal(n_added, 0);
+        assert_int_equal(store_remaining(f->store), 10000);
+}
+
 static int delete_odd(void *userdata, const struct ctap_row *row) {
         struct fixture *f = userdata;
 
@@ -1858,7 +1921,23 @@ static bool did_erase(struct fixture *f) {
         return erased;
 }
 
+static int op_insert_all(struct fixture *f) {
+        const struct ctap_row rows[] = { make_row(9, 7, 9), make_row(20, 7, 0) };
+        size_t n_added;
+
+        return store_insert_all(f->store, rows, 2, 0, &n_added);
+}
+
+static bool did_insert_all(struct fixture *f) {
+        struct ctap_row row;
+        bool first = find(f, 9, &row) == 0;
+
+        assert_int_equal(find(f, 20, &row), first ? 0 : -ENOENT);
+        return first;
+}
+
 static const struct operation operations[] = {
+        { .name = "insert all", .run = op_insert_all, .happened = did_insert_all, .renews = true },
         { .name = "insert", .run = op_insert, .happened = did_insert, .renews = true },
         { .name = "replace", .run = op_replace, .happened = did_replace, .renews = true },
         { .name = "use", .run = op_use, .happened = did_use },
@@ -2137,6 +2216,8 @@ int main(void) {
                 TEST(the_newest_of_an_rp_come_first),
                 TEST(a_discoverable_credential_replaces_that_of_its_account),
                 TEST(the_limit_counts_all_kinds_and_loses_nothing),
+                TEST(several_are_added_at_once_or_none),
+                TEST(one_that_is_wrong_keeps_the_others_out),
                 TEST(a_walk_sees_each_credential_and_may_delete),
                 TEST(a_number_is_not_given_to_a_second_credential),
                 TEST(a_use_raises_the_count_and_the_lease_with_one_sync),
