@@ -37,6 +37,7 @@ static const struct control_field restore_fields[] = { { "offset", JSON_INTEGER,
                                                        { 0 } };
 static const struct control_field credential_fields[] = { { "credential", JSON_STRING, true },
                                                           { 0 } };
+static const struct control_field seed_fields[] = { { "credentials", JSON_ARRAY, true }, { 0 } };
 static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true },
                                                         { "pin", JSON_STRING, false },
                                                         { "ms", JSON_INTEGER, false },
@@ -53,6 +54,8 @@ static const struct control_method methods[] = {
         { PROTOCOL_LIST, CONTROL_LIST, true, list_fields },
         { PROTOCOL_SHOW, CONTROL_SHOW, true, credential_fields },
         { PROTOCOL_DELETE, CONTROL_DELETE, true, credential_fields },
+        { PROTOCOL_CREDENTIALS, CONTROL_CREDENTIALS, true, list_fields },
+        { PROTOCOL_SEED, CONTROL_SEED, true, seed_fields },
         { PROTOCOL_INVENTORY, CONTROL_INVENTORY, true, list_fields },
         { PROTOCOL_EVENTS, CONTROL_EVENTS, true, events_fields },
         { PROTOCOL_BACKUP, CONTROL_BACKUP, true, backup_fields },

@@ -18,6 +18,8 @@ enum control_call {
         CONTROL_LIST,
         CONTROL_SHOW,
         CONTROL_DELETE,
+        CONTROL_CREDENTIALS,
+        CONTROL_SEED,
         CONTROL_INVENTORY,
         CONTROL_EVENTS,
         CONTROL_BACKUP,

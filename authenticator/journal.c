@@ -12,17 +12,20 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "authenticator/protocol.h"
 #include "authenticator/util.h"
 #include "ctap/crypto.h"
 #include "ctap/status.h"
 
 enum {
         SEAL_VERSION = 1,
-        PENDING_MAX = 16,
+        PENDING_MAX = 64,
         PADDING = 64,
 };
 
 #define PLAIN_MAX 448 /* 1 + 1 + 8 + 1 + 48 + 2 + 255 + 2 + 128, and padding */
+
+static_assert(PENDING_MAX >= PROTOCOL_SEED_MAX, "one request loses no event of its own");
 
 static_assert(1 + sizeof(struct ctap_gcm_nonce) + PLAIN_MAX + CTAP_GCM_TAG_SIZE <= STORE_EVENT_MAX,
               "the store takes the longest event");

@@ -35,7 +35,8 @@ static void set_record(json_t *entry, const struct ctap_record *record) {
                                     manage_text(record->user_display_name));
 }
 
-static json_t *describe(const struct ctap_credential_keys *keys, const struct ctap_row *row) {
+static json_t *describe(struct backend *b _unused_, const struct ctap_credential_keys *keys,
+                        const struct ctap_row *row) {
         uint8_t storage[sizeof(row->sealed)];
         struct buf opened = BUF_ON(storage);
         struct ctap_record record;
@@ -69,11 +70,10 @@ static int derive_keys(struct backend *b, struct ctap_credential_keys *ret) {
 
 /* ---- list ---- */
 
-typedef json_t *describe_fn(const struct ctap_credential_keys *keys, const struct ctap_row *row);
-
 struct page {
+        struct backend *backend;
         const struct ctap_credential_keys *keys;
-        describe_fn *describe;
+        manage_describe_fn *describe;
         uint64_t after;
         json_t *entries;
         size_t bytes;
@@ -92,7 +92,7 @@ static int add_to_page(void *userdata, const struct ctap_row *row) {
                 return STOP_WALK;
         }
 
-        entry = page->describe(page->keys, row);
+        entry = page->describe(page->backend, page->keys, row);
         if (!entry)
                 return -ENOMEM;
         page->bytes += manage_size(entry);
@@ -100,12 +100,12 @@ static int add_to_page(void *userdata, const struct ctap_row *row) {
         return json_array_append_new(page->entries, entry) < 0 ? -ENOMEM : 0;
 }
 
-/* The page as the members "credentials" and "next" of a result. */
-static int list_page(struct backend *b, const json_t *params, describe_fn *describe_one,
+int manage_list_page(struct backend *b, const json_t *params, manage_describe_fn *describe_one,
                      json_t **ret) {
         _cleanup_(ctap_credential_keys_wipe) struct ctap_credential_keys keys;
         json_int_t after = json_integer_value(json_object_get(params, "after"));
-        struct page page = { .keys = &keys,
+        struct page page = { .backend = b,
+                             .keys = &keys,
                              .describe = describe_one,
                              .after = after > 0 ? (uint64_t)after : 0 };
         json_t *result;
@@ -131,7 +131,7 @@ static int list_page(struct backend *b, const json_t *params, describe_fn *descr
 
 json_t *manage_list(struct backend *b, const json_t *params) {
         json_t *result;
-        int r = list_page(b, params, describe, &result);
+        int r = manage_list_page(b, params, describe, &result);
 
         return r < 0 ? manage_failed("The passkeys could not be listed", r)
                      : control_result(result);
@@ -140,7 +140,8 @@ json_t *manage_list(struct backend *b, const json_t *params) {
 /* ---- inventory ---- */
 
 /* What a fleet's list may have: a site as its hash, nobody's name. */
-static json_t *take_stock(const struct ctap_credential_keys *keys, const struct ctap_row *row) {
+static json_t *take_stock(struct backend *b _unused_, const struct ctap_credential_keys *keys,
+                          const struct ctap_row *row) {
         uint8_t storage[sizeof(row->sealed)];
         struct buf opened = BUF_ON(storage);
         struct ctap_record record;
@@ -167,7 +168,7 @@ static json_t *attestation_id(const struct backend *b) {
 
 json_t *manage_inventory(struct backend *b, const json_t *params) {
         json_t *result;
-        int r = list_page(b, params, take_stock, &result);
+        int r = manage_list_page(b, params, take_stock, &result);
 
         if (r < 0)
                 return manage_failed("The passkeys could not be counted", r);
@@ -231,7 +232,7 @@ json_t *manage_show(struct backend *b, const json_t *params) {
         if (r < 0)
                 return manage_failed("The passkey could not be read", r);
         error = find(b, params, &s);
-        return error ? error : control_result(describe(&keys, &s.row));
+        return error ? error : control_result(describe(b, &keys, &s.row));
 }
 
 json_t *manage_delete(struct backend *b, const json_t *params) {

@@ -13,6 +13,8 @@
 #include "authenticator/manage-events.h"
 #include "authenticator/manage-pin.h"
 #include "authenticator/manage-reply.h"
+#include "authenticator/manage-seed.h"
+#include "authenticator/manage-webauthn.h"
 #include "authenticator/message.h"
 #include "authenticator/protocol.h"
 #include "authenticator/util.h"
@@ -162,6 +164,10 @@ static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
                 return manage_show(b, params);
         case CONTROL_DELETE:
                 return manage_delete(b, params);
+        case CONTROL_CREDENTIALS:
+                return manage_credentials(b, params);
+        case CONTROL_SEED:
+                return manage_seed(b, params);
         case CONTROL_INVENTORY:
                 return manage_inventory(b, params);
         case CONTROL_EVENTS:

@@ -30,10 +30,23 @@
  * Methods, and the members of params beside "device" (the index among those of one user, default 0) and
  * "user" (a uid: whose; by default the caller's own, and for who reaches all the only one there is).
  */
-#define PROTOCOL_STATUS    "status"    /* every device, or that user's; takes no "device" */
-#define PROTOCOL_LIST      "list"      /* "after": sequence of the last entry that was seen */
-#define PROTOCOL_SHOW      "show"      /* "credential": id in hex, or a prefix of one */
-#define PROTOCOL_DELETE    "delete"    /* "credential" */
+#define PROTOCOL_STATUS "status" /* every device, or that user's; takes no "device" */
+#define PROTOCOL_LIST   "list"   /* "after": sequence of the last entry that was seen */
+#define PROTOCOL_SHOW   "show"   /* "credential": id in hex, or a prefix of one */
+#define PROTOCOL_DELETE "delete" /* "credential" */
+/*
+ * The same as list in the terms of WebAuthn: "id", "type", "rp_id", "user", "publicKey" (as getPublicKey()
+ * gives it), "publicKeyCose", "publicKeyAlgorithm", "counter", "transports", "discoverable". Bytes are
+ * base64url.
+ */
+#define PROTOCOL_CREDENTIALS "credentials" /* "after", as of list */
+/*
+ * Makes passkeys of a fixture (seed.h) in a simulator, without asking anybody: "credentials", an array
+ * of at most PROTOCOL_SEED_MAX. All of them are made or none. The result has of each, in their order, what
+ * "credentials" has but for "rp_id", "user" and "discoverable".
+ */
+#define PROTOCOL_SEED      "seed"
+#define PROTOCOL_SEED_MAX  64
 #define PROTOCOL_INVENTORY "inventory" /* "after", as of list; no names in it */
 #define PROTOCOL_EVENTS \
         "events" /* the newest first; "before": sequence of the last that was seen */
@@ -108,4 +121,5 @@
 #define PROTOCOL_E_OWNER_AUTH     "owner-auth" /* it takes the owner's password, or another one */
 #define PROTOCOL_E_PIN            "pin-refused"
 #define PROTOCOL_E_FOREIGN        "foreign" /* a backup that is not of this device */
+#define PROTOCOL_E_FULL           "full"    /* there is no room for so many passkeys */
 #define PROTOCOL_E_FAILED         "failed"

@@ -34,6 +34,8 @@ static void check_request(const struct control_request *rq) {
         if (rq->method->call == CONTROL_BACKUP || rq->method->call == CONTROL_RESTORE)
                 require(json_is_integer(json_object_get(rq->params, "offset")));
         check_text(rq->params, "data", rq->method->call == CONTROL_RESTORE);
+        if (rq->method->call == CONTROL_SEED)
+                require(json_is_array(json_object_get(rq->params, "credentials")));
         check_text(rq->params, "mode", rq->method->call == CONTROL_PRESENCE);
 }
 

@@ -51,7 +51,7 @@ static int teardown(void **state) {
 
 struct seen {
         unsigned n;
-        struct journal_event e[20]; /* newest first */
+        struct journal_event e[64]; /* newest first */
 };
 
 static int see(void *userdata, const struct journal_event *e) {
@@ -132,16 +132,16 @@ static void the_newest_of_too_many_are_kept(void **state) {
         struct seen *seen;
         char name[16];
 
-        for (unsigned i = 0; i < 40; i++) {
-                assert_true(journal_is_full(f->journal) == (i >= 16));
+        for (unsigned i = 0; i < 88; i++) {
+                assert_true(journal_is_full(f->journal) == (i >= 64));
                 snprintf(name, sizeof(name), "%u", i);
                 note(f, JOURNAL_USE, CTAP_OK, name, "");
         }
         seen = read_back(f);
         assert_false(journal_is_full(f->journal));
-        assert_int_equal(seen->n, 16);
-        assert_event(&seen->e[0], JOURNAL_USE, CTAP_OK, "39", "");
-        assert_event(&seen->e[15], JOURNAL_USE, CTAP_OK, "24", "");
+        assert_int_equal(seen->n, 64);
+        assert_event(&seen->e[0], JOURNAL_USE, CTAP_OK, "87", "");
+        assert_event(&seen->e[63], JOURNAL_USE, CTAP_OK, "24", "");
 }
 
 static int ignore(void *userdata, uint64_t sequence, struct bytes sealed) {

@@ -21,6 +21,8 @@
 
 #include "authenticator/control.h"
 #include "authenticator/env.h"
+#include "authenticator/protocol.h"
+#include "authenticator/util.h"
 #include "authenticator/worker.h"
 #include "ctap/hid.h"
 #include "tests/fake/certificate.h"
@@ -645,9 +647,9 @@ static void what_is_left_to_make_takes_the_owners_password(void **state) {
 }
 
 static void control(struct fixture *f, enum control_call call, const char *params) {
-        char job[256];
+        _cleanup_(free_pointer) char *job = NULL;
 
-        snprintf(job, sizeof(job), "{\"call\":%d,\"params\":%s}", (int)call, params);
+        assert_true(asprintf(&job, "{\"call\":%d,\"params\":%s}", (int)call, params) > 0);
         run(f, WORKER_CONTROL, 9, BYTES_TEXT(job));
         assert_int_equal(f->m.type, WORKER_ANSWER);
 }
@@ -668,6 +670,113 @@ static void reset_takes_the_owners_password(void **state) {
         control(f, CONTROL_RESET, "{\"owner_auth\":\"sesame\"}");
         assert_true(says(f, "{\"result\":{}}"));
         assert_false(part.keeps_auth);
+}
+
+/* ---- passkeys of a fixture --------------------------------------------------------------- */
+
+static char *seeds(const char *rp_id, unsigned n) {
+        char *text = malloc(n * 80 + 32), *p = text;
+
+        assert_non_null(text);
+        p += sprintf(p, "{\"credentials\":[");
+        for (unsigned i = 0; i < n; i++)
+                p += sprintf(p, "%s{\"rp_id\":\"%s\",\"user\":{\"id\":\"A%c%cA\"}}",
+                             i > 0 ? "," : "", rp_id, 'A' + i / 26, 'A' + i % 26);
+        strcpy(p, "]}");
+        return text;
+}
+
+static void seed(struct fixture *f, const char *rp_id, unsigned n) {
+        _cleanup_(free_pointer) char *params = seeds(rp_id, n);
+
+        control(f, CONTROL_SEED, params);
+}
+
+/* What is in the list of the last answer. */
+static size_t count_listed(const struct fixture *f) {
+        json_t *answer = json_loadb((const char *)f->m.payload.data, f->m.payload.len, 0, NULL);
+        json_t *list = json_object_get(json_object_get(answer, "result"), "credentials");
+        size_t n = json_array_size(list);
+
+        assert_non_null(list);
+        json_decref(answer);
+        return n;
+}
+
+/* There a person has to say yes to each. What there is can be listed. */
+static void a_real_tpm_takes_no_passkeys_of_a_fixture(void **state) {
+        struct fixture *f = *state;
+
+        simulator = false;
+        open_worker(f, PRESENCE_DENY);
+        seed(f, "a.example", 1);
+        assert_true(says(f, "\"not-simulator\""));
+        control(f, CONTROL_SEED, "{\"credentials\":[7]}");
+        assert_true(says(f, "\"not-simulator\""));
+        assert_int_equal(part.n_keys, 0);
+        control(f, CONTROL_CREDENTIALS, "{}");
+        assert_int_equal(count_listed(f), 0);
+}
+
+static void as_many_as_fit_into_an_answer_are_made_and_noted(void **state) {
+        struct fixture *f = *state;
+        json_int_t after = 0;
+        size_t n = 0;
+
+        open_worker(f, PRESENCE_DENY);
+        seed(f, "a.example", PROTOCOL_SEED_MAX);
+        assert_int_equal(count_listed(f), PROTOCOL_SEED_MAX);
+        assert_int_equal(part.n_keys, PROTOCOL_SEED_MAX);
+        control(f, CONTROL_CREDENTIALS, "{}");
+        assert_int_equal(count_listed(f), PROTOCOL_SEED_MAX);
+        /* Each is an event, also before the worker is idle. */
+        do {
+                char params[64];
+                json_t *answer, *result;
+
+                snprintf(params, sizeof(params), after > 0 ? "{\"before\":%lld}" : "{}",
+                         (long long)after);
+                control(f, CONTROL_EVENTS, params);
+                answer = json_loadb((const char *)f->m.payload.data, f->m.payload.len, 0, NULL);
+                result = json_object_get(answer, "result");
+                n += json_array_size(json_object_get(result, "events"));
+                after = json_integer_value(json_object_get(result, "next"));
+                json_decref(answer);
+        } while (after > 0);
+        assert_int_equal(n, PROTOCOL_SEED_MAX);
+}
+
+static void a_key_that_cannot_be_made_keeps_all_out(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_DENY);
+        fault.n = 0;
+        fault.at = 3;
+        seed(f, "a.example", 5);
+        fault.at = 0;
+        assert_true(fault.hit);
+        assert_true(says(f, "\"failed\""));
+        assert_true(says(f, "none was kept"));
+        control(f, CONTROL_CREDENTIALS, "{}");
+        assert_int_equal(count_listed(f), 0);
+        seed(f, "a.example", 5);
+        assert_int_equal(count_listed(f), 5);
+}
+
+static void a_full_store_says_what_does_not_fit(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_DENY);
+        seed(f, "a.example", 60);
+        seed(f, "b.example", 60);
+        assert_true(says(f, "\"full\""));
+        assert_true(says(f, "credentials[40] does not fit: there is room for 40 more"));
+        control(f, CONTROL_LIST, "{}");
+        assert_int_equal(count_listed(f), 60);
+        seed(f, "a.example", 60); /* in the places of those */
+        assert_int_equal(count_listed(f), 60);
+        control(f, CONTROL_LIST, "{}");
+        assert_int_equal(count_listed(f), 60);
 }
 
 static void tpm_says_what_is_where(void **state) {
@@ -1022,6 +1131,10 @@ int main(void) {
                 TEST(what_is_left_to_make_takes_the_owners_password),
                 TEST(reset_takes_the_owners_password),
                 TEST(tpm_says_what_is_where),
+                TEST(a_real_tpm_takes_no_passkeys_of_a_fixture),
+                TEST(as_many_as_fit_into_an_answer_are_made_and_noted),
+                TEST(a_key_that_cannot_be_made_keeps_all_out),
+                TEST(a_full_store_says_what_does_not_fit),
                 TEST(a_machine_that_slept_is_noticed_before_the_next_job),
                 TEST(time_asleep_does_not_step_by_itself),
                 TEST(a_question_outlives_a_sleep),
