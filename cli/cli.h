@@ -20,7 +20,8 @@ struct options {
         bool has_user; /* --user */
         unsigned user;
         bool json;
-        bool yes; /* no question before something is erased */
+        bool yes;      /* no question before something is erased */
+        bool webauthn; /* --webauthn, of list */
 };
 
 /* Each command: its operands, checked for number and ended by NULL, follow. */
@@ -42,3 +43,4 @@ int cmd_tpm(const struct options *o, char **operands);
 int cmd_provision(const struct options *o, char **operands);
 int cmd_ci(const struct options *o, char **operands);
 int cmd_doctor(const struct options *o, char **operands);
+int cmd_seed(const struct options *o, char **operands);

@@ -20,7 +20,8 @@ static const struct command commands[] = {
           "Prints a table of the passkeys: id, site, account, when each was made and last\n"
           "used, its signature counter, and what a use takes: a yes, or the PIN. Ids are\n"
           "shortened; any command takes them so, as long as only one passkey begins with\n"
-          "what is given.\n" },
+          "what is given. With --webauthn: JSON in the terms of WebAuthn, with the public\n"
+          "keys.\n" },
         { "show", " ID", 1, 1, cmd_show, "one passkey",
           "Prints all that is known of one passkey. ID: at least four digits of its id.\n" },
         { "delete", " ID", 1, 1, cmd_delete, "delete one passkey",
@@ -98,6 +99,11 @@ static const struct command commands[] = {
           "Runs a command, such as a web application's tests, beside a daemon of its own\n"
           "whose keys are simulated and touch themselves, and leaves nothing behind. It\n"
           "takes options of its own: tpmauthn ci run --help.\n" },
+        { "seed", " FILE", 1, 1, cmd_seed, "make the passkeys of a test fixture",
+          "Makes the passkeys that a file describes in JSON, without asking anybody: all\n"
+          "of them or, if anything is wrong with one, none. Their keys are made by the TPM.\n"
+          "Prints their ids; with --json their public keys too. FILE: - is standard input.\n"
+          "See tpmauthn(1).\n" },
         GROUP("Help"),
         { "help", " [COMMAND]", 0, 1, cmd_help, "this text, or more about a command",
           "Prints the list of commands, or what there is to know of one.\n" },
@@ -128,6 +134,7 @@ void command_print_help(void) {
              "  -d, --device N     the device, counted from 0 (default 0)\n"
              "  -u, --user USER    whose device, by name or uid: for root\n"
              "  -j, --json         print JSON, for programs\n"
+             "  -w, --webauthn     with list: as WebAuthn has it, in JSON\n"
              "  -y, --yes          do not ask before something is erased or changed\n"
              "  -s, --socket PATH  the daemon's control socket (default\n"
              "                     " TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET ", or $TPMAUTHN_SOCKET)\n"

@@ -102,14 +102,15 @@ static void print_table(const json_t *all) {
 }
 
 int cmd_list(const struct options *o, char **operands) {
+        const char *method = o->webauthn ? PROTOCOL_CREDENTIALS : PROTOCOL_LIST;
         json_t *all = NULL;
-        int status = credentials_fetch(o, PROTOCOL_LIST, &all);
+        int status = credentials_fetch(o, method, &all);
 
         (void)operands;
         if (status != EXIT_OK)
                 return status;
 
-        if (o->json)
+        if (o->json || o->webauthn)
                 print_json(all);
         else if (json_array_size(all) == 0)
                 puts("There are no passkeys on this device.");

@@ -20,10 +20,15 @@
 #include "cli/command.h"
 
 static const struct option long_options[] = {
-        { "socket", required_argument, NULL, 's' }, { "device", required_argument, NULL, 'd' },
-        { "user", required_argument, NULL, 'u' },   { "json", no_argument, NULL, 'j' },
-        { "yes", no_argument, NULL, 'y' },          { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },      { 0 },
+        { "socket", required_argument, NULL, 's' },
+        { "device", required_argument, NULL, 'd' },
+        { "user", required_argument, NULL, 'u' },
+        { "json", no_argument, NULL, 'j' },
+        { "yes", no_argument, NULL, 'y' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { "webauthn", no_argument, NULL, 'w' },
+        { 0 },
 };
 
 static int usage(const char *what, const char *name) {
@@ -69,6 +74,8 @@ static int run_command(const struct options *o, int n, char **words) {
                 return usage("there is no command ", words[0]);
         if (n - 1 < c->n_min || n - 1 > c->n_max)
                 return usage("wrong number of operands for ", words[0]);
+        if (o->webauthn && c->run != cmd_list)
+                return usage("--webauthn is for list, not for ", words[0]);
         return c->run(o, words + 1);
 }
 
@@ -97,7 +104,7 @@ int main(int argc, char **argv) {
         /* Its options are not those below, and end where another program's begin. */
         if (argc > 1 && strcmp(argv[1], "ci") == 0)
                 return finish(ci_main(argc - 1, argv + 1));
-        while ((c = getopt_long(argc, argv, "s:d:u:jyhv", long_options, NULL)) != -1)
+        while ((c = getopt_long(argc, argv, "s:d:u:jwyhv", long_options, NULL)) != -1)
                 switch (c) {
                 case 's':
                         o.socket = optarg;
@@ -116,6 +123,9 @@ int main(int argc, char **argv) {
                         break;
                 case 'y':
                         o.yes = true;
+                        break;
+                case 'w':
+                        o.webauthn = true;
                         break;
                 case 'h':
                         command_print_help();

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * seed: a fixture in, what a site would know of its passkeys out. The file goes to the daemon as it is,
+ * which alone says what a fixture may have.
+ */
+
+#include "cli/seed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "authenticator/protocol.h"
+#include "cli/client.h"
+#include "cli/text.h"
+
+static int complain(const char *file, const char *what) {
+        fprintf(stderr, "tpmauthn: %s: %s\n", file, what);
+        return EXIT_FAILED;
+}
+
+static json_t *read_file(const char *file) {
+        const bool is_stdin = strcmp(file, "-") == 0;
+        FILE *from = is_stdin ? stdin : fopen(file, "re");
+        json_error_t where;
+        json_t *fixture;
+
+        if (!from) {
+                complain(file, strerror(errno));
+                return NULL;
+        }
+        fixture = json_loadf(from, JSON_REJECT_DUPLICATES, &where);
+        if (!fixture)
+                fprintf(stderr, "tpmauthn: %s:%d: %s\n", file, where.line, where.text);
+        if (!is_stdin)
+                fclose(from);
+        return fixture;
+}
+
+/* NULL, or why it cannot be sent. */
+static const char *refuse(const json_t *fixture) {
+        if (!json_is_array(json_object_get(fixture, "credentials")) ||
+            json_object_size(fixture) != 1)
+                return "a fixture is a JSON object with one member, \"credentials\", which is an array";
+        if (json_dumpb(fixture, NULL, 0, JSON_COMPACT) > PROTOCOL_LINE_MAX - 256)
+                return "it is too long for one request, and what is not made in one can be made by half";
+        return NULL;
+}
+
+int seed_from(const struct options *o, const char *file, json_t **ret) {
+        json_t *fixture = read_file(file), *made = NULL;
+        const char *refusal;
+        int status;
+
+        if (!fixture)
+                return EXIT_FAILED;
+        refusal = refuse(fixture);
+        if (refusal) {
+                json_decref(fixture);
+                return complain(file, refusal);
+        }
+        status = client_run(o, PROTOCOL_SEED, fixture, &made);
+        if (status == EXIT_OK)
+                *ret = json_incref(json_object_get(made, "credentials"));
+        json_decref(made);
+        return status;
+}
+
+int cmd_seed(const struct options *o, char **operands) {
+        json_t *made = NULL, *c;
+        int status = seed_from(o, operands[0], &made);
+        size_t i;
+
+        if (status != EXIT_OK)
+                return status;
+        if (o->json)
+                print_json(made);
+        else
+                json_array_foreach(made, i, c) {
+                        print_text(stdout, json_string_value(json_object_get(c, "id")), 0);
+                        putchar('\n');
+                }
+        json_decref(made);
+        return EXIT_OK;
+}
