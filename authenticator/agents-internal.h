@@ -13,6 +13,7 @@
 
 #include "authenticator/agent-link.h"
 #include "authenticator/agents.h"
+#include "authenticator/socket.h"
 #include "ctap/macro.h"
 
 #define AGENTS_MAX (AGENTS_LINKS_MAX * AGENTS_PER_USER_MAX)
@@ -50,9 +51,7 @@ struct agents_link {
 
 struct agents {
         struct agents_options options;
-        char *path;
-        int fd;
-        sd_event_source *io;
+        struct socket_listener listener;
         uint32_t last_number;
         uint64_t last_order;
         struct agent agents[AGENTS_MAX];

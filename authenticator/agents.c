@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 #include "authenticator/agent-protocol.h"
-#include "authenticator/socket.h"
 #include "authenticator/util.h"
 
 #define IGNORED_MAX 100 /* more is a flood */
@@ -224,7 +223,8 @@ static int add_agent(struct agents *a, struct agent *g, const struct ucred *peer
         return r;
 }
 
-static void take_in(struct agents *a, const struct ucred *peer, int *fd) {
+static void on_client(void *userdata, const struct ucred *peer, int *fd) {
+        struct agents *a = userdata;
         struct agent *place;
 
         if (!agents_link_of(a, peer->uid)) {
@@ -241,20 +241,6 @@ static void take_in(struct agents *a, const struct ucred *peer, int *fd) {
                 log_write(a->options.log, LOG_WARNING, NULL, "agent: out of memory for another");
 }
 
-static int on_listener(sd_event_source *source, int listener, uint32_t events, void *userdata) {
-        (void)source;
-        (void)events;
-        for (unsigned i = 0; i < SOCKET_ACCEPTS_MAX; i++) {
-                _cleanup_(close_fd_pointer) int fd = -1;
-                struct ucred peer;
-
-                if (socket_accept(listener, &peer, &fd) < 0)
-                        break;
-                take_in(userdata, &peer, &fd);
-        }
-        return 0;
-}
-
 /* ---- life ---- */
 
 int agents_new(const struct agents_options *options, struct agents **ret) {
@@ -264,18 +250,11 @@ int agents_new(const struct agents_options *options, struct agents **ret) {
         if (!a)
                 return -ENOMEM;
         a->options = *options;
-        a->fd = -1;
+        a->listener = (struct socket_listener){ .on_client = on_client, .userdata = a };
         for (size_t i = 0; i < ELEMENTSOF(a->agents); i++)
                 a->agents[i].fd = -1;
 
-        /* Open to all, because it is SO_PEERCRED that decides. */
-        r = socket_listen(options->path, SOCK_SEQPACKET, 0666, &a->fd);
-        if (r == 0) {
-                a->path = strdup(options->path);
-                r = a->path ? sd_event_add_io(options->event, &a->io, a->fd, EPOLLIN, on_listener,
-                                              a)
-                            : -ENOMEM;
-        }
+        r = socket_listener_start(&a->listener, options->event, options->path, SOCK_SEQPACKET);
         if (r < 0) {
                 agents_free(a);
                 return r;
@@ -291,11 +270,7 @@ struct agents *agents_free(struct agents *a) {
                 agents_link_free(&a->links[i]);
         for (size_t i = 0; i < ELEMENTSOF(a->agents); i++)
                 close_agent(&a->agents[i]);
-        sd_event_source_disable_unref(a->io);
-        close_fd(a->fd);
-        if (a->path)
-                unlink(a->path);
-        free(a->path);
+        socket_listener_stop(&a->listener);
         free(a);
         return NULL;
 }

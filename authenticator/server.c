@@ -51,9 +51,7 @@ struct client {
 
 struct server {
         struct server_options options;
-        char *path;
-        int fd;
-        sd_event_source *io;
+        struct socket_listener listener;
         uint32_t next_tag;
         struct client *clients[SERVER_CLIENTS_MAX];
 };
@@ -386,18 +384,8 @@ static void take_in(struct server *s, uid_t peer, int *fd) {
                           "control: out of memory for another client");
 }
 
-static int on_listener(sd_event_source *source, int listener, uint32_t events, void *userdata) {
-        (void)source;
-        (void)events;
-        for (unsigned i = 0; i < SOCKET_ACCEPTS_MAX; i++) {
-                _cleanup_(close_fd_pointer) int fd = -1;
-                struct ucred peer;
-
-                if (socket_accept(listener, &peer, &fd) < 0)
-                        break;
-                take_in(userdata, peer.uid, &fd);
-        }
-        return 0;
+static void on_connect(void *userdata, const struct ucred *peer, int *fd) {
+        take_in(userdata, peer->uid, fd);
 }
 
 int server_new(const struct server_options *options, struct server **ret) {
@@ -407,16 +395,8 @@ int server_new(const struct server_options *options, struct server **ret) {
         if (!s)
                 return -ENOMEM;
         s->options = *options;
-        s->fd = -1;
-
-        /* Open to all, because it is SO_PEERCRED that decides. */
-        r = socket_listen(options->path, SOCK_STREAM, 0666, &s->fd);
-        if (r == 0) {
-                s->path = strdup(options->path);
-                r = s->path ? sd_event_add_io(options->event, &s->io, s->fd, EPOLLIN, on_listener,
-                                              s)
-                            : -ENOMEM;
-        }
+        s->listener = (struct socket_listener){ .on_client = on_connect, .userdata = s };
+        r = socket_listener_start(&s->listener, options->event, options->path, SOCK_STREAM);
         if (r < 0) {
                 server_free(s);
                 return r;
@@ -430,11 +410,7 @@ struct server *server_free(struct server *s) {
                 return NULL;
         for (size_t i = 0; i < ELEMENTSOF(s->clients); i++)
                 client_free(s->clients[i]);
-        sd_event_source_disable_unref(s->io);
-        close_fd(s->fd);
-        if (s->path)
-                unlink(s->path);
-        free(s->path);
+        socket_listener_stop(&s->listener);
         free(s);
         return NULL;
 }

@@ -6,13 +6,20 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "authenticator/util.h"
+
+#define MODE_ALL 0666
+/* Of one wake-up, so that other sources get their turn. */
+#define ACCEPTS_MAX 32
 
 static int make(int type, int *ret) {
         int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -72,17 +79,51 @@ int socket_listen(const char *path, int type, unsigned mode, int *ret_fd) {
         return 0;
 }
 
-int socket_accept(int listener, struct ucred *ret_peer, int *ret_fd) {
+/* False: nobody else has connected. */
+static bool take_in(const struct socket_listener *l) {
         _cleanup_(close_fd_pointer) int fd =
-                accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        socklen_t len = sizeof(*ret_peer);
+                accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         struct ucred peer;
+        socklen_t len = sizeof(peer);
 
         if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-                return -errno;
-        *ret_peer = peer;
-        *ret_fd = take_fd(&fd);
+                return false;
+        l->on_client(l->userdata, &peer, &fd);
+        return true;
+}
+
+static int on_listener(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        (void)source;
+        (void)fd;
+        (void)events;
+        for (unsigned i = 0; i < ACCEPTS_MAX && take_in(userdata); i++)
+                ;
         return 0;
+}
+
+int socket_listener_start(struct socket_listener *l, sd_event *event, const char *path, int type) {
+        _cleanup_(free_pointer) char *copy = strdup(path);
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        r = socket_listen(path, type, MODE_ALL, &l->fd);
+        if (r < 0)
+                return r;
+        l->path = TAKE_PTR(copy);
+        r = sd_event_add_io(event, &l->io, l->fd, EPOLLIN, on_listener, l);
+        if (r < 0)
+                socket_listener_stop(l);
+        return r < 0 ? r : 0;
+}
+
+void socket_listener_stop(struct socket_listener *l) {
+        if (!l->path)
+                return;
+        l->io = sd_event_source_disable_unref(l->io);
+        l->fd = close_fd(l->fd);
+        unlink(l->path);
+        free(TAKE_PTR(l->path));
 }
 
 bool socket_is_hung_up(int fd) {

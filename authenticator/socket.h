@@ -4,11 +4,9 @@
 /* Listening Unix sockets at a path. */
 
 #include <stdbool.h>
+#include <systemd/sd-event.h>
 
 #include "ctap/macro.h"
-
-/* Of one wake-up of a listener, so that other sources get their turn. */
-#define SOCKET_ACCEPTS_MAX 32
 
 struct ucred;
 
@@ -18,7 +16,24 @@ struct ucred;
  * the path is not a socket; -ENAMETOOLONG.
  */
 _must_check_ int socket_listen(const char *path, int type, unsigned mode, int *ret_fd);
-/* The next that connected, non-blocking, and who it is. -EAGAIN: there is none. */
-_must_check_ int socket_accept(int listener, struct ucred *ret_peer, int *ret_fd);
+
+/* Embedded in whoever listens, {0} at first; its functions are set before it is started. */
+struct socket_listener {
+        /* Somebody connected, by a non-blocking socket; who wants to keep that takes it. */
+        void (*on_client)(void *userdata, const struct ucred *peer, int *fd);
+        void *userdata;
+
+        /* The listener's own. */
+        char *path;
+        int fd;
+        sd_event_source *io;
+};
+
+/* As socket_listen(), and open to all, because it is SO_PEERCRED that decides. */
+_must_check_ int socket_listener_start(struct socket_listener *l, sd_event *event, const char *path,
+                                       int type);
+/* Removes the path too. One that was not started, or could not be, is fine. */
+void socket_listener_stop(struct socket_listener *l);
+
 /* The other end is closed, whatever of it has not been read yet. */
 bool socket_is_hung_up(int fd);
