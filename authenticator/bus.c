@@ -139,25 +139,29 @@ sd_bus *bus_connection(const struct bus *b) {
         return b->up ? b->connection : NULL;
 }
 
-int bus_watch_name(sd_bus *connection, const char *name, sd_bus_message_handler_t on_owner,
-                   void *userdata) {
+/*
+ * A match that names the sender does not keep out what another program sends to this connection alone:
+ * only the bus itself is believed.
+ */
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const struct bus_watch *watch = userdata;
+        const char *sender = sd_bus_message_get_sender(m), *name, *before, *now;
+
+        (void)error;
+        if (!sender || strcmp(sender, DRIVER) != 0)
+                return 0;
+        if (sd_bus_message_read(m, "sss", &name, &before, &now) < 0)
+                now = "";
+        watch->on_owner(watch->userdata, sd_bus_message_get_bus(m), *now != '\0');
+        return 0;
+}
+
+int bus_watch_name(sd_bus *connection, const char *name, struct bus_watch *watch) {
         char match[160 + NAME_MAX_BYTES];
 
         snprintf(match, sizeof(match),
                  "type='signal',sender='" DRIVER "',path='/org/freedesktop/DBus',interface='" DRIVER
                  "',member='NameOwnerChanged',arg0='%s'",
                  name);
-        return sd_bus_add_match_async(connection, NULL, match, on_owner, NULL, userdata);
-}
-
-bool bus_is_driver(sd_bus_message *m) {
-        const char *sender = sd_bus_message_get_sender(m);
-
-        return sender && strcmp(sender, DRIVER) == 0;
-}
-
-bool bus_new_owner(sd_bus_message *name_owner_changed) {
-        const char *name, *before, *now;
-
-        return sd_bus_message_read(name_owner_changed, "sss", &name, &before, &now) >= 0 && *now;
+        return sd_bus_add_match_async(connection, NULL, match, on_owner, NULL, watch);
 }

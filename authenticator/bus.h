@@ -42,13 +42,12 @@ void bus_listen(struct bus *b, struct bus_listener *listener);
 /* The connection; NULL while there is none. */
 sd_bus *bus_connection(const struct bus *b);
 
-/*
- * For on_up(): from now on `on_owner` is called when a service of this name comes, goes or is replaced,
- * with the signal NameOwnerChanged. bus_new_owner() tells whether one is there now. A match that names
- * the sender does not keep out what another program sends to this connection alone: bus_is_driver()
- * tells whether it is the bus itself that speaks.
- */
-_must_check_ int bus_watch_name(sd_bus *connection, const char *name,
-                                sd_bus_message_handler_t on_owner, void *userdata);
-bool bus_is_driver(sd_bus_message *m);
-bool bus_new_owner(sd_bus_message *name_owner_changed);
+/* Embedded in who watches; it stays where it is for as long as the bus. */
+struct bus_watch {
+        /* The service came, went or was replaced: whether one is there now. */
+        void (*on_owner)(void *userdata, sd_bus *connection, bool is_there);
+        void *userdata;
+};
+
+/* For on_up(): from now on the watch hears of the service of this name. */
+_must_check_ int bus_watch_name(sd_bus *connection, const char *name, struct bus_watch *watch);

@@ -69,6 +69,7 @@ struct fprint_claim {
 struct fprint {
         struct fprint_options options;
         struct bus_listener listener;
+        struct bus_watch watch;
         sd_bus *connection; /* NULL: there is none */
         struct fprint_user *users;
         struct fprint_claim claim;

@@ -261,14 +261,10 @@ void fprint_user_set(struct fprint_user *u, uid_t uid, bool usable) {
 
 /* ---- the bus ---- */
 
-/* Everybody may send this signal to us, but only the bus itself is who it says. */
-static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct fprint *f = userdata;
-
-        (void)error;
-        if (bus_is_driver(m) && !bus_new_owner(m))
-                fprint_claim_lost(f);
-        return 0;
+static void on_owner(void *userdata, sd_bus *connection, bool is_there) {
+        (void)connection;
+        if (!is_there)
+                fprint_claim_lost(userdata);
 }
 
 static void on_down(void *userdata) {
@@ -287,7 +283,7 @@ static void on_up(void *userdata, sd_bus *connection) {
         f->connection = sd_bus_ref(connection);
         r = fprint_claim_listen(f);
         if (r >= 0)
-                r = bus_watch_name(connection, FPRINT_NAME, on_owner, f);
+                r = bus_watch_name(connection, FPRINT_NAME, &f->watch);
         if (r < 0) {
                 fprint_note(f, NULL, "fingers will not be heard of", strerror(-r));
                 on_down(f);
@@ -305,6 +301,7 @@ int fprint_new(const struct fprint_options *options, struct fprint **ret) {
         if (!f)
                 return -ENOMEM;
         f->options = *options;
+        f->watch = (struct bus_watch){ .on_owner = on_owner, .userdata = f };
         f->listener = (struct bus_listener){ .on_up = on_up, .on_down = on_down, .userdata = f };
         bus_listen(options->bus, &f->listener);
         *ret = f;

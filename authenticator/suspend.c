@@ -27,6 +27,7 @@
 struct suspend {
         struct suspend_options options;
         struct bus_listener listener;
+        struct bus_watch watch;
         sd_bus_slot *call;                 /* for an inhibitor; there is one at a time */
         char logind[SENDER_MAX_BYTES + 1]; /* its own name on the bus, from its answer; or "" */
         int inhibitor;                     /* -1: none */
@@ -100,16 +101,12 @@ static void forget_logind(struct suspend *s) {
 }
 
 /* A logind that comes later, or anew, knows nothing of an inhibitor. */
-static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static void on_owner(void *userdata, sd_bus *connection, bool is_there) {
         struct suspend *s = userdata;
 
-        (void)error;
-        if (!bus_is_driver(m))
-                return 0;
         forget_logind(s);
-        if (bus_new_owner(m))
-                inhibit(s, sd_bus_message_get_bus(m));
-        return 0;
+        if (is_there)
+                inhibit(s, connection);
 }
 
 static void on_up(void *userdata, sd_bus *connection) {
@@ -118,7 +115,7 @@ static void on_up(void *userdata, sd_bus *connection) {
                                           LOGIND_INTERFACE, "PrepareForSleep", on_prepare, NULL, s);
 
         if (r >= 0)
-                r = bus_watch_name(connection, LOGIND_NAME, on_owner, s);
+                r = bus_watch_name(connection, LOGIND_NAME, &s->watch);
         if (r < 0)
                 note(s, "sleep will not be heard of", strerror(-r));
         else
@@ -140,6 +137,7 @@ int suspend_new(const struct suspend_options *options, struct suspend **ret) {
                 return -ENOMEM;
         s->options = *options;
         s->inhibitor = -1;
+        s->watch = (struct bus_watch){ .on_owner = on_owner, .userdata = s };
         s->listener = (struct bus_listener){ .on_up = on_up, .on_down = on_down, .userdata = s };
         bus_listen(options->bus, &s->listener);
         *ret = s;

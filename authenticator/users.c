@@ -36,6 +36,7 @@
 struct users {
         struct users_options options;
         struct bus_listener listener;
+        struct bus_watch watch;
         sd_bus *connection; /* borrowed; NULL: there is none */
         enum users_knowledge knowledge;
         struct sessions sessions;
@@ -343,23 +344,20 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static void on_owner(void *userdata, sd_bus *connection, bool is_there) {
         struct users *u = userdata;
 
-        (void)error;
-        if (!bus_is_driver(m))
-                return 0;
+        (void)connection;
         if (sessions_forget_front(&u->sessions))
                 tell(u);
-        if (bus_new_owner(m))
+        if (is_there)
                 request_list(u);
-        return 0;
 }
 
 static int watch(struct users *u, sd_bus *connection) {
         static const char *const signals[] = { "UserNew", "UserRemoved", "SessionNew",
                                                "SessionRemoved" };
-        int r = bus_watch_name(connection, LOGIND_NAME, on_owner, u);
+        int r = bus_watch_name(connection, LOGIND_NAME, &u->watch);
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++)
                 r = sd_bus_match_signal_async(connection, NULL, LOGIND_NAME, LOGIND_PATH, MANAGER,
@@ -418,6 +416,7 @@ int users_new(const struct users_options *options, struct users **ret) {
                 users_free(u);
                 return r;
         }
+        u->watch = (struct bus_watch){ .on_owner = on_owner, .userdata = u };
         u->listener = (struct bus_listener){ .on_up = on_up, .on_down = on_down, .userdata = u };
         bus_listen(options->bus, &u->listener);
         *ret = u;
