@@ -43,6 +43,10 @@ static const struct control_field presence_fields[] = { { "mode", JSON_STRING, t
                                                         { "ms", JSON_INTEGER, false },
                                                         { 0 } };
 
+static const struct control_field uv_fields[] = { { "result", JSON_STRING, true }, { 0 } };
+static const struct control_field fail_next_fields[] = { { "status", JSON_INTEGER, true },
+                                                         { "command", JSON_STRING, false },
+                                                         { 0 } };
 static const struct control_field owner_fields[] = { { "owner_auth", JSON_STRING, false }, { 0 } };
 static const struct control_field pin_set_fields[] = { { "pin", JSON_STRING, true }, { 0 } };
 static const struct control_field pin_change_fields[] = { { "old", JSON_STRING, true },
@@ -50,26 +54,28 @@ static const struct control_field pin_change_fields[] = { { "old", JSON_STRING, 
                                                           { 0 } };
 
 static const struct control_method methods[] = {
-        { PROTOCOL_STATUS, CONTROL_STATUS, false, no_fields },
-        { PROTOCOL_LIST, CONTROL_LIST, true, list_fields },
-        { PROTOCOL_SHOW, CONTROL_SHOW, true, credential_fields },
-        { PROTOCOL_DELETE, CONTROL_DELETE, true, credential_fields },
-        { PROTOCOL_CREDENTIALS, CONTROL_CREDENTIALS, true, list_fields },
-        { PROTOCOL_SEED, CONTROL_SEED, true, seed_fields },
-        { PROTOCOL_INVENTORY, CONTROL_INVENTORY, true, list_fields },
-        { PROTOCOL_EVENTS, CONTROL_EVENTS, true, events_fields },
-        { PROTOCOL_BACKUP, CONTROL_BACKUP, true, backup_fields },
-        { PROTOCOL_RESTORE, CONTROL_RESTORE, true, restore_fields },
-        { PROTOCOL_RESET, CONTROL_RESET, true, owner_fields },
-        { PROTOCOL_REPLUG, CONTROL_REPLUG, false, no_fields },
-        { PROTOCOL_PRESENCE, CONTROL_PRESENCE, false, presence_fields },
-        { PROTOCOL_DOCTOR, CONTROL_DOCTOR, true, no_fields },
-        { PROTOCOL_TPM, CONTROL_TPM, true, no_fields },
-        { PROTOCOL_PIN_STATUS, CONTROL_PIN_STATUS, true, no_fields },
-        { PROTOCOL_PIN_SET, CONTROL_PIN_SET, true, pin_set_fields },
-        { PROTOCOL_PIN_CHANGE, CONTROL_PIN_CHANGE, true, pin_change_fields },
-        { PROTOCOL_PROVISION, CONTROL_PROVISION, false, owner_fields },
-        { PROTOCOL_FOLLOW, CONTROL_FOLLOW, false, no_fields },
+        { PROTOCOL_STATUS, CONTROL_STATUS, false, false, no_fields },
+        { PROTOCOL_LIST, CONTROL_LIST, true, false, list_fields },
+        { PROTOCOL_SHOW, CONTROL_SHOW, true, false, credential_fields },
+        { PROTOCOL_DELETE, CONTROL_DELETE, true, false, credential_fields },
+        { PROTOCOL_CREDENTIALS, CONTROL_CREDENTIALS, true, false, list_fields },
+        { PROTOCOL_SEED, CONTROL_SEED, true, false, seed_fields },
+        { PROTOCOL_INVENTORY, CONTROL_INVENTORY, true, false, list_fields },
+        { PROTOCOL_EVENTS, CONTROL_EVENTS, true, false, events_fields },
+        { PROTOCOL_BACKUP, CONTROL_BACKUP, true, false, backup_fields },
+        { PROTOCOL_RESTORE, CONTROL_RESTORE, true, false, restore_fields },
+        { PROTOCOL_RESET, CONTROL_RESET, true, false, owner_fields },
+        { PROTOCOL_REPLUG, CONTROL_REPLUG, false, false, no_fields },
+        { PROTOCOL_PRESENCE, CONTROL_PRESENCE, false, false, presence_fields },
+        { PROTOCOL_DOCTOR, CONTROL_DOCTOR, true, false, no_fields },
+        { PROTOCOL_TPM, CONTROL_TPM, true, false, no_fields },
+        { PROTOCOL_PIN_STATUS, CONTROL_PIN_STATUS, true, false, no_fields },
+        { PROTOCOL_PIN_SET, CONTROL_PIN_SET, true, false, pin_set_fields },
+        { PROTOCOL_PIN_CHANGE, CONTROL_PIN_CHANGE, true, false, pin_change_fields },
+        { PROTOCOL_PROVISION, CONTROL_PROVISION, false, false, owner_fields },
+        { PROTOCOL_FOLLOW, CONTROL_FOLLOW, false, false, no_fields },
+        { PROTOCOL_UV, CONTROL_UV, true, true, uv_fields },
+        { PROTOCOL_FAIL_NEXT, CONTROL_FAIL_NEXT, false, true, fail_next_fields },
 };
 
 static void wipe_and_free(void *p) {

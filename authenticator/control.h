@@ -34,12 +34,15 @@ enum control_call {
         CONTROL_PIN_CHANGE,
         CONTROL_PROVISION,
         CONTROL_FOLLOW,
+        CONTROL_UV,
+        CONTROL_FAIL_NEXT,
 };
 
 struct control_method {
         const char *name;
         enum control_call call;
         bool on_worker; /* it touches a store or a TPM */
+        bool simulates; /* it is for a simulator that is ready */
         const struct control_field *fields;
 };
 

@@ -51,7 +51,7 @@ json_t *event_verdict(enum ctap_answer answer) {
                 word = "no";
         if (answer == CTAP_ANSWER_TIMEOUT)
                 word = "timeout";
-        return json_pack("{s:s,s:s}", "type", PROTOCOL_EVENT_VERDICT, "answer", word);
+        return json_pack("{s:s,s:s}", "type", PROTOCOL_EVENT_VERDICT, "verdict", word);
 }
 
 static json_t *done(const char *command, unsigned status, const char *name) {
@@ -87,7 +87,8 @@ static struct bytes rp_id_of(uint8_t command, struct bytes params) {
 json_t *event_ctap_done(struct bytes request, struct bytes answer) {
         uint8_t command = request.len > 0 ? request.data[0] : 0;
         uint8_t status = answer.len > 0 ? answer.data[0] : (uint8_t)CTAP1_ERR_OTHER;
-        json_t *event = done(ctap_command_name(command), status, ctap_status_name(status));
+        const char *name = ctap_command_name(command);
+        json_t *event = done(name ? name : "unknown", status, ctap_status_name(status));
 
         if (request.len > 1)
                 set_text(event, "rp_id",

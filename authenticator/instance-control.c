@@ -9,6 +9,7 @@
 #include "authenticator/manage.h"
 #include "authenticator/protocol.h"
 #include "authenticator/util.h"
+#include "ctap/ctap.h"
 
 static const char *presence_text(const struct instance *i) {
         if (i->presence_now == PRESENCE_INJECT_AUTO)
@@ -171,4 +172,44 @@ json_t *instance_inject(struct instance *i, enum presence_inject what, struct by
         if (is_mode(what))
                 i->presence_now = what;
         return NULL;
+}
+
+#define GET_INFO 0x04 /* CTAP 2.3 §6 */
+
+/* As ctap_command_name() has it; NULL if no command that may fail is called so. */
+static const char *name_of_command(const char *name) {
+        for (unsigned code = 0; code <= UINT8_MAX; code++) {
+                const char *known = ctap_command_name((uint8_t)code);
+
+                if (known && code != GET_INFO && strcmp(known, name) == 0)
+                        return known;
+        }
+        return NULL;
+}
+
+json_t *instance_fail_next(struct instance *i, json_int_t status, const char *command) {
+        const char *name = command ? name_of_command(command) : NULL;
+
+        if (status < 0 || status > UINT8_MAX)
+                return control_error(PROTOCOL_E_BAD_REQUEST, "\"status\" is from 0 to 255");
+        if (command && !name)
+                return control_error(PROTOCOL_E_BAD_REQUEST,
+                                     "\"command\" must be one of CTAP2, such as makeCredential, "
+                                     "and not getInfo");
+        i->fail_status = (uint8_t)status;
+        i->fail_command = name;
+        return NULL;
+}
+
+bool instance_take_failure(struct instance *i, struct bytes request, uint8_t *ret) {
+        uint8_t code = request.len > 0 ? request.data[0] : 0;
+        const char *name = ctap_command_name(code);
+
+        if (i->fail_status == 0 || request.len == 0 || code == GET_INFO)
+                return false;
+        if (i->fail_command && (!name || strcmp(i->fail_command, name) != 0))
+                return false;
+        *ret = i->fail_status;
+        i->fail_status = 0;
+        return true;
 }

@@ -30,6 +30,16 @@ void instance_tell_done(const struct instance *i, const struct job *job, struct 
                                                  : event_u2f_done(request, answer));
 }
 
+void instance_tell_failed(const struct instance *i, struct bytes request, struct bytes answer) {
+        json_t *event;
+
+        if (!is_followed(i))
+                return;
+        event = event_ctap_done(request, answer);
+        json_object_set_new(event, "injected", json_true());
+        tell(i, event);
+}
+
 void instance_tell_plugged(const struct instance *i) {
         if (is_followed(i))
                 tell(i, json_pack("{s:s,s:s}", "type", PROTOCOL_EVENT_PLUGGED, "path",

@@ -82,6 +82,9 @@ struct instance {
         sd_event_source *pause; /* after that, until the next time */
         bool start_is_due;      /* at its end */
 
+        uint8_t fail_status;      /* that the next command is answered by; 0: none is to be */
+        const char *fail_command; /* if it is this one; NULL: whichever it is */
+
         struct job *running;
         bool asking;     /* the running job waits for a person */
         bool suspending; /* WORKER_SUSPEND is running or waits */
@@ -139,11 +142,15 @@ void instance_cancel_client_job(struct instance *i, bool discard);
 void instance_tell_of_worker(const struct instance *i, struct bytes event);
 /* A client's command has its answer. */
 void instance_tell_done(const struct instance *i, const struct job *job, struct bytes answer);
+/* By instance_take_failure(). */
+void instance_tell_failed(const struct instance *i, struct bytes request, struct bytes answer);
 void instance_tell_plugged(const struct instance *i);
 /* Before it is, if it is plugged in. */
 void instance_tell_unplugged(const struct instance *i);
 
 /* ---- instance-control.c ---- */
 
+/* True: this CTAP2 message is to be answered by that status, and not carried out. */
+_must_check_ bool instance_take_failure(struct instance *i, struct bytes request, uint8_t *ret);
 /* Tells everybody who waits for an answer that there will be none. */
 void instance_refuse_waiting(struct instance *i);

@@ -92,9 +92,21 @@ static void send_message(struct instance *i, uint32_t channel, uint8_t command,
                 device_send(i->device, report);
 }
 
+/* Before it reaches the worker: what is not carried out has no effect. */
+static void fail_command(struct instance *i, const struct hid_action *a, uint8_t status) {
+        instance_tell_failed(i, a->payload, BYTES(&status, 1));
+        send_message(i, a->channel, a->command, BYTES(&status, 1));
+        hid_finish(i->hid);
+}
+
 static void start_client_job(struct instance *i, const struct hid_action *a) {
         enum worker_job type = a->command == HID_CBOR ? WORKER_CBOR : WORKER_MSG;
+        uint8_t status;
 
+        if (type == WORKER_CBOR && instance_take_failure(i, a->payload, &status)) {
+                fail_command(i, a, status);
+                return;
+        }
         if (i->fingers && type == WORKER_CBOR)
                 fprint_user_look(i->fingers);
         if (instance_add_job(i, type, a->channel, a->payload) == 0)

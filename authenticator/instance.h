@@ -96,5 +96,10 @@ bool instance_is_suspending(const struct instance *i);
 void instance_set_person(struct instance *i, uid_t uid, bool usable);
 /* See presence_inject(). NULL, or the error to answer with. */
 json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes with);
+/*
+ * The next CTAP2 command, or the next of this name (NULL: of any), is answered by this status and not
+ * carried out; status 0: none is any more. NULL, or the error to answer with.
+ */
+json_t *instance_fail_next(struct instance *i, json_int_t status, const char *command);
 /* NULL if it is ready and a simulator, or the error to answer with. */
 json_t *instance_refuse_simulation(const struct instance *i);

@@ -77,17 +77,19 @@ static json_t *say(enum ctap_status s, const struct ctap_pin_info *info, const c
         }
 }
 
-static json_t *answer(struct ctap *ctap, enum ctap_status s) {
+json_t *manage_pin_refusal(struct ctap *ctap, enum ctap_status s) {
         struct ctap_pin_info info = { .min_length = CTAP_MIN_PIN_LENGTH };
         char tries[48] = "";
 
-        if (s == CTAP_OK)
-                return control_result(json_object());
         if (ctap_pin_describe(ctap, &info) == CTAP_OK)
                 snprintf(tries, sizeof(tries),
                          info.retries == 1 ? " %u try is left." : " %u tries are left.",
                          info.retries);
         return say(s, &info, tries);
+}
+
+static json_t *answer(struct ctap *ctap, enum ctap_status s) {
+        return s == CTAP_OK ? control_result(json_object()) : manage_pin_refusal(ctap, s);
 }
 
 static struct bytes text(const json_t *params, const char *name) {

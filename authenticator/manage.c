@@ -14,6 +14,7 @@
 #include "authenticator/manage-pin.h"
 #include "authenticator/manage-reply.h"
 #include "authenticator/manage-seed.h"
+#include "authenticator/manage-uv.h"
 #include "authenticator/manage-webauthn.h"
 #include "authenticator/message.h"
 #include "authenticator/protocol.h"
@@ -153,7 +154,7 @@ static json_t *tpm(struct backend *b, const json_t *params) {
 
 /* ---- jobs ---- */
 
-static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
+static json_t *run(struct backend *b, struct presence *p, json_int_t call, const json_t *params) {
         if (!backend_ctap(b))
                 return control_error(PROTOCOL_E_NOT_READY, "The device is not open.");
 
@@ -188,11 +189,14 @@ static json_t *run(struct backend *b, json_int_t call, const json_t *params) {
                 return manage_pin_set(backend_ctap(b), params);
         case CONTROL_PIN_CHANGE:
                 return manage_pin_change(backend_ctap(b), params);
+        case CONTROL_UV:
+                return manage_uv(b, p, params);
         case CONTROL_STATUS:
         case CONTROL_REPLUG:
         case CONTROL_PRESENCE:
         case CONTROL_PROVISION:
         case CONTROL_FOLLOW:
+        case CONTROL_FAIL_NEXT:
                 break;
         }
         return control_error(PROTOCOL_E_UNKNOWN_METHOD, "This is not for the worker.");
@@ -205,13 +209,13 @@ char *manage_job(const struct control_request *rq) {
         return job ? json_dumps(job, JSON_COMPACT) : NULL;
 }
 
-void manage_run(struct backend *b, struct bytes in, struct buf *reply) {
+void manage_run(struct backend *b, struct presence *p, struct bytes in, struct buf *reply) {
         _cleanup_(json_drop) json_t *job = NULL, *body = NULL;
         _cleanup_(free_pointer) char *line = NULL;
 
         job = json_loadb((const char *)in.data, in.len, 0, NULL);
         if (job)
-                body = run(b, json_integer_value(json_object_get(job, "call")),
+                body = run(b, p, json_integer_value(json_object_get(job, "call")),
                            json_object_get(job, "params"));
         if (body)
                 line = json_dumps(body, JSON_COMPACT | JSON_ENSURE_ASCII);

@@ -117,6 +117,20 @@ bool presence_script_hear(struct presence_script *s, enum presence_inject *ret) 
         return true;
 }
 
+struct ctap_typed_pin presence_script_wrong_pin(const struct presence_script *s) {
+        const struct ctap_typed_pin zeros = { 4, "0000" }, ones = { 4, "1111" };
+
+        return bytes_equal(BYTES(s->pin.data, s->pin.len), BYTES(zeros.data, zeros.len)) ? ones
+                                                                                         : zeros;
+}
+
+void presence_script_give_pin(const struct presence_script *s, struct ctap_typed_pin *ret) {
+        if (s->uv == PRESENCE_UV_OK)
+                *ret = s->pin;
+        else
+                *ret = presence_script_wrong_pin(s);
+}
+
 static bool fits(const struct presence_script *s, const struct presence_answer *a, bool verify) {
         if (!verify)
                 return a->pin.len == 0;
@@ -133,7 +147,7 @@ bool presence_script_answer(struct presence_script *s, bool verify, struct prese
 
         *ret = s->queued[i];
         if (verify && ret->answer == CTAP_ANSWER_YES && ret->pin.len == 0)
-                ret->pin = s->pin;
+                presence_script_give_pin(s, &ret->pin);
         s->n_queued--;
         memmove(&s->queued[i], &s->queued[i + 1], (s->n_queued - i) * sizeof(s->queued[0]));
         OPENSSL_cleanse(&s->queued[s->n_queued], sizeof(s->queued[0]));

@@ -24,6 +24,7 @@ struct presence_answer {
 struct presence_script {
         int listener, speaker;     /* the ends of a socketpair; a packet is one thing said */
         struct ctap_typed_pin pin; /* len 0: none; a secret */
+        enum presence_uv uv;       /* how it is given */
         uint32_t delay_ms;         /* of a yes, from its question on */
         struct presence_answer queued[PRESENCE_QUEUED_MAX];
         size_t n_queued;
@@ -36,6 +37,11 @@ void presence_script_done(struct presence_script *s);
 /* From any thread. -EAGAIN: too much was said already; -EMSGSIZE: no PIN is that long. */
 _must_check_ int presence_script_say(const struct presence_script *s, enum presence_inject what,
                                      struct bytes with);
+
+/* Another one than `pin`, that is nobody's secret. */
+struct ctap_typed_pin presence_script_wrong_pin(const struct presence_script *s);
+/* What a yes is given with, by `uv`. */
+void presence_script_give_pin(const struct presence_script *s, struct ctap_typed_pin *ret);
 
 /* The next thing that was said, which has been taken to heart, but for a change of the mode. */
 bool presence_script_hear(struct presence_script *s, enum presence_inject *ret);

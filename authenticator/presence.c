@@ -54,6 +54,7 @@ struct presence {
 
         /* The question, while `asking`. */
         bool asking, verify;
+        bool again;    /* the last PIN was wrong */
         bool on_agent; /* it went to the agent */
         bool on_tty;   /* it stands on the terminal */
         bool typed;    /* the answer came from there */
@@ -177,7 +178,12 @@ static int read_tty(struct presence *p, uint64_t now, struct presence_answer *re
 static void answer_yes(const struct presence *p, struct presence_answer *ret) {
         ret->answer = p->verify && p->script.pin.len == 0 ? CTAP_ANSWER_NO : CTAP_ANSWER_YES;
         if (p->verify)
-                ret->pin = p->script.pin;
+                presence_script_give_pin(&p->script, &ret->pin);
+}
+
+/* A person who can only have been mistaken once. */
+static bool gives_up(const struct presence *p) {
+        return p->verify && p->again && p->script.uv == PRESENCE_UV_FAIL;
 }
 
 static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answer *ret) {
@@ -186,7 +192,9 @@ static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answ
                 ret->answer = CTAP_ANSWER_NO;
                 return 0;
         case PRESENCE_AUTO:
-                if (now >= auto_at(p))
+                if (gives_up(p))
+                        ret->answer = CTAP_ANSWER_NO;
+                else if (now >= auto_at(p))
                         answer_yes(p, ret);
                 return 0;
         case PRESENCE_TTY:
@@ -197,6 +205,9 @@ static int answer_by_mode(struct presence *p, uint64_t now, struct presence_answ
                         presence_agent_read(&p->agent, &ret->answer, &ret->pin);
                 return 0;
         case PRESENCE_SCRIPT:
+                if (gives_up(p))
+                        ret->answer = CTAP_ANSWER_NO;
+                return 0;
         case _PRESENCE_MODES:
                 return 0;
         }
@@ -359,6 +370,7 @@ static int begin(struct ctap_presence *port, const struct ctap_prompt *prompt) {
         p->typed = false;
         p->yes_ms = yes_ms(p, prompt);
         p->verify = prompt->verify;
+        p->again = prompt->again;
         p->answer.answer = CTAP_ANSWER_PENDING;
         if (p->mode == PRESENCE_TTY)
                 r = begin_on_tty(p, prompt);
@@ -481,6 +493,18 @@ static unsigned abilities(struct ctap_presence *port) {
                 break;
         }
         return 0;
+}
+
+void presence_set_uv(struct presence *p, enum presence_uv uv) {
+        p->script.uv = uv;
+}
+
+const struct ctap_typed_pin *presence_known_pin(const struct presence *p) {
+        return &p->script.pin;
+}
+
+struct ctap_typed_pin presence_wrong_pin(const struct presence *p) {
+        return presence_script_wrong_pin(&p->script);
 }
 
 void presence_watch(const struct presence *p, struct pollfd ret[static PRESENCE_WATCHED]) {

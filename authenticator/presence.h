@@ -45,6 +45,13 @@ enum presence_inject {
                 'w', /* from now on a yes of AUTO or ONCE comes to no question sooner than this */
 };
 
+/* How the PIN is given with a yes of AUTO, or of PRESENCE_INJECT_ONCE. */
+enum presence_uv {
+        PRESENCE_UV_OK,
+        PRESENCE_UV_FAIL,    /* a wrong one, and a no where it is asked for again */
+        PRESENCE_UV_BLOCKED, /* a wrong one, as often as it is asked for */
+};
+
 struct presence;
 
 /* Called on the worker thread when a question begins (true) and when it is over (false). */
@@ -83,6 +90,11 @@ struct presence_asked {
 const struct presence_asked *presence_asked(const struct presence *p);
 void presence_forget_asked(struct presence *p);
 struct ctap_presence *presence_port(struct presence *p);
+
+/* For the worker thread, between commands. The known PIN, len 0 if there is none, is borrowed. */
+void presence_set_uv(struct presence *p, enum presence_uv uv);
+const struct ctap_typed_pin *presence_known_pin(const struct presence *p);
+struct ctap_typed_pin presence_wrong_pin(const struct presence *p);
 
 /*
  * For the worker thread while it has nothing to do: when one of these is ready, or at the deadline

@@ -84,8 +84,9 @@
  * Types of events. Each has "type", "device" and "time", in milliseconds since the epoch.
  *   question  "verb" (AGENT_VERB_* of agent-protocol.h), "passive", "verify", with that "tries" and
  *             "again"; "rp_id" and "account" as far as they are known
- *   verdict   "answer": yes, no, timeout or cancelled
- *   done      "command", "status", "status_name", and "rp_id" where the request names one
+ *   verdict   "verdict": yes, no, timeout or cancelled
+ *   done      "command", "status", "status_name", and "rp_id" where the request names one; "injected"
+ *             is true if it came of fail-next
  *   plugged   "path"
  *   unplugged
  */
@@ -94,6 +95,19 @@
 #define PROTOCOL_EVENT_DONE      "done"
 #define PROTOCOL_EVENT_PLUGGED   "plugged"
 #define PROTOCOL_EVENT_UNPLUGGED "unplugged"
+
+/*
+ * What built-in verification by a simulator comes to from now on, by the PIN that it was given: "result"
+ * is ok; fail, the next verifications are given a wrong PIN, and then refused; or blocked, they are
+ * given wrong ones for as long as there are tries, and have been now. Answered as pin-status.
+ */
+#define PROTOCOL_UV "uv"
+/*
+ * The next CTAP2 command of a client of a simulator, or the next of that name, is answered by this
+ * status and not carried out; getInfo is never meant. "status": 1 to 255, or 0: none any more;
+ * "command": such as makeCredential.
+ */
+#define PROTOCOL_FAIL_NEXT "fail-next"
 
 #define PROTOCOL_PIN_STATUS "pin-status"
 #define PROTOCOL_PIN_SET    "pin-set"    /* "pin" */

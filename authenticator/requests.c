@@ -304,6 +304,14 @@ static void follow(const struct requests *r, uint32_t tag, uid_t peer,
                 r->follow(r->userdata, &who, describe_followed(r, &who));
 }
 
+static json_t *fail_next(struct instance *i, const json_t *params) {
+        json_int_t status = json_integer_value(json_object_get(params, "status"));
+        const char *command = json_string_value(json_object_get(params, "command"));
+        json_t *error = instance_fail_next(i, status, command);
+
+        return error ? error : control_result(json_object());
+}
+
 static void provision(struct instance *i, uint32_t tag, const json_t *params) {
         const char *owner_auth = json_string_value(json_object_get(params, "owner_auth"));
 
@@ -324,6 +332,8 @@ void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
                 return;
         }
         error = find_device(r, peer, rq, &i);
+        if (!error && rq->method->simulates)
+                error = instance_refuse_simulation(i);
         if (error) {
                 r->answer(r->userdata, tag, error);
                 return;
@@ -332,6 +342,8 @@ void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
                 instance_control(i, tag, rq);
         else if (rq->method->call == CONTROL_PRESENCE)
                 r->answer(r->userdata, tag, set_presence(i, rq->params));
+        else if (rq->method->call == CONTROL_FAIL_NEXT)
+                r->answer(r->userdata, tag, fail_next(i, rq->params));
         else if (rq->method->call == CONTROL_PROVISION)
                 provision(i, tag, rq->params);
         else {

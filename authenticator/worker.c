@@ -157,7 +157,7 @@ static void run_power_up(struct worker *w, const struct message *job) {
 }
 
 static void run_control(struct worker *w, const struct message *job) {
-        manage_run(w->backend, job->payload, &w->out);
+        manage_run(w->backend, w->presence, job->payload, &w->out);
         reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
 }
 

@@ -59,13 +59,12 @@ static int give_try_back(struct ctap *c) {
         return c->env.store->ops->set_settings(c->env.store, &s);
 }
 
-static enum ctap_status compare(struct ctap *c, const struct ctap_typed_pin *typed,
-                                struct ctap_ticket *ret) {
+static enum ctap_status compare(struct ctap *c, struct bytes typed, struct ctap_ticket *ret) {
         _cleanup_(ctap_pin_hash_wipe) struct ctap_pin_hash hash = { 0 };
         enum ctap_status s;
         int r;
 
-        r = ctap_pin_hash(BYTES(typed->data, typed->len), &hash);
+        r = ctap_pin_hash(typed, &hash);
         if (r == 0)
                 r = spend_try(c);
         if (r < 0)
@@ -107,7 +106,7 @@ static enum ctap_status ask_once(struct ctap *c, const struct ctap_prompt *promp
         if (answer == CTAP_ANSWER_FINGER)
                 return take_finger(c, prompt, ret);
         s = ctap_status_from_answer(answer, CTAP2_ERR_USER_ACTION_TIMEOUT);
-        return s == CTAP_OK ? compare(c, &typed, ret) : s;
+        return s == CTAP_OK ? compare(c, BYTES(typed.data, typed.len), ret) : s;
 }
 
 enum ctap_status ctap_verify_person(struct ctap *c, const struct ctap_prompt *prompt,
@@ -129,4 +128,15 @@ enum ctap_status ctap_verify_person(struct ctap *c, const struct ctap_prompt *pr
                 asked.again = true;
         } while (s == CTAP2_ERR_PIN_INVALID);
         return s;
+}
+
+enum ctap_status ctap_uv_try(struct ctap *c, struct bytes pin) {
+        _cleanup_(ctap_ticket_wipe) struct ctap_ticket ticket = { 0 };
+        uint8_t tries;
+        int r;
+
+        r = ctap_uv_retries(c, &tries);
+        if (r < 0)
+                return ctap_status_from_errno(r);
+        return tries > 0 ? compare(c, pin, &ticket) : CTAP2_ERR_UV_BLOCKED;
 }

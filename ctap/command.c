@@ -40,7 +40,7 @@ static const struct ctap_command {
 };
 
 const char *ctap_command_name(uint8_t code) {
-        return code < ELEMENTSOF(commands) && commands[code].name ? commands[code].name : "unknown";
+        return code < ELEMENTSOF(commands) ? commands[code].name : NULL;
 }
 
 enum ctap_status ctap_status_from_errno(int r) {

@@ -55,7 +55,7 @@ uint32_t ctap_pins_given(const struct ctap *c);
  */
 void ctap_request(struct ctap *c, uint32_t channel, struct bytes message, struct buf *reply);
 
-/* Of the byte that a CTAP2 message begins with: "makeCredential" and so on, or "unknown". */
+/* Of the byte that a CTAP2 message begins with: "makeCredential" and so on; NULL: there is none. */
 const char *ctap_command_name(uint8_t code);
 
 /* Runs one U2F raw message (CTAPHID_MSG): APDU in, response APDU out. Never blocks on a person. */
@@ -84,3 +84,10 @@ struct ctap_pin_info {
 _must_check_ enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret);
 _must_check_ enum ctap_status ctap_pin_set(struct ctap *c, struct bytes pin);
 _must_check_ enum ctap_status ctap_pin_change(struct ctap *c, struct bytes old, struct bytes pin);
+/* Is it right? As where a client asks: a wrong one costs a try, and the right one gives all back. */
+_must_check_ enum ctap_status ctap_pin_try(struct ctap *c, struct bytes pin);
+/*
+ * The same as where it is typed for built-in verification: costs a try of that too.
+ * CTAP2_ERR_UV_BLOCKED: none is left, or none was, and then nothing was compared.
+ */
+_must_check_ enum ctap_status ctap_uv_try(struct ctap *c, struct bytes pin);

@@ -389,6 +389,14 @@ enum ctap_status ctap_pin_change(struct ctap *c, struct bytes old, struct bytes 
         return ctap_pin_replace(c, 0, &hash, pin);
 }
 
+enum ctap_status ctap_pin_try(struct ctap *c, struct bytes pin) {
+        _cleanup_(ctap_pin_hash_wipe) struct ctap_pin_hash hash = { 0 };
+        int r;
+
+        r = ctap_pin_hash(pin, &hash);
+        return r < 0 ? ctap_status_from_errno(r) : ctap_pin_check(c, 0, &hash);
+}
+
 enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret) {
         struct ctap_pin_info info = { .is_latched = ctap_pin_is_latched(c) };
         enum ctap_status s;

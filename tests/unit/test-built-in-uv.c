@@ -627,6 +627,39 @@ static void what_can_be_no_pin_is_a_wrong_one(void **state) {
         assert_int_equal(send(c), CTAP_OK);
 }
 
+/* What a tool tries for its owner is tried like what a person types, and nobody is asked. */
+static void CP3_a_try_without_a_question_costs_the_same(void **state) {
+        struct client *c = *state;
+
+        fake_forget_trace(c->fake);
+        assert_int_equal(ctap_uv_try(c->ctap, BYTES_TEXT("0000")), CTAP2_ERR_PIN_INVALID);
+        assert_int_equal(c->fake->settings.uv_retries, 2);
+        assert_int_equal(c->fake->pin_count, 1);
+        assert_int_equal(ctap_uv_try(c->ctap, BYTES_TEXT(CLIENT_PIN)), CTAP_OK);
+        assert_int_equal(c->fake->settings.uv_retries, CTAP_UV_RETRIES_MAX);
+        assert_int_equal(c->fake->pin_count, 0);
+
+        for (int i = 2; i > 0; i--)
+                assert_int_equal(ctap_uv_try(c->ctap, BYTES_TEXT("0000")), CTAP2_ERR_PIN_INVALID);
+        assert_int_equal(ctap_uv_try(c->ctap, BYTES_TEXT("0000")), CTAP2_ERR_UV_BLOCKED);
+        fake_forget_trace(c->fake);
+        assert_int_equal(ctap_uv_try(c->ctap, BYTES_TEXT(CLIENT_PIN)), CTAP2_ERR_UV_BLOCKED);
+        assert_int_equal(fake_calls(c->fake, "pin_verify"), 0);
+        assert_int_equal(fake_calls(c->fake, "set_settings"), 0);
+        assert_int_equal(c->fake->n_prompts, 0);
+
+        /* The latch is not a matter of the right PIN, and built-in verification is, elsewhere. */
+        assert_int_equal(ctap_pin_try(c->ctap, BYTES_TEXT(CLIENT_PIN)), CTAP2_ERR_PIN_AUTH_BLOCKED);
+        ctap_power_up(c->ctap);
+        assert_int_equal(ctap_uv_try(c->ctap, BYTES_TEXT(CLIENT_PIN)), CTAP2_ERR_UV_BLOCKED);
+        assert_int_equal(ctap_pin_try(c->ctap, BYTES_TEXT("0000")), CTAP2_ERR_PIN_INVALID);
+        assert_int_equal(ctap_pin_try(c->ctap, BYTES_TEXT(CLIENT_PIN)), CTAP_OK);
+        assert_int_equal(c->fake->settings.uv_retries, CTAP_UV_RETRIES_MAX);
+        assert_int_equal(c->fake->pin_count, 0);
+        ask_to_make(c);
+        assert_int_equal(send(c), CTAP_OK);
+}
+
 static void refill(struct client *c) {
         c->fake->settings.uv_retries = CTAP_UV_RETRIES_MAX;
 }
@@ -674,6 +707,7 @@ int main(void) {
                 uv_test(CP6_a_pin_typed_here_leaves_the_agreements),
                 uv_test(a_device_that_looks_at_no_pin_for_now),
                 uv_test(what_can_be_no_pin_is_a_wrong_one),
+                uv_test(CP3_a_try_without_a_question_costs_the_same),
                 uv_test(whatever_fails_is_said_and_nothing_is_kept),
         };
 

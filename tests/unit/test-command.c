@@ -358,6 +358,22 @@ static void U4_a_u2f_question_expires(void **state) {
         assert_false(c->fake->shown);
 }
 
+static void every_command_that_is_known_has_a_name(void **state) {
+        struct client *c = *state;
+
+        for (unsigned code = 0; code <= UINT8_MAX; code++) {
+                uint8_t storage[CTAP_REPLY_MAX], message = (uint8_t)code;
+                struct buf reply = BUF_ON(storage);
+
+                ctap_request(c->ctap, c->channel, BYTES(&message, 1), &reply);
+                assert_int_equal(storage[0] != CTAP1_ERR_INVALID_COMMAND,
+                                 ctap_command_name(message) != NULL);
+        }
+        assert_string_equal(ctap_command_name(0x01), "makeCredential");
+        assert_string_equal(ctap_command_name(0x06), "clientPIN");
+        assert_string_equal(ctap_command_name(0x41), ctap_command_name(0x0a));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(failures_of_the_machine_have_two_names),
@@ -370,6 +386,7 @@ int main(void) {
                 client_unit_test(B10_every_truncation_of_a_good_request),
                 client_unit_test(B11_no_parameters_at_all),
                 client_unit_test(B13_unknown_commands),
+                client_unit_test(every_command_that_is_known_has_a_name),
                 client_unit_test(B14_an_error_is_one_byte),
                 client_unit_test(BE1_enrolment_is_not_offered),
                 client_unit_test(B15_commands_without_parameters_ignore_a_body),

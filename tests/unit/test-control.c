@@ -77,6 +77,12 @@ static void members_of_the_wrong_type_are_refused(void **state) {
                   5 },
                 { "{\"v\":1,\"id\":5,\"method\":\"follow\",\"params\":{\"device\":\"all\"}}", 5 },
                 { "{\"v\":1,\"id\":5,\"method\":\"follow\",\"params\":{\"events\":[]}}", 5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"uv\"}", 5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"uv\",\"params\":{\"result\":true}}", 5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"fail-next\"}", 5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"fail-next\",\"params\":{\"status\":\"1\"}}", 5 },
+                { "{\"v\":1,\"id\":5,\"method\":\"fail-next\",\"params\":{\"status\":1,\"command\":1}}",
+                  5 },
                 { "{\"v\":1,\"id\":5,\"method\":\"reset\",\"params\":{\"yes\":true}}", 5 },
         };
 

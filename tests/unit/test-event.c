@@ -62,14 +62,14 @@ static void what_a_site_calls_itself_is_cut_and_made_a_text(void **state) {
 
 static void each_verdict_has_a_word(void **state) {
         (void)state;
-        assert_event(event_verdict(CTAP_ANSWER_YES), "{\"type\":\"verdict\",\"answer\":\"yes\"}");
+        assert_event(event_verdict(CTAP_ANSWER_YES), "{\"type\":\"verdict\",\"verdict\":\"yes\"}");
         assert_event(event_verdict(CTAP_ANSWER_FINGER),
-                     "{\"type\":\"verdict\",\"answer\":\"yes\"}");
-        assert_event(event_verdict(CTAP_ANSWER_NO), "{\"type\":\"verdict\",\"answer\":\"no\"}");
+                     "{\"type\":\"verdict\",\"verdict\":\"yes\"}");
+        assert_event(event_verdict(CTAP_ANSWER_NO), "{\"type\":\"verdict\",\"verdict\":\"no\"}");
         assert_event(event_verdict(CTAP_ANSWER_TIMEOUT),
-                     "{\"type\":\"verdict\",\"answer\":\"timeout\"}");
+                     "{\"type\":\"verdict\",\"verdict\":\"timeout\"}");
         assert_event(event_verdict(CTAP_ANSWER_CANCELLED),
-                     "{\"type\":\"verdict\",\"answer\":\"cancelled\"}");
+                     "{\"type\":\"verdict\",\"verdict\":\"cancelled\"}");
 }
 
 static void a_command_is_done_with_its_status_and_site(void **state) {

@@ -121,10 +121,11 @@ static enum ctap_answer wait_for(struct fixture *f, uint64_t *ret_ms) {
         return a;
 }
 
-static void ask_pin(struct fixture *f) {
+static void ask_pin_again(struct fixture *f, bool again) {
         const struct ctap_prompt prompt = {
                 .ask = CTAP_ASK_USE,
                 .verify = true,
+                .again = again,
                 .tries = 3,
                 .rp_id = BYTES_TEXT("example.com"),
                 .account = BYTES_TEXT("alice"),
@@ -132,6 +133,10 @@ static void ask_pin(struct fixture *f) {
         };
 
         assert_int_equal(f->port->ops->begin(f->port, &prompt), 0);
+}
+
+static void ask_pin(struct fixture *f) {
+        ask_pin_again(f, false);
 }
 
 /* The answer, and with a YES the PIN, which is then to be wiped. */
@@ -898,6 +903,56 @@ static void a_yes_without_the_pin_is_none(void **state) {
         assert_no_pin(f, CTAP_ANSWER_NO);
 }
 
+static void a_verification_that_is_to_fail_is_given_a_wrong_pin_and_then_refused(void **state) {
+        static const enum presence_mode modes[] = { PRESENCE_AUTO, PRESENCE_SCRIPT };
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        f->pin = (struct ctap_typed_pin){ 4, "2468" };
+        for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
+                begin_mode(f, modes[i]);
+                presence_set_uv(f->presence, PRESENCE_UV_FAIL);
+                inject(f, PRESENCE_INJECT_ONCE);
+                ask_pin(f);
+                assert_yes_with(f, "0000");
+                ask_pin_again(f, true);
+                assert_no_pin(f, CTAP_ANSWER_NO);
+                /* What takes no PIN is no verification. */
+                inject(f, PRESENCE_INJECT_ONCE);
+                ask(f, false);
+                assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+                inject_pin(f, PRESENCE_INJECT_PIN_ONCE, "2468");
+                ask_pin(f);
+                assert_yes_with(f, "2468");
+
+                presence_set_uv(f->presence, PRESENCE_UV_OK);
+                inject(f, PRESENCE_INJECT_ONCE);
+                ask_pin_again(f, true);
+                assert_yes_with(f, "2468");
+                f->presence = presence_free(f->presence);
+        }
+}
+
+static void a_verification_that_is_blocked_is_given_wrong_pins_only(void **state) {
+        struct fixture *f = *state;
+
+        begin_mode(f, PRESENCE_AUTO);
+        assert_int_equal(presence_known_pin(f->presence)->len, 0);
+        inject_pin(f, PRESENCE_INJECT_PIN, "0000");
+        assert_true(abilities(f) & CTAP_PRESENCE_VERIFY);
+        presence_set_uv(f->presence, PRESENCE_UV_BLOCKED);
+        for (int i = 0; i < 3; i++) {
+                ask_pin_again(f, i > 0);
+                assert_yes_with(f, "1111");
+        }
+        assert_bytes_equal(BYTES(presence_known_pin(f->presence)->data,
+                                 presence_known_pin(f->presence)->len),
+                           BYTES_TEXT("0000"));
+        inject(f, PRESENCE_INJECT_NO_PIN);
+        ask_pin(f);
+        assert_no_pin(f, CTAP_ANSWER_NO);
+}
+
 static void the_pin_may_come_from_the_configuration(void **state) {
         struct fixture *f = *state;
         uint64_t before;
@@ -1495,6 +1550,8 @@ int main(void) {
                 TEST(a_script_gives_the_pin_with_each_yes),
                 TEST(a_wrong_pin_is_said_once),
                 TEST(a_yes_without_the_pin_is_none),
+                TEST(a_verification_that_is_to_fail_is_given_a_wrong_pin_and_then_refused),
+                TEST(a_verification_that_is_blocked_is_given_wrong_pins_only),
                 TEST(the_pin_may_come_from_the_configuration),
                 TEST(a_pin_is_of_at_most_63_bytes),
                 TEST(who_says_too_much_is_told),

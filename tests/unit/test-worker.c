@@ -337,9 +337,9 @@ static void a_question_to_a_simulator_is_an_event_and_its_answer_too(void **stat
         assert_string_equal(
                 f->events,
                 "{\"type\":\"question\",\"verb\":\"select\",\"passive\":true,\"verify\":false}\n"
-                "{\"type\":\"verdict\",\"answer\":\"no\"}\n"
+                "{\"type\":\"verdict\",\"verdict\":\"no\"}\n"
                 "{\"type\":\"question\",\"verb\":\"select\",\"passive\":true,\"verify\":false}\n"
-                "{\"type\":\"verdict\",\"answer\":\"yes\"}\n");
+                "{\"type\":\"verdict\",\"verdict\":\"yes\"}\n");
 }
 
 static void nobody_hears_what_is_asked_for_a_real_tpm(void **state) {
