@@ -18,7 +18,7 @@
 #include "tests/system/test-daemon-kit.h"
 #include "tests/unit/test.h"
 
-#define START_MS 10000
+#define START_MS 20000
 
 /* What the bus complains about is of no interest, and no TAP. */
 static void silence(void) {
@@ -93,6 +93,53 @@ sd_bus *bus_kit_connect(const struct bus_kit *k) {
         assert_true(sd_bus_set_bus_client(bus, 1) >= 0);
         assert_true(sd_bus_start(bus) >= 0);
         return bus;
+}
+
+static bool has_owner(sd_bus *bus, const char *name) {
+        sd_bus_message *reply = NULL;
+        int has = 0;
+
+        assert_true(sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                       "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s",
+                                       name) >= 0);
+        assert_true(sd_bus_message_read(reply, "b", &has) >= 0);
+        sd_bus_message_unref(reply);
+        return has;
+}
+
+static void run_mock(const char *template) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDOUT_FILENO);
+        /* The one that Debian installs dbusmock for. */
+        execl("/usr/bin/python3", "python3", "-m", "dbusmock", "--system", "--template", template,
+              (char *)NULL);
+        _exit(127);
+}
+
+pid_t bus_kit_mock(const struct bus_kit *k, const char *template, const char *name) {
+        const struct timespec step = { .tv_nsec = 50000000 };
+        uint64_t until = kit_now() + START_MS;
+        sd_bus *bus = bus_kit_connect(k);
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+                run_mock(template);
+        while (!has_owner(bus, name)) {
+                assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+                assert_true(kit_now() < until);
+                nanosleep(&step, NULL);
+        }
+        sd_bus_flush_close_unref(bus);
+        return pid;
+}
+
+void bus_kit_end_mock(pid_t *mock) {
+        if (*mock > 0) {
+                kill(*mock, SIGKILL);
+                waitpid(*mock, NULL, 0);
+        }
+        *mock = 0;
 }
 
 static bool is_of(sd_bus *bus, const char *name, pid_t pid) {

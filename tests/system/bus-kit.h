@@ -19,6 +19,11 @@ void bus_kit_end(struct bus_kit *k);
 /* A new connection of the test's own. */
 sd_bus *bus_kit_connect(const struct bus_kit *k);
 
+/* Starts python3-dbusmock with this template; the service is there, under its name, when it returns. */
+pid_t bus_kit_mock(const struct bus_kit *k, const char *template, const char *name);
+/* Kills it and clears it. Fine if none runs. */
+void bus_kit_end_mock(pid_t *mock);
+
 /* Sends a signal to the connection of this process alone, which the bus lets through whatever it says. */
 void bus_kit_whisper(sd_bus *from, pid_t to, const char *path, const char *interface,
                      const char *member, const char *types, ...);

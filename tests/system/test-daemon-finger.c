@@ -5,8 +5,6 @@
  * which is a thread of this test, and fprintd and logind, which python3-dbusmock plays on a private bus.
  */
 
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
@@ -15,9 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,39 +65,6 @@ struct world {
 
 /* ---- the services ---- */
 
-static pid_t start_mock(const char *template, const char *option) {
-        pid_t pid = fork();
-
-        assert_true(pid >= 0);
-        if (pid > 0)
-                return pid;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDOUT_FILENO);
-        /* The one that Debian installs dbusmock for. */
-        execl("/usr/bin/python3", "python3", "-m", "dbusmock", "--system", option, template,
-              (char *)NULL);
-        _exit(127);
-}
-
-static void end_mock(pid_t *pid) {
-        if (*pid > 0) {
-                kill(*pid, SIGKILL);
-                waitpid(*pid, NULL, 0);
-        }
-        *pid = 0;
-}
-
-static bool has_owner(sd_bus *bus, const char *name) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int has = 0;
-
-        assert_true(sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                       "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s",
-                                       name) >= 0);
-        assert_true(sd_bus_message_read(reply, "b", &has) >= 0);
-        return has;
-}
-
 static void nap(void) {
         const struct timespec step = { .tv_nsec = 20000000 };
 
@@ -118,8 +81,7 @@ static void nap(void) {
         } while (0)
 
 static void start_fprintd(struct world *w) {
-        w->fprintd = start_mock(MOCK_FPRINTD, "--template");
-        await(has_owner(w->bus, FPRINTD));
+        w->fprintd = bus_kit_mock(&w->private, MOCK_FPRINTD, FPRINTD);
 }
 
 /* Logged in is who runs this test. */
@@ -127,8 +89,7 @@ static void start_logind(struct world *w) {
         const struct passwd *user = getpwuid(getuid());
 
         assert_non_null(user);
-        w->logind = start_mock("logind", "--template");
-        await(has_owner(w->bus, LOGIND));
+        w->logind = bus_kit_mock(&w->private, "logind", LOGIND);
         assert_true(sd_bus_call_method(w->bus, LOGIND, "/org/freedesktop/login1", MOCK,
                                        "AddSession", NULL, NULL, "ssusb", "1", "seat0",
                                        (uint32_t)user->pw_uid, user->pw_name, 1) >= 0);
@@ -440,8 +401,8 @@ static int teardown(void **state) {
         sd_bus_flush_close_unref(w->bus);
         sd_bus_flush_close_unref(w->agent_bus);
         kit_done(&w->kit);
-        end_mock(&w->fprintd);
-        end_mock(&w->logind);
+        bus_kit_end_mock(&w->fprintd);
+        bus_kit_end_mock(&w->logind);
         bus_kit_end(&w->private);
         free(w);
         return 0;
@@ -478,7 +439,17 @@ static fido_dev_t *open_key(const struct world *w) {
         return kit_open_key(&k);
 }
 
-/* `modality`: of getInfo, that is to be waited for; 0x06: with a finger. */
+/* `wanted`: the modality of getInfo that is to be waited for; 0x06: with a finger. */
+static fido_dev_t *open_with_agent(struct world *w, uint64_t wanted) {
+        fido_dev_t *dev;
+
+        start_agent(w);
+        await(can_verify(w));
+        dev = open_key(w);
+        await(modality(dev) == wanted);
+        return dev;
+}
+
 static fido_dev_t *start(struct world *w, const char *setting, uint64_t wanted) {
         const char *settings[] = { "--presence=agent", "--log-level=debug", setting, NULL };
         char out[1024];
@@ -486,10 +457,7 @@ static fido_dev_t *start(struct world *w, const char *setting, uint64_t wanted) 
 
         kit_start(&w->kit, settings);
         assert_int_equal(kit_cli_with(&w->kit, "pin set", PIN "\n", out, sizeof(out)), 0);
-        start_agent(w);
-        await(can_verify(w));
-        dev = open_key(w);
-        await(modality(dev) == wanted);
+        dev = open_with_agent(w, wanted);
         assert_status_tells_of_a_finger(w, wanted & 0x02);
         return dev;
 }
@@ -627,13 +595,10 @@ static void a_reader_that_goes_leaves_the_pin(void **state) {
                 if (i == 0)
                         dev = start(w, NULL, 0x06);
                 else {
-                        end_mock(&w->fprintd);
+                        bus_kit_end_mock(&w->fprintd);
                         start_fprintd(w);
                         kit_start(&w->kit, (const char *const[]){ "--presence=agent", NULL });
-                        start_agent(w);
-                        await(can_verify(w));
-                        dev = open_key(w);
-                        await(modality(dev) == 0x06);
+                        dev = open_with_agent(w, 0x06);
                 }
                 assert_int_equal(make(dev, 0, FIDO_OPT_TRUE, &p), FIDO_OK);
                 assert_int_equal(w->n_asked, 1);

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -54,18 +53,10 @@ static int setup(void **state) {
         return 0;
 }
 
-static void end_mock(struct world *w) {
-        if (w->mock > 0) {
-                kill(w->mock, SIGKILL);
-                waitpid(w->mock, NULL, 0);
-        }
-        w->mock = 0;
-}
-
 static int teardown(void **state) {
         struct world *w = *state;
 
-        end_mock(w);
+        bus_kit_end_mock(&w->mock);
         kit_done(&w->kit);
         logind_end(w->logind);
         bus_kit_end(&w->bus);
@@ -113,6 +104,12 @@ static void await_state(const struct world *w, uid_t uid, const char *want) {
                         fail_msg("the device of %u is not %s", (unsigned)uid, want ? want : "gone");
                 nanosleep(&step, NULL);
         }
+}
+
+/* Until the device is there. */
+static void log_in(const struct world *w, const char *session, uid_t uid) {
+        logind_login(w->logind, session, uid);
+        await_state(w, uid, "ready");
 }
 
 static size_t count_devices(const struct world *w) {
@@ -244,10 +241,8 @@ static void each_user_has_passkeys_of_their_own_and_keeps_them(void **state) {
         struct world *w = *state;
 
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
-        logind_login(w->logind, "2", BOB);
-        await_state(w, BOB, "ready");
+        log_in(w, "1", ALICE);
+        log_in(w, "2", BOB);
         always_yes(w, ALICE);
         always_yes(w, BOB);
         assert_int_equal(register_for(w, ALICE), FIDO_OK);
@@ -257,8 +252,7 @@ static void each_user_has_passkeys_of_their_own_and_keeps_them(void **state) {
         logind_logout(w->logind, "1");
         await_state(w, ALICE, NULL);
         assert_true(is_in_state(w, BOB, "ready"));
-        logind_login(w->logind, "3", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "3", ALICE);
         always_yes(w, ALICE);
         assert_int_equal(sign_in_for(w, ALICE), 1);
         assert_int_equal(kit_stop(&w->kit), 0);
@@ -269,8 +263,7 @@ static void who_logs_in_again_at_once_gets_the_device_back(void **state) {
         char id[16];
 
         start(w);
-        logind_login(w->logind, "0", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "0", ALICE);
         always_yes(w, ALICE);
         assert_int_equal(register_for(w, ALICE), FIDO_OK);
         for (unsigned i = 0; i < 5; i++) {
@@ -278,8 +271,7 @@ static void who_logs_in_again_at_once_gets_the_device_back(void **state) {
                 logind_logout(w->logind, id);
                 logind_await_questions(w->logind, 1);
                 snprintf(id, sizeof(id), "%u", i + 1);
-                logind_login(w->logind, id, ALICE);
-                await_state(w, ALICE, "ready");
+                log_in(w, id, ALICE);
         }
         always_yes(w, ALICE);
         assert_int_equal(sign_in_for(w, ALICE), 1);
@@ -303,8 +295,7 @@ static void a_tpm_that_hangs_at_logout_holds_up_nobody_else(void **state) {
         int fd;
 
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         tpm = kit_swtpm(&w->kit);
         assert_true(tpm > 0);
         assert_int_equal(kill(tpm, SIGSTOP), 0);
@@ -333,8 +324,7 @@ static void a_device_stays_until_the_last_session_is_over_or_closing(void **stat
 
         start(w);
         logind_login(w->logind, "1", ALICE);
-        logind_login(w->logind, "2", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "2", ALICE);
         logind_logout(w->logind, "1");
         logind_await_questions(w->logind, 2);
         assert_true(is_in_state(w, ALICE, "ready"));
@@ -392,8 +382,7 @@ static void one_user_s_many_sessions_take_no_place_of_others(void **state) {
         assert_false(is_usable(w, BOB));
         assert_true(log_has(w, "uid 1001 has more than 16 sessions"));
         assert_false(log_has(w, "more than 256"));
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         await_usable(w, ALICE, true);
         logind_login(w->logind, "2", BOB);
         await_usable(w, BOB, true);
@@ -411,8 +400,7 @@ static void without_logind_the_one_who_started_it_has_the_device(void **state) {
         /* One that comes is followed from then on. */
         w->logind = logind_start(&w->bus);
         await_state(w, getuid(), NULL);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
@@ -444,8 +432,7 @@ static void a_session_that_is_locked_remote_or_behind_is_not_usable(void **state
         struct world *w = *state;
 
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         await_usable(w, ALICE, true);
         for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
                 bool bad = strcmp(properties[i], "Active") != 0;
@@ -623,16 +610,14 @@ static void logging_out_ends_a_question_and_unplugs_the_device(void **state) {
         int agent, client;
 
         start(w);
-        logind_login(w->logind, "1", self);
-        await_state(w, self, "ready");
+        log_in(w, "1", self);
         agent = connect_agent(w, self);
         client = select_device(w, self);
         await_question(agent);
         logind_logout(w->logind, "1");
         assert_int_equal(selected(client), -1);
         close(agent);
-        logind_login(w->logind, "2", self);
-        await_state(w, self, "ready");
+        log_in(w, "2", self);
         agent = connect_agent(w, self);
         client = select_device(w, self);
         agent_says(agent, AGENT_ANSWER, await_question(agent), ",\"answer\":\"yes\"");
@@ -694,8 +679,7 @@ static void a_logind_that_answers_wrongly_logs_nobody_out(void **state) {
         struct world *w = *state;
 
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
                 logind_answer_with(w->logind, answers[i]);
                 logind_nudge(w->logind);
@@ -774,8 +758,7 @@ static void a_bus_that_is_restarted_takes_no_device(void **state) {
         struct world *w = *state;
 
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         await_usable(w, ALICE, true);
         bus_kit_end(&w->bus);
         logind_end(w->logind);
@@ -840,8 +823,7 @@ static void a_signal_of_somebody_else_is_not_believed(void **state) {
         sd_bus *mallory = bus_kit_connect(&w->bus);
 
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         await_usable(w, ALICE, true);
         logind_nudge(w->logind);
         logind_await_questions(w->logind, 2);
@@ -867,16 +849,6 @@ static void a_signal_of_somebody_else_is_not_believed(void **state) {
 
 /* ---- python3-dbusmock's logind, which others wrote ---- */
 
-static void run_dbusmock(void) {
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(null, STDOUT_FILENO);
-        execl("/usr/bin/python3", "python3", "-m", "dbusmock", "--system", "--template", "logind",
-              (char *)NULL);
-        _exit(127);
-}
-
 static void call_mock(sd_bus *bus, const char *path, const char *interface, const char *member,
                       const char *types, ...) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -893,17 +865,6 @@ static void call_mock(sd_bus *bus, const char *path, const char *interface, cons
         sd_bus_message_unref(m);
 }
 
-static void await_mock(sd_bus *bus) {
-        const struct timespec step = { .tv_nsec = 50000000 };
-        uint64_t until = kit_now() + WAIT_MS;
-
-        while (sd_bus_call_method(bus, "org.freedesktop.login1", "/org/freedesktop/login1",
-                                  "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) < 0) {
-                assert_true(kit_now() < until);
-                nanosleep(&step, NULL);
-        }
-}
-
 static void dbusmock_s_logind_is_followed(void **state) {
         static const char root[] = "/org/freedesktop/login1";
         static const char session[] = "/org/freedesktop/login1/session/c7";
@@ -911,11 +872,7 @@ static void dbusmock_s_logind_is_followed(void **state) {
         struct world *w = *state;
         sd_bus *bus = bus_kit_connect(&w->bus);
 
-        w->mock = fork();
-        assert_true(w->mock >= 0);
-        if (w->mock == 0)
-                run_dbusmock();
-        await_mock(bus);
+        w->mock = bus_kit_mock(&w->bus, "logind", "org.freedesktop.login1");
         kit_start(&w->kit, by_agent);
         assert_int_equal(count_devices(w), 0);
 
@@ -1002,8 +959,7 @@ static void who_has_no_session_is_refused_with_a_reason(void **state) {
         if (getuid() != 0)
                 skip();
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         open_folders(w);
         assert_int_equal(cli_as(w, BOB, "status", out, sizeof(out)), 1);
         assert_non_null(strstr(out, "There is no device of your account here"));
@@ -1018,11 +974,9 @@ static void root_says_whose_device_is_meant_where_there_are_several(void **state
         char out[4096];
 
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         assert_int_equal(kit_cli(&w->kit, "list", out, sizeof(out)), 0);
-        logind_login(w->logind, "2", BOB);
-        await_state(w, BOB, "ready");
+        log_in(w, "2", BOB);
         assert_int_equal(kit_cli(&w->kit, "list", out, sizeof(out)), 1);
         assert_non_null(strstr(out, "--user"));
         assert_int_equal(kit_cli(&w->kit, "--user 1001 list", out, sizeof(out)), 0);
@@ -1070,8 +1024,7 @@ static void a_user_cannot_take_the_places_of_others(void **state) {
         if (getuid() != 0)
                 skip();
         start(w);
-        logind_login(w->logind, "1", ALICE);
-        await_state(w, ALICE, "ready");
+        log_in(w, "1", ALICE);
         open_folders(w);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
                 fds[i] = kit_connect(w->kit.control, SOCK_STREAM);

@@ -153,6 +153,14 @@ static uint32_t ask(struct fixture *f, struct ctap_prompt prompt) {
         return hear(f, AGENT_LINK_ASK).id;
 }
 
+/* And the agent has shown it. */
+static uint32_t ask_shown(struct fixture *f, struct ctap_prompt prompt) {
+        uint32_t id = ask(f, prompt);
+
+        say_word(f, AGENT_LINK_SHOWN, id);
+        return id;
+}
+
 static enum ctap_answer wait_for(struct fixture *f, uint64_t *ret_ms) {
         uint64_t before = env_now_ms();
         enum ctap_answer a = CTAP_ANSWER_PENDING;
@@ -276,8 +284,7 @@ static void yes_and_no_come_from_the_loop(void **state) {
 
         begin_mode(f, BOTH);
         for (int yes = 0; yes < 2; yes++) {
-                id = ask(f, simple);
-                say_word(f, AGENT_LINK_SHOWN, id);
+                id = ask_shown(f, simple);
                 say_answer(f, id, yes, "");
                 assert_int_equal(answer(f), yes ? CTAP_ANSWER_YES : CTAP_ANSWER_NO);
                 /* The agent took it away itself. */
@@ -291,8 +298,7 @@ static void a_pin_comes_with_a_yes_that_needs_one(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, with(false, true, false));
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, with(false, true, false));
         say_answer(f, id, true, "2468");
         assert_int_equal(answer_with_pin(f, &pin), CTAP_ANSWER_YES);
         assert_int_equal(pin.len, 4);
@@ -365,8 +371,7 @@ static void an_answer_that_comes_too_late_is_none(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, simple);
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, simple);
         assert_int_equal(answer(f), CTAP_ANSWER_TIMEOUT);
         say_answer(f, id, true, "");
         hear(f, AGENT_LINK_WITHDRAW);
@@ -402,8 +407,7 @@ static void a_finger_answers_a_question_that_allows_it(void **state) {
         begin_mode(f, BOTH | AGENT_LINK_FINGER);
         assert_int_equal(abilities(f),
                          CTAP_PRESENCE_DISPLAY | CTAP_PRESENCE_VERIFY | CTAP_PRESENCE_FINGER);
-        id = ask(f, with(false, true, false));
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, with(false, true, false));
         say_word(f, AGENT_LINK_MATCH, id);
         assert_int_equal(answer_with_pin(f, &pin), CTAP_ANSWER_FINGER);
         assert_int_equal(pin.len, 99);
@@ -422,20 +426,17 @@ static void a_finger_does_not_answer_any_other(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH | AGENT_LINK_FINGER);
-        id = ask(f, with(false, true, true));
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, with(false, true, true));
         say_word(f, AGENT_LINK_MATCH, id);
         assert_int_equal(answer_with_pin(f, &pin), CTAP_ANSWER_TIMEOUT);
         hear(f, AGENT_LINK_WITHDRAW);
 
-        id = ask(f, simple);
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, simple);
         say_word(f, AGENT_LINK_MATCH, id);
         assert_int_equal(answer(f), CTAP_ANSWER_TIMEOUT);
         hear(f, AGENT_LINK_WITHDRAW);
 
-        id = ask(f, with(false, true, false));
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, with(false, true, false));
         say_word(f, AGENT_LINK_MATCH, id - 1);
         say_word(f, AGENT_LINK_MATCH, id + 1);
         assert_int_equal(answer_with_pin(f, &pin), CTAP_ANSWER_TIMEOUT);
@@ -533,8 +534,7 @@ static void an_agent_that_goes_has_said_no(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, simple);
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, simple);
         f->later_says = (struct agent_link_packet){ .word = AGENT_LINK_LOST, .id = id };
         start_later(f, 50);
         assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
@@ -548,8 +548,7 @@ static void an_agent_that_goes_leaves_a_passive_question_to_other_keys(void **st
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, with(true, false, false));
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, with(true, false, false));
         say_word(f, AGENT_LINK_LOST, id);
         say_answer(f, id, true, "");
         assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_TIMEOUT);
@@ -580,8 +579,7 @@ static void an_agent_is_not_held_to_hang_while_nobody_listens(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, simple);
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, simple);
         nanosleep(&t, NULL);
         say_answer(f, id, true, "");
         assert_int_equal(answer(f), CTAP_ANSWER_YES);
@@ -634,8 +632,7 @@ static void A38_a_cancel_ends_the_question_at_once(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, simple);
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, simple);
         f->later_cancel = true;
         start_later(f, 50);
         assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_CANCELLED);
@@ -679,8 +676,7 @@ static void a_question_ends_with_its_time(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, simple);
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, simple);
         assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_TIMEOUT);
         assert_true(ms >= TIMEOUT_MS - 20 && ms < TIMEOUT_MS + SOON_MS);
         p = hear(f, AGENT_LINK_WITHDRAW);
@@ -694,8 +690,7 @@ static void deny_and_ask_are_obeyed_here_too(void **state) {
         uint32_t id;
 
         begin_mode(f, BOTH);
-        id = ask(f, simple);
-        say_word(f, AGENT_LINK_SHOWN, id);
+        id = ask_shown(f, simple);
         assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_DENY, BYTES_NULL), 0);
         assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
         assert_true(ms < SOON_MS);
