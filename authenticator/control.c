@@ -21,7 +21,7 @@
 
 struct control_field {
         const char *name; /* NULL ends the list */
-        json_type type;
+        json_type type;   /* JSON_TRUE: true or false */
         bool required;
 };
 
@@ -47,6 +47,9 @@ static const struct control_field uv_fields[] = { { "result", JSON_STRING, true 
 static const struct control_field fail_next_fields[] = { { "status", JSON_INTEGER, true },
                                                          { "command", JSON_STRING, false },
                                                          { 0 } };
+static const struct control_field follow_fields[] = { { "frames", JSON_TRUE, false },
+                                                      { "secrets", JSON_TRUE, false },
+                                                      { 0 } };
 static const struct control_field owner_fields[] = { { "owner_auth", JSON_STRING, false }, { 0 } };
 static const struct control_field pin_set_fields[] = { { "pin", JSON_STRING, true }, { 0 } };
 static const struct control_field pin_change_fields[] = { { "old", JSON_STRING, true },
@@ -73,7 +76,7 @@ static const struct control_method methods[] = {
         { PROTOCOL_PIN_SET, CONTROL_PIN_SET, true, false, pin_set_fields },
         { PROTOCOL_PIN_CHANGE, CONTROL_PIN_CHANGE, true, false, pin_change_fields },
         { PROTOCOL_PROVISION, CONTROL_PROVISION, false, false, owner_fields },
-        { PROTOCOL_FOLLOW, CONTROL_FOLLOW, false, false, no_fields },
+        { PROTOCOL_FOLLOW, CONTROL_FOLLOW, false, false, follow_fields },
         { PROTOCOL_UV, CONTROL_UV, true, true, uv_fields },
         { PROTOCOL_FAIL_NEXT, CONTROL_FAIL_NEXT, false, true, fail_next_fields },
 };
@@ -202,6 +205,10 @@ static bool is_uid(const json_t *value) {
                json_integer_value(value) < UINT32_MAX;
 }
 
+static bool is_of(const json_t *value, json_type type) {
+        return type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == type;
+}
+
 static json_t *check_params(const struct control_method *method, json_t *params) {
         const struct control_field *f;
         const char *key;
@@ -228,7 +235,7 @@ static json_t *check_params(const struct control_method *method, json_t *params)
                 if (!f)
                         return control_error(PROTOCOL_E_BAD_REQUEST, "%s takes no such parameter",
                                              method->name);
-                if (json_typeof(value) != f->type)
+                if (!is_of(value, f->type))
                         return control_error(PROTOCOL_E_BAD_REQUEST, "\"%s\" has the wrong type",
                                              f->name);
         }

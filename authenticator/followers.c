@@ -45,15 +45,24 @@ void followers_remove(struct followers *f, uint32_t tag) {
                 }
 }
 
-static bool follows(const struct follower *who, uid_t owner, unsigned device) {
-        return who->owner == owner && (!who->one || who->device == device);
+/* `like` says of which device something is, and what it is. */
+static bool wants(const struct follower *who, const struct follower *like) {
+        if (who->owner != like->owner || (who->one && who->device != like->device))
+                return false;
+        return !like->frames || (who->frames && who->secrets == like->secrets);
+}
+
+static bool is_wanted(const struct followers *f, const struct follower *like) {
+        for (size_t i = 0; i < f->n; i++)
+                if (wants(&f->all[i], like))
+                        return true;
+        return false;
 }
 
 bool followers_want(const struct followers *f, uid_t owner, unsigned device) {
-        for (size_t i = 0; i < f->n; i++)
-                if (follows(&f->all[i], owner, device))
-                        return true;
-        return false;
+        const struct follower like = { .owner = owner, .device = device };
+
+        return is_wanted(f, &like);
 }
 
 static json_int_t now_ms(void) {
@@ -63,16 +72,40 @@ static json_int_t now_ms(void) {
         return (json_int_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void followers_tell(const struct followers *f, uid_t owner, unsigned device, json_t *event) {
+/* Takes the event. */
+static void tell(const struct followers *f, const struct follower *like, json_t *event) {
         char *line;
 
-        json_object_set_new(event, "device", json_integer((json_int_t)device));
-        json_object_set_new(event, "time", json_integer(now_ms()));
+        json_object_set_new(event, "device", json_integer((json_int_t)like->device));
         line = control_event_line(event);
         if (!line)
                 return;
         for (size_t i = 0; i < f->n; i++)
-                if (follows(&f->all[i], owner, device))
+                if (wants(&f->all[i], like))
                         f->options.send(f->options.userdata, f->all[i].tag, line);
         free(line);
+}
+
+void followers_tell(const struct followers *f, uid_t owner, unsigned device, json_t *event) {
+        const struct follower like = { .owner = owner, .device = device };
+
+        json_object_set_new(event, "time", json_integer(now_ms()));
+        tell(f, &like, event);
+}
+
+bool followers_want_frames(const struct followers *f, uid_t owner, unsigned device, bool secrets) {
+        const struct follower like = {
+                .owner = owner, .device = device, .frames = true, .secrets = secrets
+        };
+
+        return is_wanted(f, &like);
+}
+
+void followers_tell_frame(const struct followers *f, uid_t owner, unsigned device, bool secrets,
+                          json_t *event) {
+        const struct follower like = {
+                .owner = owner, .device = device, .frames = true, .secrets = secrets
+        };
+
+        tell(f, &like, event);
 }

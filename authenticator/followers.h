@@ -17,6 +17,8 @@ struct follower {
         uid_t owner;  /* whose devices */
         bool one;     /* of them the one with this index only */
         unsigned device;
+        bool frames;  /* it is told the messages too */
+        bool secrets; /* with the secrets that are in them */
 };
 
 struct followers_options {
@@ -37,3 +39,8 @@ void followers_remove(struct followers *f, uint32_t tag);
 bool followers_want(const struct followers *f, uid_t owner, unsigned device);
 /* Takes the event, of which "device" and "time" are still to be set. NULL, out of memory, is fine. */
 void followers_tell(const struct followers *f, uid_t owner, unsigned device, json_t *event);
+
+/* The same of a message, with its secrets or without them; its "time" is set. */
+bool followers_want_frames(const struct followers *f, uid_t owner, unsigned device, bool secrets);
+void followers_tell_frame(const struct followers *f, uid_t owner, unsigned device, bool secrets,
+                          json_t *event);

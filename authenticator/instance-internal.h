@@ -5,7 +5,8 @@
  * What the files of an instance share, and nobody else includes: instance.c has the wire, the
  * plugging and what the worker says, instance-jobs.c the queue before the worker, instance-start.c
  * what has to be there first, instance-finger.c the way between agents and fprintd,
- * instance-control.c the answers to the control socket, instance-events.c what its followers are told.
+ * instance-control.c the answers to the control socket, instance-events.c what its followers are told,
+ * instance-frames.c the messages among that.
  */
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@
 #include "ctap/bytes.h"
 #include "ctap/hid.h"
 #include "ctap/macro.h"
+#include "trace/assembly.h"
 
 #define INSTANCE_REASON_MAX 1024
 
@@ -73,6 +75,7 @@ struct instance {
         struct fprint_user *fingers; /* NULL: nobody is asked for one */
         struct device *device;
         struct hid *hid;
+        struct trace_assembly *assembly; /* NULL: nobody is told what comes in */
         uint64_t plug;
         bool winked; /* since it was plugged in */
         sd_event_source *timer;
@@ -147,6 +150,16 @@ void instance_tell_failed(const struct instance *i, struct bytes request, struct
 void instance_tell_plugged(const struct instance *i);
 /* Before it is, if it is plugged in. */
 void instance_tell_unplugged(const struct instance *i);
+
+/* ---- instance-frames.c ---- */
+
+/* Tells who wants to know of each message. A report of a client: */
+void instance_tell_report(struct instance *i, const uint8_t report[static HID_REPORT_SIZE]);
+/* And what is sent; `request`: what it answers, or empty. */
+void instance_tell_message(const struct instance *i, uint32_t channel, uint8_t command,
+                           struct bytes message, struct bytes request);
+/* Forgets what is half there. */
+void instance_end_frames(struct instance *i);
 
 /* ---- instance-control.c ---- */
 

@@ -83,13 +83,20 @@ static void rearm(struct instance *i) {
 
 /* ---- the wire ---- */
 
-static void send_message(struct instance *i, uint32_t channel, uint8_t command,
-                         struct bytes message) {
+/* `request`: what it answers, or empty. */
+static void send_answer(struct instance *i, uint32_t channel, uint8_t command, struct bytes message,
+                        struct bytes request) {
         struct hid_fragments f = hid_fragment(channel, command, message);
         uint8_t report[HID_REPORT_SIZE];
 
+        instance_tell_message(i, channel, command, message, request);
         while (i->device && hid_next_report(&f, report))
                 device_send(i->device, report);
+}
+
+static void send_message(struct instance *i, uint32_t channel, uint8_t command,
+                         struct bytes message) {
+        send_answer(i, channel, command, message, BYTES_NULL);
 }
 
 /* Before it reaches the worker: what is not carried out has no effect. */
@@ -147,6 +154,7 @@ static void on_report(void *userdata, const uint8_t report[static UHID_REPORT_SI
         struct instance *i = userdata;
         struct hid_action a = hid_receive(i->hid, report, env_awake_ms());
 
+        instance_tell_report(i, report);
         act(i, &a);
         rearm(i);
 }
@@ -192,6 +200,7 @@ void instance_unplug(struct instance *i) {
         instance_cancel_client_job(i, true);
         i->device = device_free(i->device);
         i->hid = hid_free(i->hid);
+        instance_end_frames(i);
         i->plug++;
         instance_drop_stale_jobs(i);
         (void)!sd_event_source_set_enabled(i->lost, SD_EVENT_OFF);
@@ -291,7 +300,8 @@ static void on_answer(struct instance *i, struct job *job, struct bytes answer) 
         if (!instance_job_is_of_client(job) || job->plug != i->plug || !i->hid)
                 return;
         if (!job->discard)
-                send_message(i, job->tag, job->type == WORKER_CBOR ? HID_CBOR : HID_MSG, answer);
+                send_answer(i, job->tag, job->type == WORKER_CBOR ? HID_CBOR : HID_MSG, answer,
+                            BYTES(job->data, job->len));
         hid_finish(i->hid);
         tick(i);
 }
@@ -532,6 +542,7 @@ void instance_stop(struct instance *i) {
         instance_tell_unplugged(i);
         i->device = device_free(i->device);
         i->hid = hid_free(i->hid);
+        instance_end_frames(i);
         if (i->worker)
                 worker_stop(i->worker);
 }

@@ -66,7 +66,8 @@
 #define PROTOCOL_TPM      "tpm"         /* what is provisioned where, and what it costs to use */
 /*
  * What happens at simulators, as events, until the connection is closed: anything more that is sent on
- * it ends it, and so does who does not read. Without "device": of all devices of that user.
+ * it ends it, and so does who does not read. Without "device": of all devices of that user. "frames":
+ * whether events of that type are among them; "secrets": with these, whether the secrets in them are.
  */
 #define PROTOCOL_FOLLOW "follow"
 
@@ -89,12 +90,17 @@
  *             is true if it came of fail-next
  *   plugged   "path"
  *   unplugged
+ *   frame     a CTAPHID message; "direction": in, from a client, or out; "cid": the channel; "command",
+ *             without its bit 7; "payload" in hex. "time" is a text, in nanoseconds. What the PIN/UV auth
+ *             protocols encrypt and authenticate, the inputs and outputs of hmac-secret, large-blob keys
+ *             and credBlob are zeros, and so is what nobody understands; unless they were asked for
  */
 #define PROTOCOL_EVENT_QUESTION  "question"
 #define PROTOCOL_EVENT_VERDICT   "verdict"
 #define PROTOCOL_EVENT_DONE      "done"
 #define PROTOCOL_EVENT_PLUGGED   "plugged"
 #define PROTOCOL_EVENT_UNPLUGGED "unplugged"
+#define PROTOCOL_EVENT_FRAME     "frame"
 
 /*
  * What built-in verification by a simulator comes to from now on, by the PIN that it was given: "result"

@@ -289,11 +289,19 @@ static json_t *describe_followed(const struct requests *r, const struct follower
 
 static void follow(const struct requests *r, uint32_t tag, uid_t peer,
                    const struct control_request *rq) {
-        struct follower who = { .tag = tag, .one = rq->has_device, .device = rq->device };
+        struct follower who = {
+                .tag = tag,
+                .one = rq->has_device,
+                .device = rq->device,
+                .frames = json_is_true(json_object_get(rq->params, "frames")),
+                .secrets = json_is_true(json_object_get(rq->params, "secrets")),
+        };
         struct instance *i = NULL;
         json_t *error;
 
         error = find_device(r, peer, rq, &i);
+        if (!error && who.secrets && !who.frames)
+                error = control_error(PROTOCOL_E_BAD_REQUEST, "\"secrets\" are of \"frames\" only");
         if (!error)
                 error = find_owner(r, peer, rq, &who.owner);
         if (!error)

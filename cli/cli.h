@@ -22,6 +22,7 @@ struct options {
         bool json;
         bool yes;      /* no question before something is erased */
         bool webauthn; /* --webauthn, of list */
+        bool secrets;  /* --secrets, of a trace */
 };
 
 /* Each command: its operands, checked for number and ended by NULL, follow. */
@@ -41,6 +42,7 @@ int cmd_presence(const struct options *o, char **operands);
 int cmd_pin(const struct options *o, char **operands);
 int cmd_tpm(const struct options *o, char **operands);
 int cmd_provision(const struct options *o, char **operands);
+int cmd_trace(const struct options *o, char **operands);
 int cmd_ci(const struct options *o, char **operands);
 int cmd_doctor(const struct options *o, char **operands);
 int cmd_seed(const struct options *o, char **operands);

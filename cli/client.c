@@ -70,33 +70,62 @@ static int send_all(int fd, const char *text) {
         return 0;
 }
 
-/* The next line as JSON. */
-static json_t *receive(struct client *c) {
-        json_t *answer;
-        char *newline;
-        ssize_t n;
+/* 1: the first line that was read, as JSON. 0: it is not whole yet. -1 with errno: it is no good. */
+static int cut_line(struct client *c, json_t **ret) {
+        char *newline = memchr(c->in, '\n', c->n);
 
-        while (!(newline = memchr(c->in, '\n', c->n))) {
-                if (c->n == sizeof(c->in)) {
-                        errno = EMSGSIZE;
-                        return NULL;
-                }
-                n = recv(c->fd, c->in + c->n, sizeof(c->in) - c->n, 0);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n == 0)
-                        errno = ECONNRESET;
-                if (n <= 0)
-                        return NULL;
-                c->n += (size_t)n;
+        if (!newline && c->n == sizeof(c->in)) {
+                errno = EMSGSIZE;
+                return -1;
         }
-
-        answer = json_loadb(c->in, (size_t)(newline - c->in), 0, NULL);
+        if (!newline)
+                return 0;
+        *ret = json_loadb(c->in, (size_t)(newline - c->in), 0, NULL);
         c->n -= (size_t)(newline + 1 - c->in);
         memmove(c->in, newline + 1, c->n);
-        if (!answer)
-                errno = EPROTO;
-        return answer;
+        if (*ret)
+                return 1;
+        errno = EPROTO;
+        return -1;
+}
+
+/* Reads some more. 0, or -1 with errno. */
+static int read_more(struct client *c, int flags) {
+        ssize_t n;
+
+        do
+                n = recv(c->fd, c->in + c->n, sizeof(c->in) - c->n, flags);
+        while (n < 0 && errno == EINTR);
+        if (n == 0)
+                errno = ECONNRESET;
+        if (n <= 0)
+                return -1;
+        c->n += (size_t)n;
+        return 0;
+}
+
+/* The next line as JSON. */
+static json_t *receive(struct client *c) {
+        json_t *answer = NULL;
+        int r;
+
+        while ((r = cut_line(c, &answer)) == 0)
+                if (read_more(c, 0) < 0)
+                        return NULL;
+        return r < 0 ? NULL : answer;
+}
+
+int client_fd(const struct client *c) {
+        return c->fd;
+}
+
+int client_take(struct client *c, json_t **ret) {
+        int r;
+
+        while ((r = cut_line(c, ret)) == 0)
+                if (read_more(c, MSG_DONTWAIT) < 0)
+                        return errno == EAGAIN ? 0 : -1;
+        return r;
 }
 
 json_t *client_call(struct client *c, const char *method, json_t *params) {
@@ -145,8 +174,9 @@ static int report(const json_t *body) {
         return exit_status_of(code ? code : "");
 }
 
-/* Connects and asks. The body, or NULL after printing what went wrong. */
-static json_t *ask_daemon(const struct options *o, const char *method, json_t *params) {
+/* Connects and asks. The body, or NULL after printing what went wrong; *ret then stays open. */
+static json_t *ask_on(const struct options *o, const char *method, bool all, json_t *params,
+                      struct client **ret) {
         struct client *c = client_open(o->socket);
         json_t *body;
 
@@ -160,15 +190,27 @@ static json_t *ask_daemon(const struct options *o, const char *method, json_t *p
         }
         if (!params)
                 params = json_object();
-        if (strcmp(method, PROTOCOL_STATUS) != 0)
+        if (!all)
                 json_object_set_new(params, "device", json_integer(o->device));
         if (o->has_user)
                 json_object_set_new(params, "user", json_integer(o->user));
 
         body = client_call(c, method, params);
-        if (!body)
+        if (!body) {
                 fprintf(stderr, "tpmauthn: the connection to the daemon failed: %s\n",
                         strerror(errno));
+                client_close(c);
+                return NULL;
+        }
+        *ret = c;
+        return body;
+}
+
+/* The same for one answer. */
+static json_t *ask_daemon(const struct options *o, const char *method, json_t *params) {
+        struct client *c = NULL;
+        json_t *body = ask_on(o, method, strcmp(method, PROTOCOL_STATUS) == 0, params, &c);
+
         client_close(c);
         return body;
 }
@@ -190,6 +232,18 @@ static int take_result(json_t *body, json_t **ret) {
 
 int client_run(const struct options *o, const char *method, json_t *params, json_t **ret) {
         return take_result(ask_daemon(o, method, params), ret);
+}
+
+int client_follow(const struct options *o, bool all, json_t *params, struct client **ret,
+                  json_t **ret_result) {
+        struct client *c = NULL;
+        int status = take_result(ask_on(o, PROTOCOL_FOLLOW, all, params, &c), ret_result);
+
+        if (status != EXIT_OK)
+                client_close(c);
+        else
+                *ret = c;
+        return status;
 }
 
 static bool wants_owner(const json_t *body) {

@@ -20,6 +20,13 @@ struct client *client_close(struct client *c);
 json_t *client_call(struct client *c, const char *method, json_t *params);
 
 /*
+ * What comes by itself, after a request that is answered so. 1: *ret is the next line, to be dropped; 0:
+ * there is none yet, which the descriptor can be polled for; -1 with errno: there will be none.
+ */
+int client_fd(const struct client *c);
+int client_take(struct client *c, json_t **ret);
+
+/*
  * The same for a command: connects, adds "device", prints whatever goes wrong. EXIT_OK: *ret is the
  * result.
  */
@@ -30,6 +37,13 @@ int client_run(const struct options *o, const char *method, json_t *params, json
  * daemon says so.
  */
 int client_run_as_owner(const struct options *o, const char *method, json_t **ret);
+
+/*
+ * Follows what happens at the device, or all of them. EXIT_OK: *ret is the connection that events come
+ * on, for client_take(), and *ret_result, to be dropped, the daemon's answer. Takes `params`.
+ */
+int client_follow(const struct options *o, bool all, json_t *params, struct client **ret,
+                  json_t **ret_result);
 
 /* Prints a value as --json does. */
 void print_json(const json_t *value);

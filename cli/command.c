@@ -104,6 +104,11 @@ static const struct command commands[] = {
           "of them or, if anything is wrong with one, none. Their keys are made by the TPM.\n"
           "Prints their ids; with --json their public keys too. FILE: - is standard input.\n"
           "See tpmauthn(1).\n" },
+        { "trace", " FILE", 1, 1, cmd_trace, "write down what clients and a simulator say",
+          "Writes every message between clients and a simulator to FILE, until Ctrl-C: as\n"
+          "a text to read if its name ends in .txt, for Wireshark if it ends in .pcapng.\n"
+          "What is secret in them (PIN, tokens, hmac-secret, large-blob keys) is replaced\n"
+          "by zeros, unless --secrets is given.\n" },
         GROUP("Help"),
         { "help", " [COMMAND]", 0, 1, cmd_help, "this text, or more about a command",
           "Prints the list of commands, or what there is to know of one.\n" },
@@ -138,6 +143,7 @@ void command_print_help(void) {
              "  -y, --yes          do not ask before something is erased or changed\n"
              "  -s, --socket PATH  the daemon's control socket (default\n"
              "                     " TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET ", or $TPMAUTHN_SOCKET)\n"
+             "      --secrets      leave secrets in a trace\n"
              "  -h, --help\n"
              "  -v, --version\n"
              "\n"

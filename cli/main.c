@@ -19,6 +19,8 @@
 #include "cli/cli.h"
 #include "cli/command.h"
 
+#define OPTION_SECRETS 256 /* has no letter: it is nothing to be typed by mistake */
+
 static const struct option long_options[] = {
         { "socket", required_argument, NULL, 's' },
         { "device", required_argument, NULL, 'd' },
@@ -28,6 +30,7 @@ static const struct option long_options[] = {
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'v' },
         { "webauthn", no_argument, NULL, 'w' },
+        { "secrets", no_argument, NULL, OPTION_SECRETS },
         { 0 },
 };
 
@@ -126,6 +129,9 @@ int main(int argc, char **argv) {
                         break;
                 case 'w':
                         o.webauthn = true;
+                        break;
+                case OPTION_SECRETS:
+                        o.secrets = true;
                         break;
                 case 'h':
                         command_print_help();

@@ -42,8 +42,8 @@ _tpmauthn_ci() {
 
 _tpmauthn() {
         local commands='list show delete events pin presence status doctor replug backup restore reset retire
-                inventory config tpm provision ci seed help'
-        local options='--device --user --json --webauthn --yes --socket --help --version'
+                inventory config tpm provision ci seed trace help'
+        local options='--device --user --json --webauthn --yes --socket --secrets --help --version'
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' operands=0 i
 
         COMPREPLY=()
@@ -105,7 +105,7 @@ _tpmauthn() {
         config:0)
                 mapfile -t COMPREPLY < <(compgen -W 'cat verify' -- "$cur")
                 ;;
-        config:1 | seed:0 | backup:0 | restore:0)
+        config:1 | seed:0 | backup:0 | restore:0 | trace:0)
                 compopt -o filenames 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 ;;

@@ -161,7 +161,8 @@ def completions_have_every_word():
                 if not re.search(word.format(re.escape(w)), source):
                     yield f"{name} does not offer {c} {w}"
         for short, long in options_of(HELP):
-            if option.format(s=short, l=long) not in source:
+            wanted = option.format(s=short, l=long) if short else option.split("{s}")[1][1:].format(l=long)
+            if wanted not in source:
                 yield f"{name} does not offer --{long}"
         for _, long in options_of(output(CLI, "ci", "run", "--help")):
             if long != "help" and not re.search(rf"(?:'\*?--|-l ){long}\b", source):

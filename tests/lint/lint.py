@@ -28,7 +28,8 @@ MAY_INCLUDE = {
     "trace": {"trace", "uhid", "ctap"},
     "authenticator": {"authenticator", "trace", "uhid", "tpm", "ctap"},
     # The other programs speak to the daemon through its sockets and share what describes them.
-    "cli": {"cli", "trace", "authenticator/protocol.h", "ctap/invisible.h", "ctap/macro.h"},
+    "cli": {"cli", "trace", "authenticator/protocol.h", "ctap/bytes.h", "ctap/hid.h", "ctap/invisible.h",
+            "ctap/macro.h"},
     "agent": {"agent", "authenticator/agent-protocol.h", "ctap/bytes.h", "ctap/macro.h", "ctap/text.h"},
 }
 
