@@ -45,4 +45,6 @@ int cmd_provision(const struct options *o, char **operands);
 int cmd_trace(const struct options *o, char **operands);
 int cmd_ci(const struct options *o, char **operands);
 int cmd_doctor(const struct options *o, char **operands);
+int cmd_uv(const struct options *o, char **operands);
+int cmd_fail_next(const struct options *o, char **operands);
 int cmd_seed(const struct options *o, char **operands);

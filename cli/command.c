@@ -38,12 +38,14 @@ static const struct command commands[] = {
           "status says whether there is a PIN and how many tries are left. set makes the\n"
           "first one, change replaces it. PINs are typed without echo, or read from\n"
           "standard input, a line each, where that is no terminal.\n" },
-        { "presence", " MODE", 1, 1, cmd_presence, "how questions are answered",
+        { "presence", " MODE [MS]", 1, 2, cmd_presence, "how questions are answered",
           "From now on: deny refuses all questions; ask has them asked as configured;\n"
           "auto says yes (with a simulator only). To the question that is up, or else the\n"
           "next one: once says yes (with a simulator only), no refuses. For a simulator\n"
           "also: pin has each yes given with a PIN that is read now, pin-once the next\n"
-          "one only, no-pin forgets it.\n" },
+          "one only, no-pin forgets it; ignore gives no answer to the question that is up,\n"
+          "or else to the next one; delay MS has auto and once say yes to no question\n"
+          "before it was up for so many milliseconds, until delay 0.\n" },
         GROUP("Device"),
         { "status", "", 0, 0, cmd_status, "the daemon and its devices",
           "Prints each device: whether it is ready, and if not why and what to do; its\n"
@@ -109,6 +111,18 @@ static const struct command commands[] = {
           "a text to read if its name ends in .txt, for Wireshark if it ends in .pcapng.\n"
           "What is secret in them (PIN, tokens, hmac-secret, large-blob keys) is replaced\n"
           "by zeros, unless --secrets is given.\n" },
+        { "uv", " ok|fail|blocked", 1, 1, cmd_uv, "what becomes of a simulator's verification",
+          "What a verification with the PIN comes to that a simulator was told (presence\n"
+          "pin). ok: it succeeds, and all tries are given back. fail: it is given a wrong\n"
+          "PIN and then refused, which costs a try. blocked: all tries are used up. It is\n"
+          "the TPM that counts: after three wrong PINs in a row it takes a replug until\n"
+          "another is tried, and after eight a reset.\n" },
+        { "fail-next", " STATUS [COMMAND]", 1, 2, cmd_fail_next,
+          "have a simulator's next command fail",
+          "The next command of a client, or the next of that name (makeCredential,\n"
+          "getAssertion, clientPIN, ...), is answered by this status of CTAP2, a number\n"
+          "such as 0x27, and not carried out. getInfo is never meant. STATUS 0 takes it\n"
+          "back.\n" },
         GROUP("Help"),
         { "help", " [COMMAND]", 0, 1, cmd_help, "this text, or more about a command",
           "Prints the list of commands, or what there is to know of one.\n" },

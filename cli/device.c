@@ -3,6 +3,7 @@
 /* replug and presence: one virtual device as a thing that is plugged in and touched. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -115,9 +116,22 @@ static int say_with_pin(const struct options *o, const char *mode) {
         return EXIT_FAILED;
 }
 
+static int say_with_time(const struct options *o, const char *mode, const char *text) {
+        char *end;
+        long ms = strtol(text, &end, 10);
+
+        if (*text >= '0' && *text <= '9' && !*end && ms <= PROTOCOL_DELAY_MAX_MS)
+                return say(o, json_pack("{s:s,s:i}", "mode", mode, "ms", (int)ms));
+        fprintf(stderr, "tpmauthn: a delay has from 0 to %d milliseconds, and not %s\n",
+                PROTOCOL_DELAY_MAX_MS, text);
+        return EXIT_USAGE;
+}
+
 int cmd_presence(const struct options *o, char **operands) {
         const char *mode = operands[0];
 
+        if (operands[1])
+                return say_with_time(o, mode, operands[1]);
         if (strcmp(mode, "pin") == 0 || strcmp(mode, "pin-once") == 0)
                 return say_with_pin(o, mode);
         return say(o, json_pack("{s:s}", "mode", mode));

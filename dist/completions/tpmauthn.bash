@@ -42,7 +42,7 @@ _tpmauthn_ci() {
 
 _tpmauthn() {
         local commands='list show delete events pin presence status doctor replug backup restore reset retire
-                inventory config tpm provision ci seed trace help'
+                inventory config tpm provision ci seed trace uv fail-next help'
         local options='--device --user --json --webauthn --yes --socket --secrets --help --version'
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' operands=0 i
 
@@ -100,7 +100,14 @@ _tpmauthn() {
                 mapfile -t COMPREPLY < <(compgen -W 'status set change' -- "$cur")
                 ;;
         presence:0)
-                mapfile -t COMPREPLY < <(compgen -W 'deny ask auto once no pin pin-once no-pin' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W 'deny ask auto once no ignore delay pin pin-once no-pin' -- "$cur")
+                ;;
+        uv:0)
+                mapfile -t COMPREPLY < <(compgen -W 'ok fail blocked' -- "$cur")
+                ;;
+        fail-next:1)
+                mapfile -t COMPREPLY < <(compgen -W 'makeCredential getAssertion clientPIN reset
+                        getNextAssertion credentialManagement selection largeBlobs config' -- "$cur")
                 ;;
         config:0)
                 mapfile -t COMPREPLY < <(compgen -W 'cat verify' -- "$cur")

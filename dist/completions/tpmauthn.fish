@@ -37,11 +37,15 @@ complete -c tpmauthn -n __fish_use_subcommand -a provision -d 'Make the keys wit
 complete -c tpmauthn -n __fish_use_subcommand -a ci -d 'Run a command beside simulated keys'
 complete -c tpmauthn -n __fish_use_subcommand -a seed -d 'Make the passkeys of a test fixture'
 complete -c tpmauthn -n __fish_use_subcommand -a trace -d 'Write down what clients and a simulator say'
+complete -c tpmauthn -n __fish_use_subcommand -a uv -d 'What becomes of the verification of a simulator'
+complete -c tpmauthn -n __fish_use_subcommand -a fail-next -d 'Have the next command of a simulator fail'
 complete -c tpmauthn -n __fish_use_subcommand -a help -d 'The list of commands, or more about one'
 
 complete -c tpmauthn -n '__fish_seen_subcommand_from show delete' -a '(__tpmauthn_ids)'
 complete -c tpmauthn -n '__fish_seen_subcommand_from pin' -a 'status set change'
-complete -c tpmauthn -n '__fish_seen_subcommand_from presence' -a 'deny ask auto once no pin pin-once no-pin'
+complete -c tpmauthn -n '__fish_seen_subcommand_from presence' -a 'deny ask auto once no ignore delay pin pin-once no-pin'
+complete -c tpmauthn -n '__fish_seen_subcommand_from uv' -a 'ok fail blocked'
+complete -c tpmauthn -n '__fish_seen_subcommand_from fail-next' -a 'makeCredential getAssertion clientPIN reset getNextAssertion credentialManagement selection largeBlobs config'
 complete -c tpmauthn -n '__fish_seen_subcommand_from config' -a 'cat verify'
 complete -c tpmauthn -n '__fish_seen_subcommand_from config seed backup restore trace' -F
 

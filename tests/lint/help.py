@@ -26,7 +26,7 @@ def output(*command):
 
 
 HELP = output(CLI, "--help")
-COMMANDS = re.findall(r"^  ([a-z]+)\b", HELP.split("Options,")[0], re.M)
+COMMANDS = re.findall(r"^  ([a-z-]+)", HELP.split("Options,")[0], re.M)
 assert len(COMMANDS) > 14, COMMANDS
 
 
@@ -74,7 +74,7 @@ def options_stand_in_their_manual_pages():
 
 def commands_stand_in_the_manual_page():
     source = text(MAN / "tpmauthn.1").split(".Sh BACKUPS")[0]
-    documented = re.findall(r"^\.It Cm ([a-z]+)", source, re.M)
+    documented = re.findall(r"^\.It Cm ([a-z-]+)", source, re.M)
     if documented != COMMANDS:
         yield f"tpmauthn.1 has {documented} and --help {COMMANDS}"
     for command in COMMANDS:
@@ -167,8 +167,8 @@ def completions_have_every_word():
         for _, long in options_of(output(CLI, "ci", "run", "--help")):
             if long != "help" and not re.search(rf"(?:'\*?--|-l ){long}\b", source):
                 yield f"{name} does not offer ci run --{long}"
-        extra = set(re.findall(r"^ +['\"]([a-z]+):", source, re.M) if name == "_tpmauthn"
-                    else re.findall(r"use_subcommand -a (\w+)", source)) - set(COMMANDS)
+        extra = set(re.findall(r"^ +['\"]([a-z-]+):", source, re.M) if name == "_tpmauthn"
+                    else re.findall(r"use_subcommand -a ([a-z-]+)", source)) - set(COMMANDS)
         if extra:
             yield f"{name} offers {extra}, which are no commands"
 

@@ -378,6 +378,63 @@ static void there_is_no_verification_without_a_pin(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+/* ---- the command line ---- */
+
+static void cli(const struct daemon_kit *k, const char *arguments, const char *input, int status,
+                const char *says) {
+        char out[8192];
+        int got = kit_cli_with(k, arguments, input, out, sizeof(out));
+
+        if (got != status || !strstr(out, says))
+                fail_msg("tpmauthn %s: exit %d and not %d, or not '%s': %s", arguments, got, status,
+                         says, out);
+}
+
+static void the_command_line_has_the_same_words(void **state) {
+        struct daemon_kit *k = *state;
+        uint32_t count;
+        uint64_t before;
+        fido_dev_t *dev;
+
+        kit_start(k, automatic);
+        dev = kit_open_key(k);
+        cli(k, "fail-next 0x28 makeCredential", "", 0, "");
+        assert_int_equal(make(dev), FIDO_ERR_KEY_STORE_FULL);
+        cli(k, "fail-next 39", "", 0, "");
+        cli(k, "fail-next 0", "", 0, "");
+        assert_int_equal(make(dev), FIDO_OK);
+        cli(k, "fail-next 256", "", 2, "from 0 to 255");
+        cli(k, "fail-next PIN", "", 2, "from 0 to 255");
+        cli(k, "fail-next -- -1", "", 2, "from 0 to 255");
+        cli(k, "fail-next 1 sing", "", 1, "makeCredential");
+        cli(k, "fail-next", "", 2, "operands");
+
+        cli(k, "presence delay 400", "", 0, "");
+        before = kit_now();
+        assert_int_equal(use_with(dev, NULL, &count), FIDO_OK);
+        assert_true(kit_now() - before >= 390);
+        cli(k, "presence delay 0", "", 0, "");
+        cli(k, "presence delay", "", 1, "needs");
+        cli(k, "presence delay x", "", 2, "milliseconds");
+        cli(k, "presence delay 600001", "", 2, "milliseconds");
+        cli(k, "presence once 5", "", 1, "takes no");
+        cli(k, "presence ignore", "", 0, "");
+
+        cli(k, "uv fail", "", 1, "There is no PIN yet");
+        cli(k, "pin set", PIN "\n", 0, "");
+        cli(k, "uv fail", "", 1, "tpmauthn presence pin");
+        cli(k, "presence pin", PIN "\n", 0, "");
+        cli(k, "uv blocked", "", 0,
+            "PINs that may be tried: 5; here: 0.\nThree wrong ones in a row");
+        cli(k, "uv ok", "", 1, "tpmauthn replug");
+        kit_close_key(dev);
+        cli(k, "replug", "", 0, "ready");
+        cli(k, "uv ok --json", "", 0, "\"retries\": 8");
+        cli(k, "uv maybe", "", 1, "ok, fail or blocked");
+        cli(k, "uv", "", 2, "operands");
+        assert_int_equal(kit_stop(k), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -392,6 +449,7 @@ int main(void) {
                 TEST(a_script_says_yes_once_for_a_verification_that_fails),
                 TEST(blocked_verification_is_blocked_at_once_and_by_the_rules),
                 TEST(there_is_no_verification_without_a_pin),
+                TEST(the_command_line_has_the_same_words),
         };
 
         fido_init(0);
