@@ -19,12 +19,6 @@
 #include "authenticator/config.h"
 #include "authenticator/protocol.h"
 
-struct control_field {
-        const char *name; /* NULL ends the list */
-        json_type type;   /* JSON_TRUE: true or false */
-        bool required;
-};
-
 static const struct control_field no_fields[] = { { 0 } };
 static const struct control_field list_fields[] = { { "after", JSON_INTEGER, false }, { 0 } };
 static const struct control_field events_fields[] = { { "before", JSON_INTEGER, false }, { 0 } };
@@ -80,6 +74,11 @@ static const struct control_method methods[] = {
         { PROTOCOL_UV, CONTROL_UV, true, true, uv_fields },
         { PROTOCOL_FAIL_NEXT, CONTROL_FAIL_NEXT, false, true, fail_next_fields },
 };
+
+const struct control_method *control_methods(size_t *ret_n) {
+        *ret_n = ELEMENTSOF(methods);
+        return methods;
+}
 
 static void wipe_and_free(void *p) {
         if (p)

@@ -38,6 +38,12 @@ enum control_call {
         CONTROL_FAIL_NEXT,
 };
 
+struct control_field {
+        const char *name; /* NULL ends the list */
+        json_type type;   /* JSON_TRUE: true or false */
+        bool required;
+};
+
 struct control_method {
         const char *name;
         enum control_call call;
@@ -55,6 +61,9 @@ struct control_request {
         uid_t user;     /* whose device, where the request says it */
         json_t *params; /* an object with the method's fields, all of the right type */
 };
+
+/* Every method there is. "device" and "user" are not among the fields. */
+const struct control_method *control_methods(size_t *ret_n);
 
 /*
  * Checks one line (without its newline). True: *ret is the request. False: *ret_error is the body

@@ -205,6 +205,80 @@ static void a_request_may_be_about_all_devices(void **state) {
         control_request_done(&rq);
 }
 
+/* ---- docs/control.schema.json ---- */
+
+static const char *schema_type(json_type type) {
+        switch (type) {
+        case JSON_INTEGER:
+                return "integer";
+        case JSON_STRING:
+                return "string";
+        case JSON_ARRAY:
+                return "array";
+        case JSON_TRUE:
+                return "boolean";
+        default:
+                fail_msg("no field is of type %d", (int)type);
+                return NULL;
+        }
+}
+
+static bool requires(const json_t *params, const char *name) {
+        json_t *value;
+        size_t i;
+
+        json_array_foreach(json_object_get(params, "required"), i, value) {
+                if (strcmp(json_string_value(value), name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void assert_described(const struct control_method *m, const json_t *params) {
+        const json_t *properties = json_object_get(params, "properties");
+        size_t n = m->call == CONTROL_STATUS ? 1 : 2; /* user, device */
+
+        assert_true(json_is_false(json_object_get(params, "additionalProperties")));
+        assert_non_null(json_object_get(properties, "user"));
+        for (const struct control_field *f = m->fields; f->name; f++, n++) {
+                const json_t *described = json_object_get(properties, f->name);
+                const char *type = json_string_value(json_object_get(described, "type"));
+
+                if (!described || requires(params, f->name) != f->required)
+                        fail_msg("%s: \"%s\" is not described, or required or not", m->name,
+                                 f->name);
+                /* Words are described by all there are. */
+                if (type || f->type != JSON_STRING)
+                        assert_string_equal(type, schema_type(f->type));
+                else
+                        assert_true(json_is_array(json_object_get(described, "enum")));
+        }
+        if (json_object_size(properties) != n)
+                fail_msg("%s: %zu members are described and %zu taken", m->name,
+                         json_object_size(properties), n);
+}
+
+static void the_schema_describes_the_table_of_methods(void **state) {
+        _cleanup_(json_drop) json_t *schema = json_load_file(SCHEMA, JSON_REJECT_DUPLICATES, NULL);
+        const json_t *described;
+        const struct control_method *methods;
+        size_t n;
+
+        (void)state;
+        assert_non_null(schema);
+        described = json_object_get(json_object_get(schema, "$defs"), "methods");
+        methods = control_methods(&n);
+        assert_int_equal(json_object_size(described), n);
+        for (size_t i = 0; i < n; i++) {
+                const json_t *method = json_object_get(described, methods[i].name);
+
+                if (!method)
+                        fail_msg("%s is not described", methods[i].name);
+                assert_described(&methods[i], json_object_get(method, "params"));
+                assert_non_null(json_object_get(method, "result"));
+        }
+}
+
 static void an_event_is_one_line_without_an_id(void **state) {
         _cleanup_(free_pointer) char *line = NULL;
 
@@ -275,6 +349,7 @@ int main(void) {
                 cmocka_unit_test(a_secret_is_wiped_with_its_json),
                 cmocka_unit_test(params_may_be_absent),
                 cmocka_unit_test(a_request_may_be_about_all_devices),
+                cmocka_unit_test(the_schema_describes_the_table_of_methods),
                 cmocka_unit_test(an_event_is_one_line_without_an_id),
                 cmocka_unit_test(an_answer_is_one_line_with_version_and_id),
                 cmocka_unit_test(only_root_and_the_daemon_reach_the_devices_of_all),
