@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/ci-daemon.h"
+#include "cli/ci-machine.h"
 #include "cli/ci-nodes.h"
 #include "cli/ci-tree.h"
 
@@ -137,7 +138,8 @@ static int set_nodes(struct keeper *k) {
 
 /* ---- the command ---- */
 
-static _Noreturn void become_command(const struct keeper *k) {
+/* Does not return. */
+static void become_command(const struct keeper *k) {
         char control[CI_PATH_MAX];
         int status;
 
@@ -153,21 +155,24 @@ static _Noreturn void become_command(const struct keeper *k) {
         _exit(status);
 }
 
-static int run_command(struct keeper *k) {
+static int run_child(struct keeper *k, void (*become)(const struct keeper *k)) {
         k->child_is_command = true;
         k->child = keeper_fork(k);
         if (k->child < 0)
                 return CI_FAILED;
         if (k->child == 0)
-                become_command(k);
+                become(k);
         return await_child(k);
 }
 
 /* ---- all of it ---- */
 
 static int run(struct keeper *k) {
-        int status = ci_daemon_start(k);
+        int status;
 
+        if (k->options->in_machine)
+                return run_child(k, ci_machine_become);
+        status = ci_daemon_start(k);
         if (status == 0)
                 status = await_ready(k);
         if (status == 0)
@@ -175,7 +180,7 @@ static int run(struct keeper *k) {
         if (status == 0)
                 status = set_nodes(k);
         if (status == 0)
-                status = run_command(k);
+                status = run_child(k, become_command);
         return status;
 }
 

@@ -20,6 +20,7 @@ enum option_code {
         OPTION_UV,
         OPTION_KEEP,
         OPTION_SET,
+        OPTION_VM,
         OPTION_HELP,
 };
 
@@ -31,6 +32,7 @@ static const struct option long_options[] = {
         { "uv", required_argument, NULL, OPTION_UV },
         { "keep", required_argument, NULL, OPTION_KEEP },
         { "set", required_argument, NULL, OPTION_SET },
+        { "vm", no_argument, NULL, OPTION_VM },
         { "help", no_argument, NULL, OPTION_HELP },
         { 0 },
 };
@@ -51,6 +53,8 @@ static void print_help(void) {
              "      --set SECTION.KEY=V  one key of the daemon's configuration, tpmauthn.conf(5)\n"
              "      --transport KIND     uhid (the default): the keys are devices; socket: they are\n"
              "                           sockets, for programs that speak CTAPHID over one\n"
+             "      --vm                 do it in a virtual machine with QEMU, where this one has no\n"
+             "                           /dev/uhid; the working folder is shared with it\n"
              "      --help\n"
              "\n"
              "COMMAND finds in its environment:\n"
@@ -106,7 +110,7 @@ static enum ci_verdict read_set(char *text, struct ci_options *o, size_t *n) {
         return CI_RUN;
 }
 
-static enum ci_verdict read_one(int c, struct ci_options *o, size_t *n_settings) {
+static enum ci_verdict read_one(int c, char *word, struct ci_options *o, size_t *n_settings) {
         switch (c) {
         case OPTION_DEVICES:
                 return read_devices(optarg, o);
@@ -124,6 +128,10 @@ static enum ci_verdict read_one(int c, struct ci_options *o, size_t *n_settings)
                 return CI_RUN;
         case OPTION_SET:
                 return read_set(optarg, o, n_settings);
+        case OPTION_VM:
+                o->in_machine = true;
+                o->machine_word = word;
+                return CI_RUN;
         case OPTION_HELP:
                 print_help();
                 return CI_DONE;
@@ -148,7 +156,8 @@ enum ci_verdict ci_options_read(int argc, char **argv, struct ci_options *ret) {
         /* "+": up to the command. */
         while (verdict == CI_RUN &&
                (c = getopt_long(argc - 1, argv + 1, "+", long_options, NULL)) != -1)
-                verdict = read_one(c, &o, &n_settings);
+                verdict = read_one(c, argv[optind], &o, &n_settings);
+        o.words = argv + 2;
         o.command = argv + 1 + optind;
         if (verdict == CI_RUN && !*o.command)
                 verdict = complain("a command is missing", "");

@@ -209,6 +209,7 @@ int ci_uhid_prepare(void) {
                 return 0;
         uname(&kernel);
         ci_uhid_advise("", kernel.release, error, text, sizeof(text));
-        fprintf(stderr, "tpmauthn: %s\n", text);
+        fprintf(stderr, "tpmauthn: %s\nOr do it in a virtual machine: tpmauthn ci run --vm\n",
+                text);
         return CI_NO_UHID;
 }

@@ -110,7 +110,7 @@ int ci_main(int argc, char **argv) {
         case CI_RUN:
                 break;
         }
-        status = o.on_socket ? 0 : ci_uhid_prepare();
+        status = o.on_socket || o.in_machine ? 0 : ci_uhid_prepare();
         if (status == 0)
                 status = ci_folder_make(&folder) == 0 ? run_in(&o, &folder) : CI_FAILED;
         ci_folder_remove(&folder);

@@ -31,6 +31,9 @@ struct ci_options {
         const char *keep;     /* a folder for state and log that stays; NULL: none does */
         char **settings;      /* "section.key=value", ended by NULL */
         char **command;       /* ended by NULL */
+        bool in_machine;      /* all this happens in a virtual machine */
+        char **words;         /* the options as they were given, up to the command */
+        char *machine_word;   /* the one of them that asks for the machine */
 };
 
 enum ci_verdict { CI_RUN, CI_DONE, CI_USAGE };

@@ -32,7 +32,7 @@ _tpmauthn_ci() {
         *)
                 if [[ $cur == -* ]]; then
                         mapfile -t COMPREPLY < <(compgen -W '--devices --presence --pin --uv --keep --set
-                                --transport --help' -- "$cur")
+                                --transport --vm --help' -- "$cur")
                 else
                         mapfile -t COMPREPLY < <(compgen -c -- "$cur")
                 fi

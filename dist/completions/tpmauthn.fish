@@ -58,3 +58,4 @@ complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l uv -x -a ok -d 'The
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l keep -r -F -d 'Keep the state and the log'
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l set -x -d 'A key of the configuration of the daemon'
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l transport -x -a 'uhid socket' -d 'What a key is'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l vm -d 'Do it in a virtual machine'

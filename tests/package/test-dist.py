@@ -50,6 +50,10 @@ def file_of(root, place, name):
 
 FILES = """
 PREFIX/libexec/tpmauthnd
+PREFIX/libexec/tpmauthn-vm/kernel.sh
+PREFIX/libexec/tpmauthn-vm/tpmauthn-vm
+PREFIX/libexec/tpmauthn-vm/vm-init
+PREFIX/libexec/tpmauthn-vm/vm-main
 PREFIX/bin/tpmauthn
 SYSTEM/tpmauthnd.service
 SYSUSERS/tpmauthn.conf

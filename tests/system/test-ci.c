@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,6 +136,64 @@ static void what_is_kept_is_there_the_next_time(void **state) {
         /* The PIN that is there stays. */
         snprintf(options, sizeof(options), "--pin 9999 --keep %s/kept", k->marks);
         expect(k, 0, options, "printf '1234\\n4321\\n' | $TPMAUTHN pin change");
+}
+
+/* ---- in a virtual machine ---- */
+
+/* What takes the place of the program that boots one: the rest is tested where that can be. */
+static void use_runner(const struct ci_kit *k, const char *text) {
+        char path[128];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/runner", k->marks);
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fprintf(f, "#!/bin/sh\n%s\n", text);
+        assert_int_equal(fclose(f), 0);
+        assert_int_equal(chmod(path, 0700), 0);
+        setenv("TPMAUTHN_VM", path, 1);
+}
+
+static void a_machine_is_given_the_folders_and_the_same_run(void **state) {
+        struct ci_kit *k = *state;
+        char options[128], want[512];
+
+        use_runner(k, "test -z \"$(ls -A $1)\" || exit 9; shift; echo \"$@\"; exit 77");
+        snprintf(options, sizeof(options), "--pin 123456 --vm --keep %s/kept --devices 2",
+                 k->marks);
+        expect(k, 77, options, "true");
+        snprintf(want, sizeof(want),
+                 " --share %s/kept -- %s ci run --transport=socket --pin 123456 --keep %s/kept "
+                 "--devices 2 -- sh -c true\n",
+                 k->marks, TPMAUTHN, k->marks);
+        kit_says(k, want);
+        assert_int_equal(kit_find(k, "tpmauthnd"), 0);
+}
+
+static void a_machine_ends_with_its_run(void **state) {
+        struct ci_kit *k = *state;
+
+        use_runner(k, "touch $MARKS/up; sleep 1000 & touch $1/file; wait");
+        kit_run(k, "--vm", "true");
+        kit_await(k, "up");
+        kill(k->pid, SIGTERM);
+        assert_int_equal(kit_status(k), 128 + SIGTERM);
+        kit_nothing_is_left(k);
+
+        use_runner(k, "touch $MARKS/up.2; sleep 1000 & wait");
+        kit_run(k, "--vm", "true");
+        kit_await(k, "up.2");
+        kill(k->pid, SIGKILL);
+        assert_int_equal(kit_status(k), 1000 + SIGKILL);
+        kit_nothing_is_left(k);
+}
+
+static void a_machine_that_cannot_be_started_is_told_of(void **state) {
+        struct ci_kit *k = *state;
+
+        setenv("TPMAUTHN_VM", "/nonexistent/tpmauthn-vm", 1);
+        expect(k, 125, "--vm", "true");
+        kit_says(k, "/nonexistent/tpmauthn-vm");
 }
 
 /* ---- exit statuses ---- */
@@ -421,6 +480,9 @@ int main(int argc, char **argv) {
                 T(the_command_reads_what_the_run_is_given),
                 T(a_device_that_verifies_registers_and_logs_in),
                 T(what_is_kept_is_there_the_next_time),
+                T(a_machine_is_given_the_folders_and_the_same_run),
+                T(a_machine_ends_with_its_run),
+                T(a_machine_that_cannot_be_started_is_told_of),
                 T(a_command_that_is_killed_gives_128_and_the_signal),
                 T(what_is_wrong_before_the_command_has_a_status_of_its_own),
                 T(a_daemon_that_does_not_start_is_told_of),

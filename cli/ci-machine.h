@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/*
+ * A run in a virtual machine: a program of its own (tpmauthn-vm) boots it, and in it this one does what it
+ * would have done here.
+ */
+
+#include "cli/ci-keeper.h"
+
+/* In a child of the keeper. Does not return. */
+void ci_machine_become(const struct keeper *k);
