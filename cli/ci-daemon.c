@@ -51,6 +51,10 @@ static void log_path(const struct keeper *k, char ret[static PATH_MAX]) {
         snprintf(ret, PATH_MAX, "%s/tpmauthnd.log", state_folder(k));
 }
 
+void ci_notify_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
+        snprintf(ret, CI_PATH_MAX, "%s/notify", k->folder->path);
+}
+
 void ci_control_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
         snprintf(ret, CI_PATH_MAX, "%s/run/" PROTOCOL_SOCKET, k->folder->path);
 }
@@ -76,7 +80,7 @@ static void set_arguments(const struct keeper *k, struct arguments *a) {
         add(a, "--set=device.name=TPM Passkey ci-%s", ci_folder_token(k->folder));
         add(a, "--set=tpm.tpm=swtpm");
         add(a, "--set=presence.presence=%s", o->presence);
-        if (o->verifies)
+        if (o->uv)
                 add(a, "--set=presence.pin-file=%s/pin", k->folder->path);
 }
 
@@ -108,7 +112,7 @@ static _Noreturn void become_daemon(const struct keeper *k, int log) {
 
         for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++)
                 unsetenv(strange[i]);
-        snprintf(notify, sizeof(notify), "%s/notify", k->folder->path);
+        ci_notify_path(k, notify);
         setenv("NOTIFY_SOCKET", notify, 1);
         setsid();
         dup2(null, STDIN_FILENO);
@@ -138,7 +142,7 @@ static int write_pin(const struct keeper *k) {
         char path[CI_PATH_MAX];
         int fd;
 
-        if (!k->options->verifies)
+        if (!k->options->uv)
                 return 0;
         snprintf(path, sizeof(path), "%s/pin", k->folder->path);
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -7,7 +7,8 @@
 
 #define CI_PATH_MAX 128
 
-/* Below the folder of the run. */
+/* Below the folder of the run: the control socket, and where the daemon says that it is ready. */
+void ci_notify_path(const struct keeper *k, char ret[static CI_PATH_MAX]);
 void ci_control_path(const struct keeper *k, char ret[static CI_PATH_MAX]);
 /* The socket of one device, where devices are sockets. */
 void ci_device_path(const struct keeper *k, unsigned index, char ret[static CI_PATH_MAX]);
@@ -21,3 +22,8 @@ void ci_daemon_print_log(const struct keeper *k);
 
 /* Whether all devices are ready, and the PIN; in a process of its own. An exit status. */
 int ci_set_up(const struct keeper *k);
+/*
+ * Writes what is said to the devices until the daemon ends; likewise. It says that it is ready as the
+ * daemon does.
+ */
+int ci_record(const struct keeper *k);

@@ -24,6 +24,8 @@ void keeper_reap(void *userdata) {
         while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
                 if (pid == k->daemon)
                         k->daemon = 0;
+                if (pid == k->recorder)
+                        k->recorder = 0;
                 if (pid == k->child) {
                         k->child = 0;
                         k->child_status = status;

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/ci-daemon.h"
@@ -19,9 +20,10 @@
 #include "cli/ci-nodes.h"
 #include "cli/ci-tree.h"
 
-#define READY_MS 120000 /* of sixteen devices on a machine that is emulated */
-#define NODES_MS 30000
-#define STEP_MS  5
+#define READY_MS    120000 /* of sixteen devices on a machine that is emulated */
+#define NODES_MS    30000
+#define STEP_MS     5
+#define RECORDER_MS 5000
 
 static int on_stop(const struct keeper *k) {
         return CI_KILLED + k->stop;
@@ -78,6 +80,36 @@ static int set_up(struct keeper *k) {
                 _exit(ci_set_up(k));
         status = await_child(k);
         return status >= CI_KILLED && !k->stop ? CI_FAILED : status;
+}
+
+/* Its first word comes to where the daemon's came. */
+static int start_recorder(struct keeper *k) {
+        int status = 0;
+
+        if (!k->options->trace)
+                return 0;
+        k->child = keeper_fork(k);
+        if (k->child < 0)
+                return CI_FAILED;
+        if (k->child == 0)
+                _exit(ci_record(k));
+        switch (keeper_wait(k, READY_MS)) {
+        case KEEPER_READY:
+                break;
+        case KEEPER_STOPPED:
+                status = on_stop(k);
+                break;
+        case KEEPER_DAEMON_ENDED:
+                status = on_daemon_end(k, "too soon");
+                break;
+        case KEEPER_CHILD_ENDED:
+        case KEEPER_TIMEOUT:
+                status = CI_FAILED;
+                break;
+        }
+        k->recorder = k->child;
+        k->child = -1;
+        return status;
 }
 
 /* ---- nodes ---- */
@@ -178,17 +210,30 @@ static int run(struct keeper *k) {
         if (status == 0)
                 status = set_up(k);
         if (status == 0)
+                status = start_recorder(k);
+        if (status == 0)
                 status = set_nodes(k);
         if (status == 0)
                 status = run_child(k, become_command);
         return status;
 }
 
+/* It goes on until the daemon has nothing more to say, and then ends its files. */
+static void await_recorder(struct keeper *k) {
+        const struct timespec step = { .tv_nsec = STEP_MS * 1000000 };
+
+        for (int ms = 0; k->recorder > 0 && ms < RECORDER_MS; ms += STEP_MS) {
+                nanosleep(&step, NULL);
+                keeper_reap(k);
+        }
+}
+
 /* The command's processes first, while what they use is still there. */
 static void end(struct keeper *k) {
-        ci_tree_end(k->daemon > 0 ? k->daemon : 0, keeper_reap, k);
+        ci_tree_end((const pid_t[2]){ k->daemon, k->recorder }, keeper_reap, k);
         ci_daemon_stop(k);
-        ci_tree_end(0, keeper_reap, k);
+        await_recorder(k);
+        ci_tree_end((const pid_t[2]){ 0 }, keeper_reap, k);
         ci_folder_remove(k->folder);
 }
 
@@ -201,7 +246,8 @@ int keeper_main(const struct ci_options *o, struct ci_folder *folder, int front,
                             .front = front,
                             .notify = -1,
                             .daemon = -1,
-                            .child = -1 };
+                            .child = -1,
+                            .recorder = -1 };
         int status = CI_FAILED;
 
         /* Who kills the front by its group or its name shall not reach this one. */

@@ -28,9 +28,10 @@ struct keeper {
         pid_t group;          /* likewise */
         int front;            /* hangs up when the front ends */
         int signals;
-        int notify;   /* where the daemon says that it is ready, or -1 */
-        pid_t daemon; /* -1: there was none yet; 0: it has ended */
-        pid_t child;  /* likewise: a helper of ours, or the command */
+        int notify;     /* where the daemon says that it is ready, or -1 */
+        pid_t daemon;   /* -1: there was none yet; 0: it has ended */
+        pid_t child;    /* likewise: a helper of ours, or the command */
+        pid_t recorder; /* likewise */
         bool child_is_command;
         int child_status; /* as of waitpid(), when it has ended */
         int stop;         /* the signal that ends the run, or 0 */

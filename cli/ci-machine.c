@@ -40,6 +40,12 @@ static const char **add_share(const char **to, const char *folder) {
         return to;
 }
 
+/* What is not there cannot be shared. */
+static void make_folder(const char *path) {
+        if (path && mkdir(path, 0700) < 0 && errno != EEXIST)
+                fail(path);
+}
+
 void ci_machine_become(const struct keeper *k) {
         static char self[PATH_MAX], here[PATH_MAX];
         const struct ci_options *o = k->options;
@@ -49,14 +55,16 @@ void ci_machine_become(const struct keeper *k) {
                 fail("the program itself was not found");
         if (!getcwd(here, sizeof(here)))
                 fail("the working folder was not found");
-        if (o->keep && mkdir(o->keep, 0700) < 0 && errno != EEXIST)
-                fail(o->keep);
+        make_folder(o->keep);
+        make_folder(o->trace);
 
         *to++ = runner();
         *to++ = k->folder->path;
         to = add_share(to, here);
         if (o->keep)
                 to = add_share(to, o->keep);
+        if (o->trace)
+                to = add_share(to, o->trace);
         *to++ = "--";
         *to++ = self;
         *to++ = "ci";

@@ -18,7 +18,10 @@ enum option_code {
         OPTION_PRESENCE,
         OPTION_PIN,
         OPTION_UV,
+        OPTION_SEED,
         OPTION_KEEP,
+        OPTION_TRACE,
+        OPTION_TRACE_SECRETS,
         OPTION_SET,
         OPTION_VM,
         OPTION_HELP,
@@ -30,7 +33,10 @@ static const struct option long_options[] = {
         { "presence", required_argument, NULL, OPTION_PRESENCE },
         { "pin", required_argument, NULL, OPTION_PIN },
         { "uv", required_argument, NULL, OPTION_UV },
+        { "seed", required_argument, NULL, OPTION_SEED },
         { "keep", required_argument, NULL, OPTION_KEEP },
+        { "trace", required_argument, NULL, OPTION_TRACE },
+        { "trace-secrets", no_argument, NULL, OPTION_TRACE_SECRETS },
         { "set", required_argument, NULL, OPTION_SET },
         { "vm", no_argument, NULL, OPTION_VM },
         { "help", no_argument, NULL, OPTION_HELP },
@@ -46,10 +52,15 @@ static void print_help(void) {
              "      --presence WORD      auto: yes to every question (the default); deny: no; script:\n"
              "                           as tpmauthn presence or the control socket say\n"
              "      --pin PIN            set this PIN on each key that has none; clients ask for it\n"
-             "      --uv ok              the keys verify their user by themselves, and clients ask\n"
-             "                           for nothing (the PIN is 1234 unless --pin says another)\n"
+             "      --uv WORD            the keys verify their user by themselves, and clients ask\n"
+             "                           for nothing (the PIN is 1234 unless --pin says another): ok;\n"
+             "                           fail, the PIN is wrong; blocked, it was wrong too often\n"
+             "      --seed FILE          make the passkeys of this fixture on the first key\n"
              "      --keep DIR           keep the state and the daemon's log in DIR; the next run\n"
              "                           with DIR finds the passkeys of this one\n"
+             "      --trace DIR          write what is said to each key to DIR/key-N.pcapng, for\n"
+             "                           Wireshark, and DIR/key-N.txt\n"
+             "      --trace-secrets      with PINs, secrets of sites and the like, which are zeros else\n"
              "      --set SECTION.KEY=V  one key of the daemon's configuration, tpmauthn.conf(5)\n"
              "      --transport KIND     uhid (the default): the keys are devices; socket: they are\n"
              "                           sockets, for programs that speak CTAPHID over one\n"
@@ -97,9 +108,9 @@ static enum ci_verdict read_presence(const char *text, struct ci_options *o) {
 }
 
 static enum ci_verdict read_uv(const char *text, struct ci_options *o) {
-        if (strcmp(text, "ok") != 0)
-                return complain("--uv takes ok, not ", text);
-        o->verifies = true;
+        if (strcmp(text, "ok") != 0 && strcmp(text, "fail") != 0 && strcmp(text, "blocked") != 0)
+                return complain("--uv takes ok, fail or blocked, not ", text);
+        o->uv = text;
         return CI_RUN;
 }
 
@@ -123,8 +134,17 @@ static enum ci_verdict read_one(int c, char *word, struct ci_options *o, size_t 
                 return CI_RUN;
         case OPTION_UV:
                 return read_uv(optarg, o);
+        case OPTION_SEED:
+                o->seed = optarg;
+                return CI_RUN;
         case OPTION_KEEP:
                 o->keep = optarg;
+                return CI_RUN;
+        case OPTION_TRACE:
+                o->trace = optarg;
+                return CI_RUN;
+        case OPTION_TRACE_SECRETS:
+                o->trace_secrets = true;
                 return CI_RUN;
         case OPTION_SET:
                 return read_set(optarg, o, n_settings);
@@ -161,9 +181,9 @@ enum ci_verdict ci_options_read(int argc, char **argv, struct ci_options *ret) {
         o.command = argv + 1 + optind;
         if (verdict == CI_RUN && !*o.command)
                 verdict = complain("a command is missing", "");
-        if (verdict == CI_RUN && o.verifies && strcmp(o.presence, "deny") == 0)
-                verdict = complain("--uv ok is for --presence auto and script", "");
-        if (o.verifies && !o.pin)
+        if (verdict == CI_RUN && o.uv && strcmp(o.presence, "deny") == 0)
+                verdict = complain("--uv is for --presence auto and script", "");
+        if (o.uv && !o.pin)
                 o.pin = DEFAULT_PIN;
         if (verdict == CI_RUN)
                 *ret = o;

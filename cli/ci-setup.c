@@ -13,6 +13,7 @@
 #include "cli/ci-daemon.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/seed.h"
 #include "cli/text.h"
 
 #define STEP_MS 20
@@ -119,6 +120,30 @@ static int await_verify(const struct options *o) {
         return CI_FAILED;
 }
 
+/* fail and blocked; ok is how it begins. */
+static int set_uv(const struct options *o, unsigned n_devices, const char *word) {
+        struct options one = *o;
+        int status = 0;
+
+        if (strcmp(word, "ok") == 0)
+                return 0;
+        for (one.device = 0; status == 0 && one.device < (int)n_devices; one.device++) {
+                json_t *params = json_pack("{s:s}", "result", word), *done = NULL;
+
+                status = client_run(&one, PROTOCOL_UV, params, &done) == EXIT_OK ? 0 : CI_FAILED;
+                json_decref(done);
+        }
+        return status;
+}
+
+static int seed(const struct options *o, const char *file) {
+        json_t *made = NULL;
+        int status = seed_from(o, file, &made) == EXIT_OK ? 0 : CI_FAILED;
+
+        json_decref(made);
+        return status;
+}
+
 int ci_set_up(const struct keeper *k) {
         const struct ci_options *o = k->options;
         char control[CI_PATH_MAX];
@@ -129,7 +154,11 @@ int ci_set_up(const struct keeper *k) {
         status = check_devices(&client);
         if (status == 0 && o->pin)
                 status = set_pins(&client, o->n_devices, o->pin);
-        if (status == 0 && o->verifies)
+        if (status == 0 && o->seed)
+                status = seed(&client, o->seed);
+        if (status == 0 && o->uv)
                 status = await_verify(&client);
+        if (status == 0 && o->uv)
+                status = set_uv(&client, o->n_devices, o->uv);
         return status;
 }

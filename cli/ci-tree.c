@@ -83,7 +83,7 @@ static bool is_ours(const struct picture *p, pid_t pid) {
 }
 
 /* Parents may stand behind their children, so until nothing is new. */
-static void mark_ours(struct picture *p, pid_t spare) {
+static void mark_ours(struct picture *p, const pid_t spare[static 2]) {
         const pid_t self = getpid();
         bool again;
 
@@ -92,7 +92,7 @@ static void mark_ours(struct picture *p, pid_t spare) {
                 for (size_t i = 0; i < p->n; i++) {
                         struct process *x = &p->processes[i];
 
-                        if (x->ours || x->pid == spare ||
+                        if (x->ours || x->pid == spare[0] || x->pid == spare[1] ||
                             (x->parent != self && !is_ours(p, x->parent)))
                                 continue;
                         x->ours = again = true;
@@ -100,7 +100,7 @@ static void mark_ours(struct picture *p, pid_t spare) {
         } while (again);
 }
 
-static void take(struct picture *p, pid_t spare) {
+static void take(struct picture *p, const pid_t spare[static 2]) {
         DIR *proc = opendir("/proc");
         struct dirent *entry;
         pid_t parent;
@@ -155,7 +155,7 @@ static void name_them(const struct picture *p) {
                                 (int)p->processes[i].pid);
 }
 
-unsigned ci_tree_end(pid_t spare, void (*reap)(void *userdata), void *userdata) {
+unsigned ci_tree_end(const pid_t spare[static 2], void (*reap)(void *userdata), void *userdata) {
         struct picture p = { 0 };
         long since = ci_now();
         unsigned n;

@@ -9,8 +9,8 @@
 long ci_now(void);
 
 /*
- * Ends all that descend from this process, but not `spare` (or 0) and its own: asks them by SIGTERM, and
+ * Ends all that descend from this process, but not those two (or 0) and their own: asks them by SIGTERM, and
  * two seconds later does not ask. `reap` waits, without blocking, for children that have ended. How many
  * could not be ended; they are named on standard error.
  */
-unsigned ci_tree_end(pid_t spare, void (*reap)(void *userdata), void *userdata);
+unsigned ci_tree_end(const pid_t spare[static 2], void (*reap)(void *userdata), void *userdata);

@@ -48,7 +48,7 @@ static void reap(void *userdata) {
 /* The keeper was killed; what it kept is this process's now, which is a subreaper for it. */
 static int clean_up(void) {
         fputs("tpmauthn: the process that kept the run was killed\n", stderr);
-        ci_tree_end(0, reap, NULL);
+        ci_tree_end((const pid_t[2]){ 0 }, reap, NULL);
         return CI_FAILED;
 }
 

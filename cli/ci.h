@@ -27,8 +27,11 @@ struct ci_options {
         bool on_socket;       /* the devices are sockets and no nodes */
         const char *presence; /* as the daemon's configuration has it */
         const char *pin;      /* set on each device; NULL: none is */
-        bool verifies;        /* the devices are told the PIN */
+        const char *uv;       /* what comes of verification by a device; NULL: none can do it */
+        const char *seed;     /* a fixture for the first device, or NULL */
         const char *keep;     /* a folder for state and log that stays; NULL: none does */
+        const char *trace;    /* a folder for what is said to the devices, or NULL */
+        bool trace_secrets;   /* with what is secret of it */
         char **settings;      /* "section.key=value", ended by NULL */
         char **command;       /* ended by NULL */
         bool in_machine;      /* all this happens in a virtual machine */

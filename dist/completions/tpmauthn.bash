@@ -11,7 +11,7 @@ _tpmauthn_ci() {
         fi
         for ((i = $1 + 2; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
-                --devices | --presence | --pin | --uv | --keep | --set | --transport)
+                --devices | --presence | --pin | --uv | --seed | --keep | --trace | --set | --transport)
                         ((i++))
                         ;;
                 --) ;;
@@ -25,13 +25,15 @@ _tpmauthn_ci() {
         case ${COMP_WORDS[COMP_CWORD - 1]} in
         --devices) mapfile -t COMPREPLY < <(compgen -W '1 2 4 8 16' -- "$cur") ;;
         --presence) mapfile -t COMPREPLY < <(compgen -W 'auto script deny' -- "$cur") ;;
-        --uv) mapfile -t COMPREPLY < <(compgen -W ok -- "$cur") ;;
+        --uv) mapfile -t COMPREPLY < <(compgen -W 'ok fail blocked' -- "$cur") ;;
         --transport) mapfile -t COMPREPLY < <(compgen -W 'uhid socket' -- "$cur") ;;
-        --keep) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+        --seed) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        --keep | --trace) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
         --pin | --set) ;;
         *)
                 if [[ $cur == -* ]]; then
-                        mapfile -t COMPREPLY < <(compgen -W '--devices --presence --pin --uv --keep --set
+                        mapfile -t COMPREPLY < <(compgen -W '--devices --presence --pin --uv --seed --keep --trace
+                                --trace-secrets --set
                                 --transport --vm --help' -- "$cur")
                 else
                         mapfile -t COMPREPLY < <(compgen -c -- "$cur")

@@ -123,6 +123,48 @@ static void a_device_that_verifies_registers_and_logs_in(void **state) {
         expect(k, 0, "--pin 987654", "$TPMAUTHN pin status | grep -q '8 tries'");
 }
 
+static void a_device_that_does_not_verify_says_so_to_the_client(void **state) {
+        struct ci_kit *k = *state;
+        char command[4200];
+
+        snprintf(command, sizeof(command), "%s register", self);
+        expect(k, 41, "--uv fail", command);
+        expect(k, 41, "--devices 2 --uv blocked",
+               "$TPMAUTHN --json -d 0 pin status | grep '\"uv_retries\": 0' && "
+               "$TPMAUTHN --json -d 1 pin status | grep '\"uv_retries\": 0' && exit 41");
+        expect(k, 42, "--uv fail",
+               "$TPMAUTHN --json pin status | grep '\"uv_retries\": [^0]' && exit 42");
+}
+
+static void what_is_seeded_is_there(void **state) {
+        static const char *const fixture =
+                "{\"credentials\":[{\"rp_id\":\"a.example\",\"user\":{\"id\":\"YWxp\","
+                "\"name\":\"alice\",\"displayName\":\"Alice\"},\"discoverable\":true}]}";
+        struct ci_kit *k = *state;
+        char path[128], options[192];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/fixture", k->marks);
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fputs(fixture, f);
+        assert_int_equal(fclose(f), 0);
+        snprintf(options, sizeof(options), "--seed %s --devices 2", path);
+        expect(k, 0, options, "$TPMAUTHN list; $TPMAUTHN -d 1 list");
+        kit_says(k, "a.example");
+        kit_says(k, "There are no passkeys on this device.");
+
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fputs("{\"credentials\":[{\"privateKey\":\"AAAA\"}]}", f);
+        assert_int_equal(fclose(f), 0);
+        expect(k, 125, options, "touch $MARKS/ran");
+        expect(k, 125, "--seed /nonexistent/fixture", "touch $MARKS/ran");
+        kit_says(k, "/nonexistent/fixture");
+        snprintf(path, sizeof(path), "%s/ran", k->marks);
+        assert_true(access(path, F_OK) < 0);
+}
+
 static void what_is_kept_is_there_the_next_time(void **state) {
         struct ci_kit *k = *state;
         char options[128], path[128];
@@ -479,6 +521,8 @@ int main(int argc, char **argv) {
                 T(each_of_several_devices_has_its_socket),
                 T(the_command_reads_what_the_run_is_given),
                 T(a_device_that_verifies_registers_and_logs_in),
+                T(a_device_that_does_not_verify_says_so_to_the_client),
+                T(what_is_seeded_is_there),
                 T(what_is_kept_is_there_the_next_time),
                 T(a_machine_is_given_the_folders_and_the_same_run),
                 T(a_machine_ends_with_its_run),
