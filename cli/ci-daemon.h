@@ -5,7 +5,7 @@
 
 #include "cli/ci-keeper.h"
 
-#define CI_PATH_MAX 128
+#define CI_PATH_MAX 108 /* of a socket */
 
 /* Below the folder of the run: the control socket, and where the daemon says that it is ready. */
 void ci_notify_path(const struct keeper *k, char ret[static CI_PATH_MAX]);

@@ -107,11 +107,12 @@ int ci_folder_make(struct ci_folder *ret) {
 }
 
 void ci_folder_remove(struct ci_folder *f) {
-        if (f->fd < 0)
+        if (!*f->path)
                 return;
         remove_all(f->path);
-        close(f->fd);
-        f->fd = -1;
+        if (f->fd >= 0)
+                close(f->fd);
+        *f = (struct ci_folder){ .fd = -1 };
 }
 
 const char *ci_folder_token(const struct ci_folder *f) {

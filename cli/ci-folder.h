@@ -9,8 +9,8 @@
 #include "ctap/macro.h"
 
 struct ci_folder {
-        char path[64];
-        int fd; /* which is locked */
+        char path[64]; /* "": none */
+        int fd;        /* which is locked, or -1 */
 };
 
 /* Removes what earlier runs left, makes one. 0, or -1 after printing why not. */

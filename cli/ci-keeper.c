@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -237,10 +238,19 @@ static void end(struct keeper *k) {
         ci_folder_remove(k->folder);
 }
 
-int keeper_main(const struct ci_options *o, struct ci_folder *folder, int front,
-                const sigset_t *heard, const sigset_t *mask) {
+/* The front has to know it as soon as it is there. */
+static int make_folder(struct keeper *k) {
+        if (ci_folder_make(k->folder) < 0 ||
+            send(k->front, k->folder->path, sizeof(k->folder->path), MSG_NOSIGNAL) < 0)
+                return CI_FAILED;
+        return 0;
+}
+
+int keeper_main(const struct ci_options *o, int front, const sigset_t *heard,
+                const sigset_t *mask) {
+        struct ci_folder folder = { .fd = -1 };
         struct keeper k = { .options = o,
-                            .folder = folder,
+                            .folder = &folder,
                             .mask = mask,
                             .group = getpgrp(),
                             .front = front,
@@ -256,6 +266,8 @@ int keeper_main(const struct ci_options *o, struct ci_folder *folder, int front,
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         k.signals = signalfd(-1, heard, SFD_CLOEXEC | SFD_NONBLOCK);
         if (k.signals >= 0)
+                status = make_folder(&k);
+        if (status == 0)
                 status = run(&k);
         end(&k);
         return status;

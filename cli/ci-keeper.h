@@ -62,5 +62,4 @@ pid_t keeper_fork(const struct keeper *k);
  * In the process that the front forked: the whole run. `heard` are signals, which are blocked. Its exit
  * status, which is the run's.
  */
-int keeper_main(const struct ci_options *o, struct ci_folder *folder, int front,
-                const sigset_t *heard, const sigset_t *mask);
+int keeper_main(const struct ci_options *o, int front, const sigset_t *heard, const sigset_t *mask);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The front of a run: what was started, and what its starter waits for and sends signals to. It makes the
- * folder, forks the keeper, and if that is killed, does what the keeper would have done at the end.
+ * The front of a run: what was started, and what its starter waits for and sends signals to. It forks the
+ * keeper, and if that is killed, does what the keeper would have done at the end.
  */
 
 #include "cli/ci.h"
@@ -45,10 +45,18 @@ static void reap(void *userdata) {
                 ;
 }
 
-/* The keeper was killed; what it kept is this process's now, which is a subreaper for it. */
-static int clean_up(void) {
+/*
+ * The keeper was killed; what it kept is this process's now, which is a subreaper for it. The keeper has
+ * said which folder it made.
+ */
+static int clean_up(int link) {
+        struct ci_folder folder = { .fd = -1 };
+
         fputs("tpmauthn: the process that kept the run was killed\n", stderr);
         ci_tree_end((const pid_t[2]){ 0 }, reap, NULL);
+        if (recv(link, folder.path, sizeof(folder.path), MSG_DONTWAIT) ==
+            (ssize_t)sizeof(folder.path))
+                ci_folder_remove(&folder);
         return CI_FAILED;
 }
 
@@ -69,11 +77,11 @@ static int wait_for(pid_t keeper, int link, int signals) {
                 if (n == (ssize_t)sizeof(info) && info.ssi_signo != SIGCHLD)
                         pass_on(link, &info);
                 if (waitpid(keeper, &status, WNOHANG) == keeper)
-                        return WIFEXITED(status) ? WEXITSTATUS(status) : clean_up();
+                        return WIFEXITED(status) ? WEXITSTATUS(status) : clean_up(link);
         }
 }
 
-static int run_in(const struct ci_options *o, struct ci_folder *folder) {
+static int run(const struct ci_options *o) {
         sigset_t heard, blocked, before;
         int pair[2], signals;
         pid_t keeper;
@@ -91,14 +99,13 @@ static int run_in(const struct ci_options *o, struct ci_folder *folder) {
         if (keeper == 0) {
                 close(pair[0]);
                 close(signals);
-                _exit(keeper_main(o, folder, pair[1], &heard, &before));
+                _exit(keeper_main(o, pair[1], &heard, &before));
         }
         close(pair[1]);
         return wait_for(keeper, pair[0], signals);
 }
 
 int ci_main(int argc, char **argv) {
-        struct ci_folder folder = { .fd = -1 };
         struct ci_options o;
         int status;
 
@@ -112,8 +119,7 @@ int ci_main(int argc, char **argv) {
         }
         status = o.on_socket || o.in_machine ? 0 : ci_uhid_prepare();
         if (status == 0)
-                status = ci_folder_make(&folder) == 0 ? run_in(&o, &folder) : CI_FAILED;
-        ci_folder_remove(&folder);
+                status = run(&o);
         ci_options_done(&o);
         return status;
 }

@@ -173,10 +173,10 @@ static void read_out(struct ci_kit *k) {
 
         snprintf(path, sizeof(path), "%s/out", k->marks);
         out = fopen(path, "re");
-        assert_non_null(out);
-        n = fread(k->said, 1, sizeof(k->said) - 1, out);
+        n = out ? fread(k->said, 1, sizeof(k->said) - 1, out) : 0;
         k->said[n] = '\0';
-        fclose(out);
+        if (out)
+                fclose(out);
 }
 
 int kit_status(struct ci_kit *k) {
