@@ -17,7 +17,8 @@ enum exit_status {
 struct options {
         const char *socket;
         int device;
-        bool has_user; /* --user */
+        bool has_device; /* --device */
+        bool has_user;   /* --user */
         unsigned user;
         bool json;
         bool yes;      /* no question before something is erased */
@@ -45,6 +46,7 @@ int cmd_provision(const struct options *o, char **operands);
 int cmd_trace(const struct options *o, char **operands);
 int cmd_ci(const struct options *o, char **operands);
 int cmd_doctor(const struct options *o, char **operands);
+int cmd_follow(const struct options *o, char **operands);
 int cmd_uv(const struct options *o, char **operands);
 int cmd_fail_next(const struct options *o, char **operands);
 int cmd_seed(const struct options *o, char **operands);

@@ -111,6 +111,10 @@ static const struct command commands[] = {
           "a text to read if its name ends in .txt, for Wireshark if it ends in .pcapng.\n"
           "What is secret in them (PIN, tokens, hmac-secret, large-blob keys) is replaced\n"
           "by zeros, unless --secrets is given.\n" },
+        { "follow", "", 0, 0, cmd_follow, "print what happens at simulators",
+          "Prints a line for each question that a simulator asks, each answer, and each\n"
+          "command that is done, until Ctrl-C. With --json a line is an event in JSON.\n"
+          "Without --device: of all devices.\n" },
         { "uv", " ok|fail|blocked", 1, 1, cmd_uv, "what becomes of a simulator's verification",
           "What a verification with the PIN comes to that a simulator was told (presence\n"
           "pin). ok: it succeeds, and all tries are given back. fail: it is given a wrong\n"

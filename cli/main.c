@@ -113,6 +113,7 @@ int main(int argc, char **argv) {
                         o.socket = optarg;
                         break;
                 case 'd':
+                        o.has_device = true;
                         if (parse_device(optarg, &o.device) < 0)
                                 return usage("--device takes a number from 0 to 15, not ", optarg);
                         break;

@@ -37,6 +37,7 @@ complete -c tpmauthn -n __fish_use_subcommand -a provision -d 'Make the keys wit
 complete -c tpmauthn -n __fish_use_subcommand -a ci -d 'Run a command beside simulated keys'
 complete -c tpmauthn -n __fish_use_subcommand -a seed -d 'Make the passkeys of a test fixture'
 complete -c tpmauthn -n __fish_use_subcommand -a trace -d 'Write down what clients and a simulator say'
+complete -c tpmauthn -n __fish_use_subcommand -a follow -d 'Print what happens at simulators'
 complete -c tpmauthn -n __fish_use_subcommand -a uv -d 'What becomes of the verification of a simulator'
 complete -c tpmauthn -n __fish_use_subcommand -a fail-next -d 'Have the next command of a simulator fail'
 complete -c tpmauthn -n __fish_use_subcommand -a help -d 'The list of commands, or more about one'

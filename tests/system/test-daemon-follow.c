@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -359,6 +360,72 @@ static void words_of_presence_take_what_they_need_and_nothing_else(void **state)
         assert_int_equal(kit_stop(k), 0);
 }
 
+/* ---- the command line ---- */
+
+/* A child of a shell, whose output and its own error go to the pipe. */
+static FILE *start_cli(const struct daemon_kit *k, const char *arguments) {
+        char command[512];
+        FILE *f;
+
+        snprintf(command, sizeof(command), "TPMAUTHN_SOCKET=%s exec " TPMAUTHN " %s 2>&1",
+                 k->control, arguments);
+        f = popen(command, "r");
+        assert_non_null(f);
+        return f;
+}
+
+/* The next line that is about no getInfo. */
+static void expect_line(FILE *f, const char *end) {
+        char line[512];
+        size_t n;
+
+        do
+                assert_non_null(fgets(line, sizeof(line), f));
+        while (strstr(line, "getInfo"));
+        n = strlen(line);
+        if (n < strlen(end) + 1 || strncmp(line + n - 1 - strlen(end), end, strlen(end)) != 0)
+                fail_msg("%s does not end with %s", line, end);
+}
+
+static void the_command_line_follows_until_the_daemon_ends(void **state) {
+        struct daemon_kit *k = *state;
+        char out[512];
+        FILE *text, *json;
+        fido_dev_t *dev;
+        int status;
+
+        kit_start(k, automatic);
+        text = start_cli(k, "follow");
+        json = start_cli(k, "--json -d 0 follow");
+        expect_line(text, "until Ctrl-C");
+        expect_line(json, "until Ctrl-C");
+        dev = kit_open_key(k);
+        assert_int_equal(make(dev), FIDO_OK);
+        kit_assert_done(k, "fail-next", "{\"status\":39}");
+        assert_int_equal(use(dev), FIDO_ERR_OPERATION_DENIED);
+        kit_close_key(dev);
+        expect_line(text, "  0 question  create example.com alice");
+        expect_line(text, "  0 verdict   yes");
+        expect_line(text, "  0 done      makeCredential CTAP2_OK example.com");
+        expect_line(text, " getAssertion CTAP2_ERR_OPERATION_DENIED example.com (injected)");
+        for (int i = 0; i < 2; i++) {
+                json_t *event;
+
+                assert_non_null(fgets(out, sizeof(out), json));
+                event = json_loads(out, 0, NULL);
+                assert_non_null(json_object_get(event, "type"));
+                json_decref(event);
+        }
+        assert_int_equal(kit_cli(k, "-d 3 follow", out, sizeof(out)), 1);
+        assert_int_equal(kit_cli(k, "follow more", out, sizeof(out)), 2);
+        assert_int_equal(kit_stop(k), 0);
+        expect_line(text, "the daemon has ended the connection");
+        status = pclose(text);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 3);
+        pclose(json);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -374,6 +441,7 @@ int main(void) {
                 TEST(a_question_that_is_ignored_is_cancelled_by_its_client),
                 TEST(a_yes_comes_after_the_delay_until_that_is_ended),
                 TEST(words_of_presence_take_what_they_need_and_nothing_else),
+                TEST(the_command_line_follows_until_the_daemon_ends),
         };
 
         fido_init(0);
