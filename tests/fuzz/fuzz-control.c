@@ -3,40 +3,66 @@
 /*
  * authenticator/control.c on any line that a client of the control socket may send. A line is either
  * a request that the code behind can read without checks, or an error with a code; and whatever is
- * answered is one line of JSON that the client can take apart.
+ * answered is one line of JSON that the client can take apart. So is an event, whatever the client of
+ * a key sends.
  */
 
 #include <string.h>
 
 #include "authenticator/config.h"
 #include "authenticator/control.h"
+#include "authenticator/event.h"
 #include "authenticator/protocol.h"
 #include "tests/fuzz/fuzz.h"
 
-static void check_text(const json_t *params, const char *name, bool required) {
-        const json_t *value = json_object_get(params, name);
-
-        require(value || !required);
-        require(!value || json_is_string(value));
+static bool is_of_type(const json_t *value, json_type type) {
+        return type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == type;
 }
 
+/* What is there is what the table says, and what has to be there is. */
 static void check_request(const struct control_request *rq) {
-        const json_t *after = json_object_get(rq->params, "after");
-        const json_t *before = json_object_get(rq->params, "before");
+        size_t n = rq->has_device + rq->has_user;
 
         require(rq->method && json_is_integer(rq->id));
         require(rq->device < CONFIG_DEVICES_MAX);
         require(json_is_object(rq->params));
-        require(!after || json_is_integer(after));
-        require(!before || json_is_integer(before));
-        check_text(rq->params, "credential",
-                   rq->method->call == CONTROL_SHOW || rq->method->call == CONTROL_DELETE);
-        if (rq->method->call == CONTROL_BACKUP || rq->method->call == CONTROL_RESTORE)
-                require(json_is_integer(json_object_get(rq->params, "offset")));
-        check_text(rq->params, "data", rq->method->call == CONTROL_RESTORE);
-        if (rq->method->call == CONTROL_SEED)
-                require(json_is_array(json_object_get(rq->params, "credentials")));
-        check_text(rq->params, "mode", rq->method->call == CONTROL_PRESENCE);
+        require(!rq->has_device || rq->method->call != CONTROL_STATUS);
+        for (const struct control_field *f = rq->method->fields; f->name; f++) {
+                const json_t *value = json_object_get(rq->params, f->name);
+
+                require(value || !f->required);
+                require(!value || is_of_type(value, f->type));
+                n += value != NULL;
+        }
+        require(json_object_size(rq->params) == n);
+}
+
+/* Takes the event, which is a line that a follower can take apart. */
+static void check_event(json_t *event) {
+        char *line;
+        json_t *root;
+
+        require(event);
+        line = control_event_line(event);
+        require(line && strchr(line, '\n') == line + strlen(line) - 1);
+        root = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+        require(json_is_string(json_object_get(json_object_get(root, "event"), "type")));
+        json_decref(root);
+        free(line);
+}
+
+/* The same bytes as a message of a client, and as what a site calls itself. */
+static void check_events(struct bytes message) {
+        const struct ctap_prompt prompt = {
+                .ask = message.len > 0 ? message.data[0] % _CTAP_ASKS : CTAP_ASK_USE,
+                .verify = message.len % 2,
+                .rp_id = bytes_is_utf8(message) ? message : BYTES_NULL,
+                .account = bytes_is_utf8(message) ? message : BYTES_NULL,
+        };
+
+        check_event(event_question(&prompt));
+        check_event(event_ctap_done(message, message));
+        check_event(event_u2f_done(message, message));
 }
 
 static void check_error(const json_t *body) {
@@ -73,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct control_request rq = { 0 };
         json_t *error = NULL;
 
+        check_events(BYTES(data, size));
         if (control_parse(BYTES(data, size), &rq, &error)) {
                 require(!error);
                 check_request(&rq);
