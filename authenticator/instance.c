@@ -89,7 +89,8 @@ static void send_answer(struct instance *i, uint32_t channel, uint8_t command, s
         struct hid_fragments f = hid_fragment(channel, command, message);
         uint8_t report[HID_REPORT_SIZE];
 
-        instance_tell_message(i, channel, command, message, request);
+        if (i->device)
+                instance_tell_message(i, channel, command, message, request);
         while (i->device && hid_next_report(&f, report))
                 device_send(i->device, report);
 }

@@ -225,6 +225,11 @@ static const struct trace_word pin_subcommands[] = {
         { 0, NULL },
 };
 
+static const struct trace_word permissions[] = {
+        { 0x01, "mc" },  { 0x02, "ga" },   { 0x04, "cm" },   { 0x08, "be" },
+        { 0x10, "lbw" }, { 0x20, "acfg" }, { 0x40, "pcmr" }, { 0, NULL },
+};
+
 static const struct trace_member pin_request[] = {
         { NULL, 0x01, "pinUvAuthProtocol", CBOR_KIND_INT, TRACE_PLAIN, NULL, NULL },
         { NULL, 0x02, "subCommand", CBOR_KIND_INT, TRACE_PLAIN, NULL, pin_subcommands },
@@ -232,7 +237,7 @@ static const struct trace_member pin_request[] = {
         { NULL, 0x04, "pinUvAuthParam", CBOR_KIND_BYTES, TRACE_SECRET, NULL, NULL },
         { NULL, 0x05, "newPinEnc", CBOR_KIND_BYTES, TRACE_SECRET, NULL, NULL },
         { NULL, 0x06, "pinHashEnc", CBOR_KIND_BYTES, TRACE_SECRET, NULL, NULL },
-        { NULL, 0x09, "permissions", CBOR_KIND_INT, TRACE_PLAIN, NULL, NULL },
+        { NULL, 0x09, "permissions", CBOR_KIND_INT, TRACE_BITS, NULL, permissions },
         { NULL, 0x0a, "rpId", CBOR_KIND_TEXT, TRACE_PLAIN, NULL, NULL },
 };
 static const struct trace_shape pin_request_shape = SHAPE(pin_request);

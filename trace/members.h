@@ -16,6 +16,7 @@ enum trace_content {
         TRACE_PLAIN,
         TRACE_SECRET,    /* bytes that are shown only to who asked for secrets */
         TRACE_AUTH_DATA, /* bytes that hold authenticator data (WebAuthn §6.1) */
+        TRACE_BITS,      /* an integer, each bit of which has a word */
 };
 
 /* A number that has a name. The last of a list has no name. */

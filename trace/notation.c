@@ -101,7 +101,7 @@ static bool is_auth_data(const struct place *p) {
 }
 
 static bool may_be_secret(const struct place *p) {
-        return !p->known || (p->member && p->member->content != TRACE_PLAIN);
+        return !p->known || is_auth_data(p) || (p->member && p->member->content == TRACE_SECRET);
 }
 
 static void put_string(const struct notation *n, const struct place *p,
@@ -268,9 +268,21 @@ static void put_notes(const struct notation *n, const struct place *p, const str
 
 /* ---- items ---- */
 
+static void put_bits(const struct notation *n, const struct trace_word *words, int64_t v) {
+        fprintf(n->to, "%lld /", (long long)v);
+        for (; words->name; words++)
+                if (v & words->value)
+                        fprintf(n->to, " %s", words->name);
+        fputs(" /", n->to);
+}
+
 static void put_integer(const struct notation *n, const struct place *p, int64_t v) {
         const char *word = p->member ? trace_word(p->member->words, v) : NULL;
 
+        if (p->member && p->member->content == TRACE_BITS) {
+                put_bits(n, p->member->words, v);
+                return;
+        }
         fprintf(n->to, "%lld", (long long)v);
         if (word)
                 fprintf(n->to, " / %s /", word);

@@ -42,6 +42,8 @@ static void assert_all_refused(const struct daemon_kit *k, const char *code) {
         } requests[] = {
                 { "follow", "{}" },
                 { "follow", "{\"device\":0}" },
+                { "follow", "{\"frames\":true}" },
+                { "follow", "{\"device\":0,\"frames\":true,\"secrets\":true}" },
                 { "presence", "{\"mode\":\"ignore\"}" },
                 { "presence", "{\"mode\":\"delay\",\"ms\":5}" },
                 { "fail-next", "{\"status\":39}" },

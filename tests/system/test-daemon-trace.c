@@ -309,6 +309,30 @@ static void what_libfido2_says_is_in_it(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+static void of_two_keys_only_the_one_is_in_it(void **state) {
+        static const char *const two[] = { "--presence=auto", "--set=device.count=2", NULL };
+        struct daemon_kit *k = *state;
+        struct ceremony_secrets secrets;
+        struct recording first, second;
+        size_t size;
+        uint8_t *all;
+        unsigned n;
+
+        kit_start(k, two);
+        begin_recording(&first, k, "first.pcapng", "--device=0");
+        begin_recording(&second, k, "second.pcapng", "--device=1");
+        ceremony_run(k, &secrets);
+        end_recording(&first);
+        end_recording(&second);
+        all = captured(first.path, &size, &n);
+        assert_true(n > 28);
+        free(all);
+        all = captured(second.path, &size, &n);
+        assert_int_equal(n, 0);
+        free(all);
+        assert_int_equal(kit_stop(k), 0);
+}
+
 /* What the framing refuses is what one looks for. */
 static void what_is_refused_is_in_it(void **state) {
         struct daemon_kit *k = *state;
@@ -480,6 +504,7 @@ int main(void) {
                 TEST(redaction_changes_no_length),
                 TEST(a_login_can_be_read),
                 TEST(what_libfido2_says_is_in_it),
+                TEST(of_two_keys_only_the_one_is_in_it),
                 TEST(what_is_refused_is_in_it),
                 TEST(wireshark_takes_it_for_a_fido_key),
                 TEST(a_file_that_is_neither_is_refused),

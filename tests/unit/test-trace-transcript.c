@@ -160,6 +160,15 @@ static void a_reply_to_what_was_not_seen_is_written_all_the_same(void **state) {
                                                       "/\n");
 }
 
+static void bits_have_their_names(void **state) {
+        struct paper *p = *state;
+
+        put_cbor(p, TRACE_IN, 0x06, "{2: 9, 9: 37}");
+        put_cbor(p, TRACE_IN, 0x06, "{2: 9, 9: 0}");
+        assert_has(p, "0x09 / permissions /: 37 / mc cm acfg /\n");
+        assert_has(p, "0x09 / permissions /: 0 / /\n");
+}
+
 static void redacted_secrets_are_said_to_be_so(void **state) {
         struct paper *p = *state;
         uint8_t storage[256];
@@ -342,6 +351,7 @@ int main(void) {
                 TEST(members_have_the_names_of_the_specification),
                 TEST(a_reply_is_told_by_what_was_asked),
                 TEST(a_reply_to_what_was_not_seen_is_written_all_the_same),
+                TEST(bits_have_their_names),
                 TEST(redacted_secrets_are_said_to_be_so),
                 TEST(authenticator_data_is_taken_apart),
                 TEST(what_is_no_cbor_is_written_in_full_or_said_to_be_redacted),
