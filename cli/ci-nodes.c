@@ -4,6 +4,7 @@
 
 #include "cli/ci-nodes.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
@@ -60,6 +61,8 @@ const char *ci_node_lacks(const char *root, const char *node) {
         if (stat(path, &st) < 0)
                 return "it is not in this /dev. In a container: start it with --volume /dev:/dev and "
                        "--device-cgroup-rule for hidraw";
+        if (access(path, R_OK | W_OK) < 0 && errno == EPERM)
+                return "the container may not open it. Start it with --device-cgroup-rule for hidraw";
         if (access(path, R_OK | W_OK) < 0)
                 return "it is not open to you. Install the rule 65-tpmauthn.rules of the package "
                        "tpmauthn, or run this as root";
