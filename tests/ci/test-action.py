@@ -23,7 +23,7 @@ from tap import run, run_tests  # noqa: E402
 CI = SOURCE / "dist/ci"
 ACTION = load((SOURCE / "action.yml").read_text())
 STEPS = ACTION["runs"]["steps"]
-SCRIPTS = ["action-run", "action-setup", "install", "needs", "permit-attestation", "uhid"]
+SCRIPTS = ["action-run", "action-setup", "install", "machine", "needs", "permit-attestation", "uhid"]
 KERNEL = "6.17.0-1022-azure"
 
 
@@ -135,7 +135,7 @@ def scripts_are_clean():
 
 
 def scripts_say_how_they_are_used():
-    for name, arguments in (("install", ["relative"]), ("install", ["/a", "/b"]), ("needs", []), ("uhid", ["more"]),
+    for name, arguments in (("install", ["relative"]), ("install", ["/a", "/b"]), ("needs", []), ("uhid", ["more"]), ("machine", ["more"]),
                             ("permit-attestation", [])):
         said = run(CI / name, *arguments, expect=2)
         assert said.startswith(f"dist/ci/{name}"), said
@@ -242,6 +242,27 @@ def uhid_without_udev_is_of_no_use_but_to_root(world):
 
 
 @in_a_world
+def kvm_is_opened_to_the_user(world):
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        shutil.copytree(CI, tree / "dist/ci")
+        install = tree / "tools/install"
+        install.parent.mkdir()
+        install.write_text('#!/bin/bash\necho "install $*" >>"$LOG"\n')
+        install.chmod(0o755)
+        script = tree / "dist/ci/machine"
+        assert "emulated" in run(script, env=world.environment)
+        assert world.calls("install", "sudo") == ["install machine"], world.log.read_text()
+        (world.root / "dev/kvm").write_text("")
+        assert not run(script, env=world.environment)
+        assert not world.calls("sudo"), world.log.read_text()
+        (world.root / "dev/kvm").unlink()
+        (world.root / "dev/kvm").mkdir()
+        run(script, env=world.environment)
+        assert world.calls("sudo") == [f"sudo -n chown 1001 {world.root}/dev/kvm"], world.log.read_text()
+
+
+@in_a_world
 def attestation_is_permitted_to_these_sites(world):
     world.run("permit-attestation", "localhost", "login.example")
     for browser in ("chromium", "opt/chrome", "opt/chrome_for_testing"):
@@ -290,6 +311,7 @@ def on_a_runner(test):
             tree = Path(folder) / "tree"
             shutil.copytree(CI, tree / "dist/ci")
             shutil.copy(SOURCE / "action.yml", tree)
+            (tree / "dist/ci/machine").write_text('#!/bin/bash\necho "machine" >>"$LOG"\n')
             (tree / "dist/ci/install").write_text(
                 '#!/bin/bash\nmkdir -p "$1/bin"\ncp "$(dirname "$LOG")/bin/made" "$1/bin/tpmauthn"\n')
             world.program("made", TPMAUTHN)
@@ -365,6 +387,7 @@ def action_without_uhid_takes_a_virtual_machine(world, github):
     (world.root / "dev/uhid").unlink()
     assert github.run(run="true"), github.said
     assert "--vm" in options(world) and "::notice" in github.said
+    assert world.calls("machine") == ["machine"]
     assert github.outputs["uhid"] == "no"
 
 
@@ -429,6 +452,7 @@ TESTS = [
     uhid_in_a_container_is_the_hosts,
     uhid_takes_root_or_sudo,
     uhid_without_udev_is_of_no_use_but_to_root,
+    kvm_is_opened_to_the_user,
     attestation_is_permitted_to_these_sites,
     attestation_takes_names_of_sites_only,
     policies_of_firefox_that_are_there_stay,
