@@ -22,7 +22,8 @@ def programs_and_nothing_else_are_installed(folder):
     said = run(tree / "dist/ci/install", prefix)
     assert "building tpmauthn" in said and "tpmauthn 0." in said, said
     made = sorted(str(p.relative_to(prefix)) for p in prefix.rglob("*") if p.is_file())
-    assert made == ["bin/tpmauthn", "libexec/tpmauthn-agent", "libexec/tpmauthnd"], made
+    machine = [f"libexec/tpmauthn-vm/{name}" for name in ("kernel.sh", "tpmauthn-vm", "vm-init", "vm-main")]
+    assert made == ["bin/tpmauthn", "libexec/tpmauthn-agent", *machine, "libexec/tpmauthnd"], made
 
 
 def they_are_built_once(folder):
