@@ -772,7 +772,8 @@ static void help_tells_of_every_command(void **state) {
         assert_string_equal(cli(k, 0, "help"), help);
         while ((line = strsep(&rest, "\n")) != NULL) {
                 assert_true(strlen(line) <= 80);
-                if (sscanf(line, "  %31[a-z]", name) != 1 || strncmp(line, "  ", 2) != 0)
+                if (sscanf(line, "  %31[a-z-]", name) != 1 || strncmp(line, "  ", 2) != 0 ||
+                    name[0] == '-')
                         continue;
                 n++;
                 snprintf(arguments, sizeof(arguments), "help %s", name);
