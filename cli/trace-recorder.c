@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,30 +92,40 @@ static int begin(const struct trace_recorder *r, struct output *o) {
         return EXIT_OK;
 }
 
-int trace_recorder_add(struct trace_recorder *r, unsigned device, const char *path) {
+/* One that is there already may be open to others. */
+static int open_file(const struct trace_recorder *r, const char *path, FILE **ret) {
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, r->secrets ? 0600 : 0666);
-        struct output *o = fd < 0 ? NULL : calloc(1, sizeof(*o));
-        int status, e = errno;
+        int e;
 
-        if (!o) {
-                if (fd >= 0)
-                        close(fd);
-                return complain(path, fd < 0 ? e : ENOMEM);
-        }
+        if (fd >= 0 && (!r->secrets || fchmod(fd, 0600) == 0))
+                *ret = fdopen(fd, "w");
+        if (*ret)
+                return EXIT_OK;
+        e = errno;
+        if (fd >= 0)
+                close(fd);
+        return complain(path, e);
+}
+
+int trace_recorder_add(struct trace_recorder *r, unsigned device, const char *path) {
+        struct output *o = calloc(1, sizeof(*o));
+        int status;
+
+        if (!o)
+                return complain(path, ENOMEM);
         o->device = device;
         o->path = strdup(path);
-        o->file = fdopen(fd, "w");
-        if (!o->path || !o->file) {
-                if (!o->file)
-                        close(fd);
+        status = o->path ? open_file(r, path, &o->file) : complain(path, ENOMEM);
+        if (status == EXIT_OK)
+                status = begin(r, o);
+        if (status != EXIT_OK) {
                 (void)output_free(o);
-                return complain(path, ENOMEM);
+                return status;
         }
-        status = begin(r, o);
         (void)fflush(o->file);
         o->next = r->outputs;
         r->outputs = o;
-        return status;
+        return EXIT_OK;
 }
 
 /* ---- events ---- */
