@@ -92,6 +92,8 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
                 job = manage_job(rq);
                 if (!job || instance_add_job(i, WORKER_CONTROL, tag, BYTES_TEXT(job)) < 0)
                         error = control_error(PROTOCOL_E_BUSY, "Too much waits already.");
+                else if (rq->method->call == CONTROL_RESET)
+                        i->fail_status = 0;
         }
         if (error)
                 i->options.on_answer(i->options.userdata, tag, error);

@@ -17,10 +17,11 @@
 #include "authenticator/manage-uv.h"
 #include "authenticator/manage-webauthn.h"
 #include "authenticator/message.h"
+#include "authenticator/presence.h"
 #include "authenticator/protocol.h"
 #include "authenticator/util.h"
 
-static json_t *reset(struct backend *b, const json_t *params) {
+static json_t *reset(struct backend *b, struct presence *p, const json_t *params) {
         const char *owner_auth = json_string_value(json_object_get(params, "owner_auth"));
         int r;
 
@@ -32,6 +33,7 @@ static json_t *reset(struct backend *b, const json_t *params) {
                                      owner_auth ? "another" : "a");
         if (r < 0)
                 return manage_failed("The passkeys could not all be erased; repeat the reset", r);
+        presence_forget_said(p);
         return control_result(json_object());
 }
 
@@ -178,7 +180,7 @@ static json_t *run(struct backend *b, struct presence *p, json_int_t call, const
         case CONTROL_RESTORE:
                 return manage_restore(b, params);
         case CONTROL_RESET:
-                return reset(b, params);
+                return reset(b, p, params);
         case CONTROL_DOCTOR:
                 return doctor(b, params);
         case CONTROL_TPM:

@@ -36,6 +36,12 @@ static void forget_answers(struct presence_script *s) {
         s->n_queued = 0;
 }
 
+void presence_script_forget(struct presence_script *s) {
+        forget_answers(s);
+        s->delay_ms = 0;
+        s->uv = PRESENCE_UV_OK;
+}
+
 void presence_script_done(struct presence_script *s) {
         s->listener = close_fd(s->listener);
         s->speaker = close_fd(s->speaker);

@@ -38,6 +38,9 @@ void presence_script_done(struct presence_script *s);
 _must_check_ int presence_script_say(const struct presence_script *s, enum presence_inject what,
                                      struct bytes with);
 
+/* All that was said but for the PIN. */
+void presence_script_forget(struct presence_script *s);
+
 /* Another one than `pin`, that is nobody's secret. */
 struct ctap_typed_pin presence_script_wrong_pin(const struct presence_script *s);
 /* What a yes is given with, by `uv`. */

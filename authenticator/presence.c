@@ -495,6 +495,11 @@ static unsigned abilities(struct ctap_presence *port) {
         return 0;
 }
 
+void presence_forget_said(struct presence *p) {
+        hear(p);
+        presence_script_forget(&p->script);
+}
+
 void presence_set_uv(struct presence *p, enum presence_uv uv) {
         p->script.uv = uv;
 }

@@ -91,6 +91,11 @@ const struct presence_asked *presence_asked(const struct presence *p);
 void presence_forget_asked(struct presence *p);
 struct ctap_presence *presence_port(struct presence *p);
 
+/*
+ * For the worker thread, between commands: answers that were given ahead, the delay and what becomes of
+ * verification are forgotten; the mode and the PIN are not.
+ */
+void presence_forget_said(struct presence *p);
 /* For the worker thread, between commands. The known PIN, len 0 if there is none, is borrowed. */
 void presence_set_uv(struct presence *p, enum presence_uv uv);
 const struct ctap_typed_pin *presence_known_pin(const struct presence *p);

@@ -57,8 +57,12 @@
 #define PROTOCOL_BACKUP "backup"
 /* "offset": bytes that were sent; "size" of all; "data". The last page's result says what came back. */
 #define PROTOCOL_RESTORE    "restore"
-#define PROTOCOL_PAGE_BYTES 24576   /* the most in one page */
-#define PROTOCOL_RESET      "reset" /* erases every passkey; the caller has confirmed it */
+#define PROTOCOL_PAGE_BYTES 24576 /* the most in one page */
+/*
+ * Erases every passkey; the caller has confirmed it. Answers of presence that wait, its delay, uv and
+ * fail-next are forgotten too, its mode and the PIN that it was told are not.
+ */
+#define PROTOCOL_RESET "reset"
 /* Removes the device, opens the TPM anew, plugs it in again; not before a second after the last time. */
 #define PROTOCOL_REPLUG   "replug"
 #define PROTOCOL_PRESENCE "presence"    /* "mode": a word of presence below; "pin" for some */

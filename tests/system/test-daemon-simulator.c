@@ -197,6 +197,22 @@ static void the_last_word_counts_and_zero_takes_it_back(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+/* Or else one test's words would be the next one's surprise. */
+static void a_reset_forgets_what_was_said(void **state) {
+        struct daemon_kit *k = *state;
+        fido_dev_t *dev;
+
+        kit_start(k, automatic);
+        kit_assert_done(k, "fail-next", "{\"status\":40}");
+        kit_assert_done(k, "presence", "{\"mode\":\"no\"}");
+        kit_assert_done(k, "presence", "{\"mode\":\"delay\",\"ms\":600000}");
+        kit_assert_done(k, "reset", "{}");
+        dev = kit_open_key(k);
+        assert_int_equal(make(dev), FIDO_OK);
+        kit_close_key(dev);
+        assert_int_equal(kit_stop(k), 0);
+}
+
 static void failures_that_cannot_be_are_refused(void **state) {
         static const char *const wrong[] = {
                 "{}",
@@ -446,6 +462,7 @@ int main(void) {
                 TEST(the_next_command_fails_once_and_has_no_effect),
                 TEST(others_pass_until_the_command_that_is_named_comes),
                 TEST(the_last_word_counts_and_zero_takes_it_back),
+                TEST(a_reset_forgets_what_was_said),
                 TEST(failures_that_cannot_be_are_refused),
                 TEST(a_verification_that_fails_costs_a_try_and_ok_gives_it_back),
                 TEST(a_script_says_yes_once_for_a_verification_that_fails),

@@ -811,6 +811,22 @@ static void deny_forgets_a_yes_that_is_delayed(void **state) {
         assert_true(ms < 100);
 }
 
+static void what_was_said_can_be_forgotten_but_for_the_mode(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        inject(f, PRESENCE_INJECT_NO);
+        inject(f, PRESENCE_INJECT_IGNORE);
+        inject(f, PRESENCE_INJECT_AUTO);
+        inject_delay(f, 2 * TIMEOUT_MS);
+        presence_set_uv(f->presence, PRESENCE_UV_FAIL);
+        presence_forget_said(f->presence);
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_YES);
+        assert_true(ms < TIMEOUT_MS);
+}
+
 static void each_question_is_told_and_its_answer_once(void **state) {
         struct fixture *f = *state;
         uint64_t ms;
@@ -1546,6 +1562,7 @@ int main(void) {
                 TEST(a_yes_is_delayed_until_the_delay_ends_and_a_no_is_not),
                 TEST(a_delay_beyond_the_timeout_is_a_timeout),
                 TEST(deny_forgets_a_yes_that_is_delayed),
+                TEST(what_was_said_can_be_forgotten_but_for_the_mode),
                 TEST(each_question_is_told_and_its_answer_once),
                 TEST(a_script_gives_the_pin_with_each_yes),
                 TEST(a_wrong_pin_is_said_once),
