@@ -264,6 +264,27 @@ async function a_real_question_is_approved_and_denied() {
     });
 }
 
+async function a_real_question_is_ignored_and_delayed_and_followed() {
+    await withDaemon(['--presence=auto', '--set=presence.timeout=300ms'], async (key, select) => {
+        const events = await key.follow();
+        await key.ignore();
+        assert.equal(await select(), status.CTAP2_ERR_USER_ACTION_TIMEOUT);
+        assert.equal((await events.until('question')).verb, 'select');
+        assert.equal((await events.until('verdict')).answer, 'timeout');
+        assert.equal((await events.until('done')).status_name, 'CTAP2_ERR_USER_ACTION_TIMEOUT');
+        await key.delay(100);
+        assert.equal(await select(), 0);
+        const { time } = await events.until('question');
+        const verdict = await events.until('verdict');
+        assert.equal(verdict.answer, 'yes');
+        assert.ok(verdict.time - time >= 100, `${verdict.time - time} ms`);
+        await key.replug();
+        await events.until('unplugged');
+        assert.match((await events.until('plugged')).path, /device/);
+        events.close();
+    });
+}
+
 async function a_real_pin_is_set_and_changed_and_erased() {
     await withDaemon(['--presence=auto'], async (key) => {
         assert.equal((await key.pinStatus()).set, false);
@@ -295,5 +316,6 @@ await runTests([
     a_question_can_be_answered_while_a_request_waits,
     both_kinds_of_modules_and_the_types_say_the_same,
     a_real_question_is_approved_and_denied,
+    a_real_question_is_ignored_and_delayed_and_followed,
     a_real_pin_is_set_and_changed_and_erased,
 ]);

@@ -232,6 +232,25 @@ def a_real_question_is_approved_and_denied(program):
         assert daemon.select() == 0
 
 
+def a_real_question_is_ignored_and_delayed_and_followed(program):
+    with Daemon(program, "--presence=auto", "--set=presence.timeout=300ms") as daemon:
+        key = Authenticator(socket=daemon.control)
+        with key.follow() as events:
+            key.ignore()
+            assert daemon.select() == Status.CTAP2_ERR_USER_ACTION_TIMEOUT
+            assert events.until("question")["verb"] == "select"
+            assert events.until("verdict")["answer"] == "timeout"
+            assert events.until("done")["status_name"] == "CTAP2_ERR_USER_ACTION_TIMEOUT"
+            key.delay(100)
+            assert daemon.select() == 0
+            asked = events.until("question")["time"]
+            verdict = events.until("verdict")
+            assert verdict["answer"] == "yes" and verdict["time"] - asked >= 100, (asked, verdict)
+            key.replug()
+            events.until("unplugged")
+            assert "device" in events.until("plugged")["path"]
+
+
 def a_real_pin_is_set_and_changed_and_erased(program):
     with Daemon(program, "--presence=auto") as daemon:
         key = Authenticator(socket=daemon.control)
@@ -264,6 +283,7 @@ sys.exit(
             no_daemon_and_what_is_no_protocol_are_errors,
             statuses_are_those_of_the_daemon,
             a_real_question_is_approved_and_denied,
+            a_real_question_is_ignored_and_delayed_and_followed,
             a_real_pin_is_set_and_changed_and_erased,
         ),
         sys.argv[1],
