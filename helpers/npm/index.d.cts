@@ -74,7 +74,7 @@ export interface QuestionEvent extends OfDevice {
 
 export interface VerdictEvent extends OfDevice {
     type: 'verdict';
-    answer: 'yes' | 'no' | 'timeout' | 'cancelled';
+    verdict: 'yes' | 'no' | 'timeout' | 'cancelled';
 }
 
 /** A CTAP command was answered. */

@@ -270,13 +270,13 @@ async function a_real_question_is_ignored_and_delayed_and_followed() {
         await key.ignore();
         assert.equal(await select(), status.CTAP2_ERR_USER_ACTION_TIMEOUT);
         assert.equal((await events.until('question')).verb, 'select');
-        assert.equal((await events.until('verdict')).answer, 'timeout');
+        assert.equal((await events.until('verdict')).verdict, 'timeout');
         assert.equal((await events.until('done')).status_name, 'CTAP2_ERR_USER_ACTION_TIMEOUT');
         await key.delay(100);
         assert.equal(await select(), 0);
         const { time } = await events.until('question');
         const verdict = await events.until('verdict');
-        assert.equal(verdict.answer, 'yes');
+        assert.equal(verdict.verdict, 'yes');
         assert.ok(verdict.time - time >= 100, `${verdict.time - time} ms`);
         await key.replug();
         await events.until('unplugged');

@@ -239,13 +239,13 @@ def a_real_question_is_ignored_and_delayed_and_followed(program):
             key.ignore()
             assert daemon.select() == Status.CTAP2_ERR_USER_ACTION_TIMEOUT
             assert events.until("question")["verb"] == "select"
-            assert events.until("verdict")["answer"] == "timeout"
+            assert events.until("verdict")["verdict"] == "timeout"
             assert events.until("done")["status_name"] == "CTAP2_ERR_USER_ACTION_TIMEOUT"
             key.delay(100)
             assert daemon.select() == 0
             asked = events.until("question")["time"]
             verdict = events.until("verdict")
-            assert verdict["answer"] == "yes" and verdict["time"] - asked >= 100, (asked, verdict)
+            assert verdict["verdict"] == "yes" and verdict["time"] - asked >= 100, (asked, verdict)
             key.replug()
             events.until("unplugged")
             assert "device" in events.until("plugged")["path"]

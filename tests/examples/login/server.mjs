@@ -17,6 +17,7 @@ globalThis.crypto ??= webcrypto; // Node.js 18 has it, but not there
 
 const port = Number(process.argv[2] ?? 8000);
 const rpID = 'localhost';
+const timeout = Number(process.env.TIMEOUT ?? 60000); // milliseconds for a ceremony
 const origin = `http://${rpID}:${port}`;
 
 // What every passkey makes its secret for the note from (PRF).
@@ -45,6 +46,7 @@ async function registerOptions(session, { name }) {
     const options = await generateRegistrationOptions({
         rpName: 'Login',
         rpID,
+        timeout,
         userName: name,
         userID: user.id && Buffer.from(user.id, 'base64url'),
         excludeCredentials: listed(user.passkeys),
@@ -79,6 +81,7 @@ async function loginOptions(session, { name }) {
     if (!passkeys) throw new Refused(`nobody is called ${name}`);
     const options = await generateAuthenticationOptions({
         rpID,
+        timeout,
         allowCredentials: name ? listed(passkeys) : undefined,
         userVerification: 'required',
         extensions: { prf: { eval: { first: salt } } },

@@ -14,6 +14,16 @@ async function post(path, content) {
     return answer;
 }
 
+// Browsers are more patient than the site: Chromium for minutes, whatever it is told.
+async function within(timeout, ceremony) {
+    const timer = setTimeout(() => WebAuthnAbortService.cancelCeremony(), timeout);
+    try {
+        return await ceremony;
+    } finally {
+        clearTimeout(timer);
+    }
+}
+
 async function keyOf(secret) {
     const material = await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveKey']);
     const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: new TextEncoder().encode('note') };
@@ -33,7 +43,8 @@ async function decrypt({ iv, data }) {
 
 async function register() {
     const optionsJSON = await post('/register/options', { name: element('name').value });
-    const { name, passkeys } = await post('/register', await startRegistration({ optionsJSON }));
+    const response = await within(optionsJSON.timeout, startRegistration({ optionsJSON }));
+    const { name, passkeys } = await post('/register', response);
     return `${name} has ${passkeys} passkey${passkeys === 1 ? '' : 's'}`;
 }
 
@@ -41,7 +52,7 @@ async function login(name) {
     const optionsJSON = await post('/login/options', { name });
     const { first } = optionsJSON.extensions.prf.eval;
     optionsJSON.extensions.prf.eval.first = base64URLStringToBuffer(first);
-    const response = await startAuthentication({ optionsJSON });
+    const response = await within(optionsJSON.timeout, startAuthentication({ optionsJSON }));
     const secret = response.clientExtensionResults.prf?.results?.first;
     response.clientExtensionResults = {}; // the secret stays here
     const user = await post('/login', response);
