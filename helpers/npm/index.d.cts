@@ -105,8 +105,8 @@ export interface Frame {
     /** Nanoseconds since 1970. */
     time: bigint;
     direction: 'in' | 'out';
-    cid: number | string;
-    command: number | string;
+    cid: number;
+    command: number;
     payload: Uint8Array;
 }
 
