@@ -34,6 +34,8 @@ apt_get() {
     DEBIAN_FRONTEND=noninteractive limited 300 apt-get -qy -o Dpkg::Use-Pty=0 "$@"
 }
 
+has_no_device() { ! node 0 "$1"; } # UID
+
 # ---- people ----
 
 # as USER COMMAND...: outside of the user's session, as a program is that the session has started elsewhere.

@@ -8,8 +8,6 @@
 . "$TREE/tests/vm/lib.sh"
 . "$TREE/tests/vm/desktop-lib.sh"
 
-has_no_device() { ! node 0 "$1"; }
-
 apt_installs_the_packages_and_the_service_runs() {
     [ ! -e /sys/module/uhid ] || fail "uhid is loaded already"
     install_packages
