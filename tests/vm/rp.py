@@ -5,9 +5,9 @@ The page runs the steps its address names, each a ceremony: ask this server for 
 browser, bring the answer back. What is accepted is decided by python3-fido2's Fido2Server, not by code
 of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REPORT.
 
-    http://localhost:PORT/?user=NAME&steps=create,get,exclude,passkey,login
+    http://localhost:PORT/?user=NAME&steps=create,get,exclude,attest,passkey,login
 
-create and get do without verification. passkey makes a discoverable credential and login finds it by the
+create and get do without verification, and attest is create with attestation. passkey makes a discoverable credential and login finds it by the
 site alone, both with a verified user and with PRF, whose result must be the same each time.
 """
 
@@ -17,6 +17,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlparse
 
+from fido2.attestation import PackedAttestation
 from fido2.client import ClientData
 from fido2.ctap2 import AttestationObject, AuthenticatorData
 from fido2.server import Fido2Server
@@ -49,7 +50,7 @@ const ceremonies = {
                  prf: text(c.getClientExtensionResults().prf?.results?.first ?? []) };
     },
 };
-ceremonies.exclude = ceremonies.passkey = ceremonies.create;
+ceremonies.exclude = ceremonies.attest = ceremonies.passkey = ceremonies.create;
 ceremonies.login = ceremonies.get;
 
 addEventListener('load', async () => {
@@ -111,7 +112,7 @@ class RelyingParty:
                     "residentKey": "required" if step == "passkey" else "discouraged",
                     "requireResidentKey": step == "passkey",
                 },
-                "attestation": "none",
+                "attestation": "direct" if step == "attest" else "none",
             }
         if step == "passkey":
             more["extensions"] = {"prf": {}}
@@ -149,6 +150,13 @@ class RelyingParty:
         )
         self.credentials.setdefault(user, []).append(data.credential_data)
         self.counters[data.credential_data.credential_id] = data.counter
+
+    def end_attest(self, user, answer):
+        self.end_create(user, answer)
+        attested, client = AttestationObject(decode(answer["object"])), ClientData(decode(answer["client"]))
+        if attested.fmt != "packed" or attested.auth_data.credential_data.aaguid == bytes(16):
+            raise ValueError(f"attestation {attested.fmt} by {attested.auth_data.credential_data.aaguid.hex()}")
+        PackedAttestation().verify(attested.att_statement, attested.auth_data, client.hash)
 
     def end_passkey(self, user, answer):
         self.end_create(user, answer)
