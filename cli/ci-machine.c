@@ -18,7 +18,7 @@
 static const char *runner(void) {
         const char *path = getenv("TPMAUTHN_VM");
 
-        return path ? path : TPMAUTHN_LIBEXEC_DIR "/tpmauthn-vm/tpmauthn-vm";
+        return path ? path : TPMAUTHN_DATA_DIR "/vm/tpmauthn-vm";
 }
 
 static _Noreturn void fail(const char *what) {

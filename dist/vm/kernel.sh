@@ -68,8 +68,8 @@ plain_copy() {
     echo "$name"
 }
 
-# make_initramfs INIT WORK MODULE...: sets $initrd. It holds busybox, INIT as its first program, and the modules with
-# what they need, in the order that /modules/order has; its name says its content.
+# make_initramfs INIT WORK MODULE...: sets $initrd. It holds busybox, INIT as the first program, which busybox's shell
+# runs, and the modules with what they need, in the order that /modules/order has; its name says its content.
 make_initramfs() {
     local init=$1 tree=$2/initramfs stamp module file
     shift 2
@@ -78,7 +78,7 @@ make_initramfs() {
     [ ! -s "$initrd" ] || return 0
     mkdir -p "$tree"/{bin,modules,proc,sys,dev,lower,upper,root}
     cp "$(command -v busybox)" "$tree/bin/busybox"
-    cp "$init" "$tree/init"
+    { echo "#!/bin/busybox sh" && cat "$init"; } >"$tree/init"
     chmod 755 "$tree/init"
     for module in "$@"; do
         modprobe -d "$kernel" -S "$release" --show-depends "$module" || fail "$kernel has no module $module"

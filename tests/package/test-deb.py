@@ -26,11 +26,16 @@ CONTENT = {
         /usr/libexec/tpmauthnd
         /usr/share/bash-completion/completions/tpmauthn
         /usr/share/fish/vendor_completions.d/tpmauthn.fish
+        /usr/share/man/man1/tpmauthn-ci.1.gz
         /usr/share/man/man1/tpmauthn.1.gz
         /usr/share/man/man5/tpmauthn.conf.5.gz
         /usr/share/man/man7/tpmauthn.7.gz
         /usr/share/man/man8/tpmauthnd.8.gz
         /usr/share/polkit-1/rules.d/tpmauthn.rules
+        /usr/share/tpmauthn/vm/kernel.sh
+        /usr/share/tpmauthn/vm/tpmauthn-vm
+        /usr/share/tpmauthn/vm/vm-init
+        /usr/share/tpmauthn/vm/vm-main
         /usr/share/zsh/site-functions/_tpmauthn
     """,
     "tpmauthn-agent": """

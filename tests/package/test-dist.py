@@ -50,10 +50,6 @@ def file_of(root, place, name):
 
 FILES = """
 PREFIX/libexec/tpmauthnd
-PREFIX/libexec/tpmauthn-vm/kernel.sh
-PREFIX/libexec/tpmauthn-vm/tpmauthn-vm
-PREFIX/libexec/tpmauthn-vm/vm-init
-PREFIX/libexec/tpmauthn-vm/vm-main
 PREFIX/bin/tpmauthn
 SYSTEM/tpmauthnd.service
 SYSUSERS/tpmauthn.conf
@@ -78,6 +74,10 @@ PREFIX/share/man/man1/tpmauthn.1
 PREFIX/share/man/man5/tpmauthn.conf.5
 PREFIX/share/man/man7/tpmauthn.7
 PREFIX/share/man/man8/tpmauthnd.8
+PREFIX/share/tpmauthn/vm/kernel.sh
+PREFIX/share/tpmauthn/vm/tpmauthn-vm
+PREFIX/share/tpmauthn/vm/vm-init
+PREFIX/share/tpmauthn/vm/vm-main
 PREFIX/share/zsh/site-functions/_tpmauthn
 PREFIX/share/metainfo/org.tpmauthn.tpmauthn.metainfo.xml
 """
