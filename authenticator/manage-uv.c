@@ -66,6 +66,9 @@ json_t *manage_uv(struct backend *b, struct presence *p, const json_t *params) {
         if (!word)
                 return control_error(PROTOCOL_E_BAD_REQUEST,
                                      "\"result\" must be ok, fail or blocked");
+        if (!presence_may_verify(p))
+                return control_error(PROTOCOL_E_NOT_ALLOWED,
+                                     "[presence] verify = no: nobody is verified here.");
         s = ctap_pin_describe(ctap, &info);
         if (s == CTAP_OK && !info.is_set)
                 s = CTAP2_ERR_PIN_NOT_SET;

@@ -500,6 +500,10 @@ void presence_forget_said(struct presence *p) {
         presence_script_forget(&p->script);
 }
 
+bool presence_may_verify(const struct presence *p) {
+        return p->may_verify;
+}
+
 void presence_set_uv(struct presence *p, enum presence_uv uv) {
         p->script.uv = uv;
 }

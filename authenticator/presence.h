@@ -96,6 +96,8 @@ struct ctap_presence *presence_port(struct presence *p);
  * verification are forgotten; the mode and the PIN are not.
  */
 void presence_forget_said(struct presence *p);
+/* The options say that it may ask for the PIN. */
+bool presence_may_verify(const struct presence *p);
 /* For the worker thread, between commands. The known PIN, len 0 if there is none, is borrowed. */
 void presence_set_uv(struct presence *p, enum presence_uv uv);
 const struct ctap_typed_pin *presence_known_pin(const struct presence *p);

@@ -45,7 +45,7 @@ struct client {
         json_t *id;
 
         char *out; /* an answer, or events, from out_sent on */
-        size_t out_len, out_sent;
+        size_t out_len, out_sent, out_cap;
         bool last; /* close when it is sent */
 };
 
@@ -106,7 +106,7 @@ static void send_rest(struct client *c) {
 static void answer(struct client *c, const json_t *id, json_t *body) {
         c->out = control_line(id, body);
         c->out_sent = 0;
-        c->out_len = c->out ? strlen(c->out) : 0;
+        c->out_len = c->out_cap = c->out ? strlen(c->out) : 0;
         if (!c->out)
                 c->gone = true; /* out of memory: an answer cannot be made */
         send_rest(c);
@@ -252,22 +252,44 @@ static void drop(struct client *c) {
         shutdown(c->fd, SHUT_RDWR);
 }
 
-static int append(struct client *c, const char *line) {
-        size_t left = c->out ? c->out_len - c->out_sent : 0, n = strlen(line);
-        char *all;
+/* What was sent makes room first. */
+static int make_room(struct client *c, size_t n) {
+        size_t left = c->out_len - c->out_sent, cap = c->out_cap * 2;
+        char *larger;
 
-        if (left + n > PROTOCOL_BACKLOG_MAX)
-                return -ENOBUFS;
-        all = malloc(left + n);
-        if (!all)
-                return -ENOMEM;
-        if (left > 0)
-                memcpy(all, c->out + c->out_sent, left);
-        memcpy(all + left, line, n);
-        free(c->out);
-        c->out = all;
+        memmove(c->out, c->out + c->out_sent, left);
+        c->out_len = left;
         c->out_sent = 0;
-        c->out_len = left + n;
+        if (left + n <= c->out_cap)
+                return 0;
+        cap = cap > left + n ? cap : left + n;
+        larger = realloc(c->out, cap);
+        if (!larger)
+                return -ENOMEM;
+        c->out = larger;
+        c->out_cap = cap;
+        return 0;
+}
+
+static int append(struct client *c, const char *line) {
+        size_t n = strlen(line);
+        int r = 0;
+
+        if (!c->out) {
+                c->out = malloc(n);
+                c->out_cap = n;
+                c->out_len = c->out_sent = 0;
+        }
+        if (!c->out)
+                return -ENOMEM;
+        if (c->out_len - c->out_sent + n > PROTOCOL_BACKLOG_MAX)
+                return -ENOBUFS;
+        if (c->out_len + n > c->out_cap)
+                r = make_room(c, n);
+        if (r < 0)
+                return r;
+        memcpy(c->out + c->out_len, line, n);
+        c->out_len += n;
         return 0;
 }
 

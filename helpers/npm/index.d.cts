@@ -59,13 +59,17 @@ interface OfDevice {
 /** A question has been put to the person. */
 export interface QuestionEvent extends OfDevice {
     type: 'question';
+    /** What is to be done, such as 'create' or 'use'. */
     verb: string;
-    rp_id?: string | null;
-    account?: string | null;
-    /** Another key may be meant: a yes is not expected. */
+    rp_id?: string;
+    account?: string;
+    /** This device has nothing for the site, which is told so after a yes: another one may be meant. */
     passive: boolean;
     /** It takes the PIN. */
     verify: boolean;
+    /** With verify: how many tries are left, and whether a wrong PIN has just been given. */
+    tries?: number;
+    again?: boolean;
 }
 
 export interface VerdictEvent extends OfDevice {
@@ -79,14 +83,20 @@ export interface DoneEvent extends OfDevice {
     command: string;
     status: number;
     status_name: string;
-    rp_id?: string | null;
+    rp_id?: string;
 }
 
-export interface PlugEvent extends OfDevice {
-    type: 'plugged' | 'unplugged';
+export interface PluggedEvent extends OfDevice {
+    type: 'plugged';
+    /** Its node, or the socket that stands for one. */
+    path: string;
 }
 
-export type Event = QuestionEvent | VerdictEvent | DoneEvent | PlugEvent;
+export interface UnpluggedEvent extends OfDevice {
+    type: 'unplugged';
+}
+
+export type Event = QuestionEvent | VerdictEvent | DoneEvent | PluggedEvent | UnpluggedEvent;
 
 /** A message of CTAPHID. */
 export interface Frame {
@@ -95,8 +105,8 @@ export interface Frame {
     /** Nanoseconds since 1970. */
     time: bigint;
     direction: 'in' | 'out';
-    cid: number | string;
-    command: number | string;
+    cid: number;
+    command: number;
     payload: Uint8Array;
 }
 

@@ -135,9 +135,11 @@ static void step(struct world *w, uint8_t what, struct bytes *rest) {
                 w->waits = false;
                 break;
         case 2: { /* something happens, many times */
-                char *line = control_event_line(json_pack("{s:i}", "n", (int)what));
+                char text[3000] = "", *line;
 
-                for (int i = 0; i < (what & 0x1f) * 100; i++)
+                memset(text, 'x', sizeof(text) - 1);
+                line = control_event_line(json_pack("{s:s}", "text", text));
+                for (int i = 0; i < (what & 0x1f) * 8; i++)
                         server_push(w->server, w->tag, line);
                 free(line);
                 break;

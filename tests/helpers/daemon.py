@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 INIT, CBOR, KEEPALIVE = 0x86, 0x90, 0xBB
@@ -36,7 +37,7 @@ class Daemon:
     def _start(self, program, options):
         ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         ready.bind(str(self.folder / "notify"))
-        ready.settimeout(LIMIT)
+        ready.settimeout(1)
         self.log = open(self.folder / "log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [program, "--config=/dev/null", "--tpm=swtpm", f"--device=socket:{self.folder}/device",
@@ -44,9 +45,15 @@ class Daemon:
             env={**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify")},
             stdin=subprocess.DEVNULL, stderr=self.log, process_group=0,
         )
-        while b"READY=1" not in ready.recv(4096).split(b"\n"):
-            pass
-        ready.close()
+        with ready:
+            end, heard = time.monotonic() + LIMIT, b""
+            while b"READY=1" not in heard.split(b"\n"):
+                try:
+                    heard = ready.recv(4096)
+                except socket.timeout:
+                    if self.process.poll() is not None or time.monotonic() >= end:
+                        sys.stderr.write((self.folder / "log").read_text())
+                        raise RuntimeError("the daemon did not start") from None
 
     def select(self):
         """authenticatorSelection: waits for a person and does nothing else. The status byte."""

@@ -264,6 +264,78 @@ async function a_real_question_is_approved_and_denied() {
     });
 }
 
+async function a_real_question_is_ignored_and_delayed_and_followed() {
+    await withDaemon(['--presence=script', '--set=presence.timeout=2s'], async (key, select) => {
+        const events = await key.follow();
+        await key.ignore();
+        assert.equal(await select(), status.CTAP2_ERR_USER_ACTION_TIMEOUT);
+        assert.equal((await events.until('question')).verb, 'select');
+        assert.equal((await events.until('verdict')).verdict, 'timeout');
+        assert.equal((await events.until('done')).status_name, 'CTAP2_ERR_USER_ACTION_TIMEOUT');
+        await key.delay(100);
+        await key.approve();
+        assert.equal(await select(), 0);
+        const { time } = await events.until('question');
+        const verdict = await events.until('verdict');
+        assert.equal(verdict.verdict, 'yes');
+        assert.ok(verdict.time - time >= 100, `${verdict.time - time} ms`);
+        await key.replug();
+        await events.until('unplugged');
+        assert.match((await events.until('plugged')).path, /device/);
+        events.close();
+    });
+}
+
+async function a_real_command_fails_once_and_verification_as_told() {
+    await withDaemon(['--presence=auto'], async (key, select) => {
+        await key.failNext('CTAP2_ERR_KEY_STORE_FULL', 'selection');
+        assert.equal(await select(), status.CTAP2_ERR_KEY_STORE_FULL);
+        assert.equal(await select(), 0);
+        await key.setPin('2468');
+        await key.enterPin('2468');
+        await key.ready();
+        await key.uv('blocked');
+        assert.equal((await key.pinStatus()).uv_retries, 0);
+        await key.replug();
+        await key.uv('ok');
+        assert.equal((await key.pinStatus()).uv_retries, 3);
+    });
+}
+
+async function real_messages_are_traced() {
+    await withDaemon(['--presence=deny'], async (key, select) => {
+        const frames = await key.trace();
+        const before = BigInt(Date.now()) * 1000000n;
+        assert.equal(await select(), status.CTAP2_ERR_OPERATION_DENIED);
+        const seen = [];
+        for await (const { time, direction, command, payload } of frames) {
+            assert.ok(time >= before - 1000000n, `${time}`);
+            if (command !== 0x3b) seen.push([direction, command, payload.length, payload[0]]);
+            if (seen.length === 4) break;
+        }
+        assert.deepEqual(seen[0].slice(0, 3), ['in', 0x06, 8]);
+        assert.deepEqual(seen[1].slice(0, 3), ['out', 0x06, 17]);
+        assert.deepEqual(seen.slice(2), [['in', 0x10, 1, 0x0b], ['out', 0x10, 1, status.CTAP2_ERR_OPERATION_DENIED]]);
+    });
+}
+
+async function real_passkeys_are_seeded_and_listed() {
+    await withDaemon(['--presence=auto'], async (key) => {
+        const fixture = ['alice', 'bob'].map((name) => ({
+            rp_id: 'a.test',
+            user: { id: Buffer.from(name).toString('base64url'), name },
+            extensions: { prf: true },
+        }));
+        const made = await key.seed(fixture);
+        const known = await key.credentials();
+        assert.deepEqual(known.map((c) => c.id).sort(), made.map((c) => c.id).sort());
+        assert.deepEqual(known.map((c) => c.user.name).sort(), ['alice', 'bob']);
+        await key.delete(Buffer.from(made[0].id, 'base64url').toString('hex'));
+        assert.deepEqual((await key.list()).map((c) => c.user_name), ['bob']);
+        await assert.rejects(key.seed([{ user: { id: 'YQ' } }]), refusal('bad-request'));
+    });
+}
+
 async function a_real_pin_is_set_and_changed_and_erased() {
     await withDaemon(['--presence=auto'], async (key) => {
         assert.equal((await key.pinStatus()).set, false);
@@ -295,5 +367,9 @@ await runTests([
     a_question_can_be_answered_while_a_request_waits,
     both_kinds_of_modules_and_the_types_say_the_same,
     a_real_question_is_approved_and_denied,
+    a_real_question_is_ignored_and_delayed_and_followed,
+    a_real_command_fails_once_and_verification_as_told,
+    real_messages_are_traced,
+    real_passkeys_are_seeded_and_listed,
     a_real_pin_is_set_and_changed_and_erased,
 ]);

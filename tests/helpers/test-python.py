@@ -2,6 +2,7 @@
 """test-python.py TPMAUTHND: the Python helper against a server that says what the test wants, and against
 the real daemon with a device on a socket, as TAP."""
 
+import base64
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -232,6 +234,70 @@ def a_real_question_is_approved_and_denied(program):
         assert daemon.select() == 0
 
 
+def a_real_question_is_ignored_and_delayed_and_followed(program):
+    with Daemon(program, "--presence=script", "--set=presence.timeout=2s") as daemon:
+        key = Authenticator(socket=daemon.control)
+        with key.follow() as events:
+            key.ignore()
+            assert daemon.select() == Status.CTAP2_ERR_USER_ACTION_TIMEOUT
+            assert events.until("question")["verb"] == "select"
+            assert events.until("verdict")["verdict"] == "timeout"
+            assert events.until("done")["status_name"] == "CTAP2_ERR_USER_ACTION_TIMEOUT"
+            key.delay(100)
+            key.approve()
+            assert daemon.select() == 0
+            asked = events.until("question")["time"]
+            verdict = events.until("verdict")
+            assert verdict["verdict"] == "yes" and verdict["time"] - asked >= 100, (asked, verdict)
+            key.replug()
+            events.until("unplugged")
+            assert "device" in events.until("plugged")["path"]
+
+
+def a_real_command_fails_once_and_verification_as_told(program):
+    with Daemon(program, "--presence=auto") as daemon:
+        key = Authenticator(socket=daemon.control)
+        key.fail_next("CTAP2_ERR_KEY_STORE_FULL", "selection")
+        assert daemon.select() == Status.CTAP2_ERR_KEY_STORE_FULL
+        assert daemon.select() == 0
+        key.set_pin("2468")
+        key.enter_pin("2468")
+        key.ready()
+        key.uv("blocked")
+        assert key.pin_status()["uv_retries"] == 0
+        key.replug()
+        key.uv("ok")
+        assert key.pin_status()["uv_retries"] == 3
+
+
+def real_messages_are_traced(program):
+    with Daemon(program, "--presence=deny") as daemon:
+        before = time.time_ns()
+        frames = Authenticator(socket=daemon.control).trace()
+        assert daemon.select() == Status.CTAP2_ERR_OPERATION_DENIED
+        seen = []
+        while len(seen) < 4:
+            frame = next(frames)
+            assert frame.time >= before
+            if frame.command != 0x3B:
+                seen.append((frame.direction, frame.command, len(frame.payload)))
+        assert seen == [("in", 0x06, 8), ("out", 0x06, 17), ("in", 0x10, 1), ("out", 0x10, 1)], seen
+        assert frame.payload[0] == Status.CTAP2_ERR_OPERATION_DENIED
+
+
+def real_passkeys_are_seeded_and_listed(program):
+    with Daemon(program, "--presence=auto") as daemon:
+        key = Authenticator(socket=daemon.control)
+        users = [{"id": base64.urlsafe_b64encode(name.encode()).decode().rstrip("="), "name": name} for name in ("alice", "bob")]
+        made = key.seed([{"rp_id": "a.test", "user": user, "extensions": {"prf": True}} for user in users])
+        known = key.credentials()
+        assert {c["id"] for c in known} == {c["id"] for c in made}
+        assert {c["user"]["name"] for c in known} == {"alice", "bob"}
+        key.delete(base64.urlsafe_b64decode(made[0]["id"] + "==").hex())
+        assert [c["user_name"] for c in key.list()] == ["bob"]
+        refused("bad-request", lambda: key.seed([{"user": {"id": "YQ"}}]))
+
+
 def a_real_pin_is_set_and_changed_and_erased(program):
     with Daemon(program, "--presence=auto") as daemon:
         key = Authenticator(socket=daemon.control)
@@ -264,6 +330,10 @@ sys.exit(
             no_daemon_and_what_is_no_protocol_are_errors,
             statuses_are_those_of_the_daemon,
             a_real_question_is_approved_and_denied,
+            a_real_question_is_ignored_and_delayed_and_followed,
+            a_real_command_fails_once_and_verification_as_told,
+            real_messages_are_traced,
+            real_passkeys_are_seeded_and_listed,
             a_real_pin_is_set_and_changed_and_erased,
         ),
         sys.argv[1],

@@ -51,7 +51,7 @@ def all_files():
         names = listed.stdout.split("\0")
     else:
         names = [str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*")]
-        names = [n for n in names if not re.match(r"build|.*/__pycache__/", n)]
+        names = [n for n in names if not re.match(r"build|.*/(__pycache__|node_modules)/", n)]
     return sorted(n for n in names if n and (SOURCE / n).is_file() and not n.startswith(".git/"))
 
 

@@ -98,16 +98,18 @@ static int register_and_log_in(void) {
         struct daemon_kit d = { 0 };
         struct kit_passkey passkey;
         fido_dev_t *dev;
+        int status;
 
         snprintf(d.device, sizeof(d.device), "%s", getenv("TPMAUTHN_HIDRAW"));
         dev = kit_open_key(&d);
         if (kit_make_passkey(dev, &passkey) != FIDO_OK)
-                return 41;
-        if (kit_use_passkey(dev, &passkey) != FIDO_OK)
-                return 42;
-        es256_pk_free(&passkey.public);
+                status = 41;
+        else {
+                status = kit_use_passkey(dev, &passkey) == FIDO_OK ? 40 : 42;
+                es256_pk_free(&passkey.public);
+        }
         kit_close_key(dev);
-        return 40;
+        return status;
 }
 
 static void a_device_that_verifies_registers_and_logs_in(void **state) {

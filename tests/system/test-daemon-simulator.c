@@ -396,6 +396,18 @@ static void there_is_no_verification_without_a_pin(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+static void nobody_is_verified_where_the_configuration_says_so(void **state) {
+        static const char *const settings[] = { "--presence=auto", "--set=presence.verify=no",
+                                                NULL };
+        struct daemon_kit *k = *state;
+
+        kit_start(k, settings);
+        kit_assert_done(k, "pin-set", "{\"pin\":\"" PIN "\"}");
+        kit_assert_refused(k, "uv", "{\"result\":\"ok\"}", "not-allowed");
+        kit_assert_refused(k, "uv", "{\"result\":\"blocked\"}", "not-allowed");
+        assert_int_equal(kit_stop(k), 0);
+}
+
 /* ---- the command line ---- */
 
 static void cli(const struct daemon_kit *k, const char *arguments, const char *input, int status,
@@ -468,6 +480,7 @@ int main(void) {
                 TEST(a_script_says_yes_once_for_a_verification_that_fails),
                 TEST(blocked_verification_is_blocked_at_once_and_by_the_rules),
                 TEST(there_is_no_verification_without_a_pin),
+                TEST(nobody_is_verified_where_the_configuration_says_so),
                 TEST(the_command_line_has_the_same_words),
         };
 

@@ -86,7 +86,7 @@ END
 a_key_that_verifies_asks_for_no_pin() {
     # shellcheck disable=SC2016
     ci --uv ok -- bash -c '. "$TREE/tests/vm/lib.sh"; set -e; cd "$0"; register verified ci.test "-r -v" $TPMAUTHN_HIDRAW;
-        sign verified $TPMAUTHN_HIDRAW -v' "$PWD"
+        sign verified $TPMAUTHN_HIDRAW -t uv=true' "$PWD"
     leaves_nothing
 }
 

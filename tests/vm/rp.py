@@ -7,8 +7,9 @@ of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REP
 
     http://localhost:PORT/?user=NAME&steps=create,get,exclude,attest,passkey,login
 
-create and get do without verification, and attest is create with attestation. passkey makes a discoverable credential and login finds it by the
-site alone, both with a verified user and with PRF, whose result must be the same each time.
+create and get do without verification, and attest is create with attestation. passkey makes a discoverable
+credential and login finds it by the site alone, both with a verified user and with PRF, whose result must
+be the same each time.
 """
 
 import base64

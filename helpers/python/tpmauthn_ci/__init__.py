@@ -85,8 +85,8 @@ class Frame(NamedTuple):
 
     time: int  # nanoseconds since 1970
     direction: Literal["in", "out"]
-    cid: Union[int, str]
-    command: Union[int, str]
+    cid: int
+    command: int
     payload: bytes
 
 
