@@ -675,14 +675,17 @@ static void reset_takes_the_owners_password(void **state) {
 /* ---- passkeys of a fixture --------------------------------------------------------------- */
 
 static char *seeds(const char *rp_id, unsigned n) {
-        char *text = malloc(n * 80 + 32), *p = text;
+        char *text = NULL;
+        size_t size;
+        FILE *to = open_memstream(&text, &size);
 
-        assert_non_null(text);
-        p += sprintf(p, "{\"credentials\":[");
+        assert_non_null(to);
+        fputs("{\"credentials\":[", to);
         for (unsigned i = 0; i < n; i++)
-                p += sprintf(p, "%s{\"rp_id\":\"%s\",\"user\":{\"id\":\"A%c%cA\"}}",
-                             i > 0 ? "," : "", rp_id, 'A' + i / 26, 'A' + i % 26);
-        strcpy(p, "]}");
+                fprintf(to, "%s{\"rp_id\":\"%s\",\"user\":{\"id\":\"A%c%cA\"}}", i > 0 ? "," : "",
+                        rp_id, 'A' + i / 26, 'A' + i % 26);
+        fputs("]}", to);
+        assert_int_equal(fclose(to), 0);
         return text;
 }
 
