@@ -96,14 +96,15 @@ static _Noreturn void become_daemon(const struct keeper *k, int log) {
                                                "LISTEN_FDS",    "INVOCATION_ID", "JOURNAL_STREAM" };
         char *const *settings = k->options->settings;
         struct arguments ours;
-        char *argv[256] = { (char *)(uintptr_t)daemon_path(),
-                            (char *)(uintptr_t) "--config=/dev/null" };
+        char *argv[2 + 2 * CI_SETTINGS_MAX + ARGS_MAX + 1] = {
+                (char *)(uintptr_t)daemon_path(), (char *)(uintptr_t) "--config=/dev/null"
+        };
         size_t n = 2;
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         char notify[CI_PATH_MAX];
 
         set_arguments(k, &ours);
-        for (; *settings && n + ours.n + 3 < sizeof(argv) / sizeof(argv[0]); settings++) {
+        for (; *settings; settings++) {
                 argv[n++] = (char *)(uintptr_t) "--set";
                 argv[n++] = *settings;
         }

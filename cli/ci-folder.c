@@ -4,10 +4,11 @@
 
 #include "cli/ci-folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <glob.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,20 +54,25 @@ static bool is_at(int fd, const char *path) {
 }
 
 static void sweep(const char *in) {
-        char pattern[256];
-        glob_t found = { 0 };
+        const char *prefix = NAME + 1;
+        struct dirent *entry;
+        char path[PATH_MAX];
+        DIR *dir = opendir(in);
 
-        snprintf(pattern, sizeof(pattern), "%s" NAME "??????", in);
-        if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-                for (size_t i = 0; i < found.gl_pathc; i++) {
-                        int fd = lock(found.gl_pathv[i]);
+        if (!dir)
+                return;
+        while ((entry = readdir(dir)) != NULL) {
+                int fd = -1;
 
-                        if (fd < 0)
-                                continue;
-                        remove_all(found.gl_pathv[i]);
-                        close(fd);
-                }
-        globfree(&found);
+                if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+                    (size_t)snprintf(path, sizeof(path), "%s/%s", in, entry->d_name) < sizeof(path))
+                        fd = lock(path);
+                if (fd < 0)
+                        continue;
+                remove_all(path);
+                close(fd);
+        }
+        closedir(dir);
 }
 
 int ci_folder_make(struct ci_folder *ret) {

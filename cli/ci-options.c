@@ -117,6 +117,8 @@ static enum ci_verdict read_uv(const char *text, struct ci_options *o) {
 static enum ci_verdict read_set(char *text, struct ci_options *o, size_t *n) {
         if (!strchr(text, '.') || !strchr(text, '='))
                 return complain("--set takes SECTION.KEY=VALUE, not ", text);
+        if (*n == CI_SETTINGS_MAX)
+                return complain("--set is there too often, at last with ", text);
         o->settings[(*n)++] = text;
         return CI_RUN;
 }

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CI_DEVICES_MAX 16
+#define CI_DEVICES_MAX  16
+#define CI_SETTINGS_MAX 100
 
 /* Beside those of the command, which are passed on. */
 enum ci_status {

@@ -127,9 +127,9 @@ void kit_end(struct ci_kit *k) {
 /* ---- a run ---- */
 
 static _Noreturn void become(const struct ci_kit *k, const char *options, const char *command) {
-        char out[64], words[512];
-        char *argv[32] = { (char *)(uintptr_t)TPMAUTHN, (char *)(uintptr_t) "ci",
-                           (char *)(uintptr_t) "run", (char *)(uintptr_t) "--transport=socket" };
+        char out[64], words[4096];
+        char *argv[256] = { (char *)(uintptr_t)TPMAUTHN, (char *)(uintptr_t) "ci",
+                            (char *)(uintptr_t) "run", (char *)(uintptr_t) "--transport=socket" };
         size_t n = 4;
         int fd;
 
@@ -146,7 +146,7 @@ static _Noreturn void become(const struct ci_kit *k, const char *options, const 
         setenv("TPMAUTHND", TPMAUTHND, 0);
         setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus", 0);
         snprintf(words, sizeof(words), "%s", options);
-        for (char *w = strtok(words, " "); w && n < 26; w = strtok(NULL, " "))
+        for (char *w = strtok(words, " "); w && n < 250; w = strtok(NULL, " "))
                 argv[n++] = w;
         if (*command) {
                 argv[n++] = (char *)(uintptr_t) "--";

@@ -301,11 +301,16 @@ static void what_is_wrong_before_the_command_has_a_status_of_its_own(void **stat
                 "--transport usb", "--set device", "--uv ok --presence deny",
         };
         struct ci_kit *k = *state;
+        char many[4096] = "";
 
         for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
                 expect(k, 125, wrong[i], "touch $MARKS/ran");
                 kit_says(k, "tpmauthn ci run --help");
         }
+        for (size_t i = 0; i <= 100; i++)
+                strcat(many, "--set device.count=1 ");
+        expect(k, 125, many, "touch $MARKS/ran");
+        kit_says(k, "too often");
         expect(k, 125, "", "");
         kit_says(k, "a command is missing");
         expect(k, 0, "--help", "");
