@@ -6,9 +6,15 @@
 REPORT=$WORK/rp.report
 URL=http://localhost:8000
 PROFILE=$WORK/profile
+BROWSER_USER= # who opens them, with windows on $DISPLAY; nobody: root, and headless
+
+exec_browser() { # PROGRAM ARGUMENT...
+    [ "$BROWSER_USER" ] || exec "$1" --headless "${@:2}"
+    AS_EXEC=1 as "$BROWSER_USER" env DISPLAY="$DISPLAY" "$@"
+}
 
 chromium_opens() {
-    exec chromium --headless --no-sandbox --disable-gpu --disable-quic --disable-background-networking \
+    exec_browser chromium --no-sandbox --disable-gpu --disable-quic --disable-background-networking \
         --disable-component-update --disable-sync --disable-extensions --no-first-run \
         --remote-debugging-port=0 --ipc-connection-timeout=120 --user-data-dir="$PROFILE" "$1"
 }
@@ -28,7 +34,7 @@ user_pref("browser.safebrowsing.phishing.enabled", false);
 user_pref("extensions.update.enabled", false);
 user_pref("services.settings.server", "http://localhost:8000/none");
 END
-    exec firefox-esr --headless --no-remote --profile "$PROFILE" "$1"
+    exec_browser firefox-esr --no-remote --profile "$PROFILE" "$1"
 }
 
 # serve: starts the relying party.

@@ -5,16 +5,19 @@ The page runs the steps its address names, each a ceremony: ask this server for 
 browser, bring the answer back. What is accepted is decided by python3-fido2's Fido2Server, not by code
 of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REPORT.
 
-    http://localhost:PORT/?user=NAME&steps=create,get,exclude,attest,passkey,login
+    http://localhost:PORT/?user=NAME&steps=create,get,exclude,attest,passkey,login,cancel
 
 create and get do without verification, and attest is create with attestation. passkey makes a discoverable
 credential and login finds it by the site alone, both with a verified user and with PRF, whose result must
-be the same each time.
+be the same each time. cancel begins as get does, and the page gives up once the file REPORT.cancel is
+there: when that was is in REPORT, in milliseconds since the boot.
 """
 
 import base64
 import json
+import os
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlparse
 
@@ -49,6 +52,15 @@ const ceremonies = {
         return { id: text(c.rawId), client: text(r.clientDataJSON), data: text(r.authenticatorData),
                  signature: text(r.signature), user: text(r.userHandle ?? []),
                  prf: text(c.getClientExtensionResults().prf?.results?.first ?? []) };
+    },
+    async cancel(o) {
+        const abort = new AbortController();
+        o.challenge = bytes(o.challenge);
+        o.allowCredentials = listed(o.allowCredentials);
+        const asked = navigator.credentials.get({ publicKey: o, signal: abort.signal });
+        post('/until', {}).then(() => abort.abort());
+        await asked;
+        return { error: 'it was not cancelled' };
     },
 };
 ceremonies.exclude = ceremonies.attest = ceremonies.passkey = ceremonies.create;
@@ -97,9 +109,9 @@ class RelyingParty:
         verification = "required" if step in ("passkey", "login") else "discouraged"
         known = self.credentials.get(user, [])
         listed = [{"type": "public-key", "id": encode(c.credential_id)} for c in known]
-        if step in ("get", "login"):
+        if step in ("get", "login", "cancel"):
             options, state = self.server.authenticate_begin(known, user_verification=verification)
-            more = {"allowCredentials": listed if step == "get" else []}
+            more = {"allowCredentials": [] if step == "login" else listed}
         else:
             account = {"id": user.encode(), "name": user, "displayName": user}
             options, state = self.server.register_begin(account, user_verification=verification)
@@ -133,6 +145,9 @@ class RelyingParty:
             if step == "exclude":
                 if not answer.get("error", "").startswith("InvalidStateError"):
                     raise ValueError(f"not excluded: {answer}")
+            elif step == "cancel":
+                if not answer["error"].startswith("AbortError"):
+                    raise ValueError(f"not cancelled: {answer}")
             elif "error" in answer:
                 raise ValueError(answer["error"])
             else:
@@ -142,6 +157,12 @@ class RelyingParty:
             verdict = f"{type(error).__name__}: {error}"
         self.report.write(f"{user} {step}: {verdict}\n")
         return {"verdict": verdict}
+
+    def until(self):
+        while not os.path.exists(self.report.name + ".cancel"):
+            time.sleep(0.01)
+        self.report.write(f"cancelling: {int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)}\n")
+        return {}
 
     def end_create(self, user, answer):
         data = self.server.register_complete(
@@ -202,7 +223,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        call = {"/begin": self.server.party.begin, "/end": self.server.party.end}[self.path]
+        party = self.server.party
+        call = {"/begin": party.begin, "/end": party.end, "/until": party.until}[self.path]
         return self.reply(json.dumps(call(**asked)).encode(), "application/json")
 
 

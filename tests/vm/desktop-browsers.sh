@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# Chromium and Firefox with their windows in a session of X, and the dialog of this computer's key in front of
+# them, answered by the keyboard. The verdict on what they bring is python3-fido2's.
+#
+# How soon a dialog goes is counted from what reaches the kernel of its client, the CANCEL or the close of the
+# node, to the unmapping of the window by X. What a browser takes before that is written down beside it. All
+# of that is read off the clock of the machine; where its processor is emulated, 200 ms are many times stricter
+# than on a laptop.
+#
+# init: systemd
+# packages
+. "$TREE/tests/vm/lib.sh"
+. "$TREE/tests/vm/desktop-lib.sh"
+. "$TREE/tests/vm/browser-lib.sh"
+
+TRACING=/sys/kernel/tracing
+
+# Every write to a hidraw node and every close of one, with the milliseconds since the boot.
+trace_clients() {
+    mount -t tracefs tracefs $TRACING
+    echo boot >$TRACING/trace_clock
+    printf 'p:wrote hidraw_write\np:closed hidraw_release\n' >$TRACING/kprobe_events
+    echo 1 >$TRACING/events/kprobes/enable
+}
+
+# traced SINCE: what the clients did from then on: "MILLISECONDS wrote|closed".
+traced() {
+    sed -n 's/.* \([0-9]*\)\.\([0-9]\{3\}\)[0-9]*: \(wrote\|closed\): .*/\1\2 \3/p' $TRACING/trace |
+        awk -v since="$1" '$1 + 0 >= since + 0'
+}
+
+now() { awk '{ print int($1 * 1000) }' /proc/uptime; }
+
+# opens BROWSER STEP...: visits the page, in the background.
+opens() {
+    local browser=$1 steps
+    shift
+    steps=$(IFS=,; echo "$*")
+    rm -f "$REPORT.cancel"
+    PROFILE=/home/alice/$RANDOM
+    install -d -o alice -g alice "$PROFILE"
+    wc -l <"$REPORT" >lines
+    "${browser}_opens" "$URL/?user=$browser&steps=$steps" >"$OUT/$browser.log" 2>&1 &
+    echo $! >browser.pid
+    trap closes EXIT # of the test
+}
+
+# accepted BROWSER STEP
+accepted() { tail -n +$(($(cat lines) + 1)) "$REPORT" | grep -qx "$1 $2: ok"; }
+
+closes() {
+    local pid
+    pid=$(cat browser.pid)
+    kill -TERM "$pid" 2>/dev/null || true
+    timeout 60 tail --pid="$pid" -f /dev/null || kill -KILL "$pid"
+}
+
+# answers TITLE KEY: what a browser maps late has taken the keyboard; then the person turns to the dialog again.
+answers() {
+    local i
+    for i in 1 2 3 4; do
+        xdotool windowfocus --sync "$(window "$1")"
+        press "$2"
+        if (goes "$1" 10); then return; fi
+        echo "$2 was not heard ($i)"
+    done
+    fail "the dialog takes no key"
+}
+
+creates_and_gets() { # BROWSER
+    opens "$1" create get
+    arms "Create a passkey" 240
+    screenshot "$1-create"
+    answers "Create a passkey" alt+c
+    until_true 60 accepted "$1" create
+    arms "Use a passkey" 60
+    screenshot "$1-use"
+    answers "Use a passkey" alt+u
+    until_true 60 accepted "$1" get
+    closes
+}
+
+# is_watched TITLE: the dialog is up, and unmap.py waits for its end.
+is_watched() {
+    arms "$1" 240
+    /usr/bin/python3 "$TREE/tests/vm/unmap.py" "$(window "$1")" >unmapped &
+    until_true 20 grep -q watching unmapped
+}
+
+# goes_within MILLISECONDS SINCE WHAT: of what the browser told the kernel after it was told to.
+goes_within() {
+    local told went
+    until_true 60 grep -q '^[0-9]' unmapped
+    went=$(tail -n 1 unmapped)
+    traced "$2" >clients.trace
+    cat clients.trace
+    told=$(awk 'NR == 1 { print $1 }' clients.trace)
+    [ "$told" ] || fail "the client told nothing"
+    echo "$3: told after $((told - $2)) ms, and the dialog was gone $((went - told)) ms later" | tee -a "$OUT/times.txt"
+    [ $((went - told)) -le "$1" ] || fail "that is too late"
+}
+
+cancel_takes_the_dialog_away() { # BROWSER
+    opens "$1" cancel
+    is_watched "Use a passkey"
+    touch "$REPORT.cancel"
+    until_true 60 accepted "$1" cancel
+    goes_within 200 "$(sed -n 's/^cancelling: //p' "$REPORT" | tail -n 1)" "$1, cancel in the page"
+    closes
+}
+
+closing_takes_the_dialog_away() { # BROWSER
+    local since
+    opens "$1" get
+    is_watched "Use a passkey"
+    since=$(now)
+    closes
+    goes_within 200 "$since" "$1, closed"
+}
+
+session_has_an_agent() {
+    install_packages
+    desktop_login alice 7
+    until_true 90 can_be_asked alice
+    warm_up alice
+}
+
+chromium_creates_and_gets() { creates_and_gets chromium; }
+chromium_cancel_takes_the_dialog_away() { cancel_takes_the_dialog_away chromium; }
+chromium_closed_takes_the_dialog_away() { closing_takes_the_dialog_away chromium; }
+firefox_creates_and_gets() { creates_and_gets firefox; }
+firefox_cancel_takes_the_dialog_away() { cancel_takes_the_dialog_away firefox; }
+firefox_closed_takes_the_dialog_away() { closing_takes_the_dialog_away firefox; }
+
+prepare_desktop
+serve
+run_test session_has_an_agent
+export DISPLAY=:7
+BROWSER_USER=alice
+trace_clients
+for browser in chromium firefox; do
+    run_test ${browser}_creates_and_gets
+    run_test ${browser}_cancel_takes_the_dialog_away
+    run_test ${browser}_closed_takes_the_dialog_away
+done
+cp "$REPORT" "$OUT/"
+finish
