@@ -75,7 +75,7 @@ suspend_under_load() {
 }
 
 # A request whose second packet comes within time, as the client counts it, which slept along.
-suspend_between_two_packets_of_a_request() {
+A24_suspend_between_two_packets_of_a_request() {
     limited 120 /usr/bin/python3 "$TREE/tests/vm/pin.py" "$(node)" half
 }
 
@@ -97,6 +97,6 @@ run_test suspend_twice_without_a_request_between
 run_test suspend_in_the_prompt_of_an_assertion
 run_test suspend_in_the_prompt_of_a_registration
 run_test suspend_under_load
-run_test suspend_between_two_packets_of_a_request
+run_test A24_suspend_between_two_packets_of_a_request
 run_test suspend_ends_a_token_and_nothing_else
 finish
