@@ -31,23 +31,16 @@ static const uint8_t rsa_head[] = {
 static const uint8_t rsa_tail[] = { 0x02, 0x03, 0x01, 0x00, 0x01 }; /* the exponent */
 
 void ctap_spki_put(struct buf *out, const struct ctap_public_key *key) {
-        switch (key->type) {
-        case CTAP_KEY_P256:
-                buf_put(out, BYTES_OF(p256_head));
-                buf_put(out, BYTES(key->x, 32));
-                buf_put(out, BYTES(key->y, 32));
-                break;
-        case CTAP_KEY_P384:
-                buf_put(out, BYTES_OF(p384_head));
-                buf_put(out, BYTES(key->x, 48));
-                buf_put(out, BYTES(key->y, 48));
-                break;
-        case CTAP_KEY_RSA2048:
+        if (key->type == CTAP_KEY_RSA2048) {
                 buf_put(out, BYTES_OF(rsa_head));
                 buf_put(out, BYTES_OF(key->modulus));
                 buf_put(out, BYTES_OF(rsa_tail));
-                break;
-        case _CTAP_KEY_TYPES:
-                break;
+        } else {
+                bool is_p384 = key->type == CTAP_KEY_P384;
+                size_t size = is_p384 ? 48 : 32;
+
+                buf_put(out, is_p384 ? BYTES_OF(p384_head) : BYTES_OF(p256_head));
+                buf_put(out, BYTES(key->x, size));
+                buf_put(out, BYTES(key->y, size));
         }
 }
