@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME "/tpmauthn-ci-"
+#define NAME   "/tpmauthn-ci-"
+#define RANDOM "XXXXXX"
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
         (void)st;
@@ -65,6 +66,7 @@ static void sweep(const char *in) {
                 int fd = -1;
 
                 if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+                    strlen(entry->d_name + strlen(prefix)) == strlen(RANDOM) &&
                     (size_t)snprintf(path, sizeof(path), "%s/%s", in, entry->d_name) < sizeof(path))
                         fd = lock(path);
                 if (fd < 0)
@@ -82,18 +84,18 @@ int ci_folder_make(struct ci_folder *ret) {
 
         if (!in || *in != '/')
                 in = "/tmp";
-        n = snprintf(f.path, sizeof(f.path), "%s" NAME "XXXXXX", in);
+        n = snprintf(f.path, sizeof(f.path), "%s" NAME RANDOM, in);
         if (n < 0 || (size_t)n >= sizeof(f.path)) {
                 fprintf(stderr,
                         "tpmauthn: the path $TMPDIR is too long for sockets below it: %s. Set it "
                         "to one of at most %zu bytes\n",
-                        in, sizeof(f.path) - sizeof(NAME "XXXXXX"));
+                        in, sizeof(f.path) - sizeof(NAME RANDOM));
                 return -1;
         }
 
         sweep(in);
         for (int tries = 0; tries < 10; tries++) {
-                snprintf(f.path, sizeof(f.path), "%s" NAME "XXXXXX", in);
+                snprintf(f.path, sizeof(f.path), "%s" NAME RANDOM, in);
                 if (!mkdtemp(f.path)) {
                         fprintf(stderr, "tpmauthn: no folder could be made in %s: %s\n", in,
                                 strerror(errno));

@@ -511,6 +511,17 @@ static void what_is_left_when_all_are_killed_goes_with_the_next_run(void **state
         expect(k, 0, "", "true");
 }
 
+static void a_folder_that_is_only_called_alike_stays(void **state) {
+        struct ci_kit *k = *state;
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/tpmauthn-ci-results", k->folder);
+        assert_int_equal(mkdir(path, 0700), 0);
+        kit_run(k, "", "true");
+        assert_int_equal(kit_status(k), 0);
+        assert_int_equal(rmdir(path), 0);
+}
+
 static void two_runs_at_once_leave_each_other_alone(void **state) {
         struct ci_kit *k = *state;
         pid_t first;
@@ -600,6 +611,7 @@ int main(int argc, char **argv) {
                 T(nothing_is_left_by_a_run_that_is_killed_while_it_starts),
                 T(nothing_is_left_by_a_keeper_that_is_killed),
                 T(what_is_left_when_all_are_killed_goes_with_the_next_run),
+                T(a_folder_that_is_only_called_alike_stays),
                 T(two_runs_at_once_leave_each_other_alone),
                 T(a_daemon_that_crashes_ends_the_run),
                 T(a_full_disk_ends_the_run_and_leaves_nothing),
