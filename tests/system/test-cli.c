@@ -19,19 +19,6 @@
 
 static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 static void start(struct daemon_kit *k) {
         static const char *const automatic[] = { "--presence=auto", NULL };
 
@@ -817,7 +804,7 @@ static void the_configuration_is_read_without_a_daemon(void **state) {
         unsetenv("TPMAUTHND");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

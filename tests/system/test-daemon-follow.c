@@ -25,19 +25,6 @@ static const char *const automatic[] = { "--presence=auto", NULL };
 static const char *const scripted[] = { "--presence=script", NULL };
 static const char *const two[] = { "--presence=auto", "--set=device.count=2", NULL };
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 static void sleep_ms(long ms) {
         const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
@@ -426,7 +413,7 @@ static void the_command_line_follows_until_the_daemon_ends(void **state) {
         pclose(json);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -83,6 +83,19 @@ void kit_done(struct daemon_kit *k) {
         k->notify = k->terminal = -1;
 }
 
+int kit_setup(void **state) {
+        struct daemon_kit *k = malloc(sizeof(*k));
+
+        *state = k;
+        return k ? kit_init(k) : -1;
+}
+
+int kit_teardown(void **state) {
+        kit_done(*state);
+        free(*state);
+        return 0;
+}
+
 static void run_daemon(const struct daemon_kit *k, char *const *argv) {
         char path[80];
         int log;
@@ -288,6 +301,16 @@ const char *kit_state(const struct daemon_kit *k) {
         snprintf(state, sizeof(state), "%s", json_string_value(json_object_get(d, "state")));
         json_decref(a);
         return state;
+}
+
+bool kit_can_verify(const struct daemon_kit *k) {
+        json_t *a = kit_control(k, "status", NULL), *d;
+        bool can;
+
+        d = json_array_get(json_object_get(json_object_get(a, "result"), "devices"), 0);
+        can = json_is_true(json_object_get(d, "verify"));
+        json_decref(a);
+        return can;
 }
 
 void kit_await_state(const struct daemon_kit *k, const char *want) {

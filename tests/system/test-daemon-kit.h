@@ -8,6 +8,7 @@
  */
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,6 +26,9 @@ struct daemon_kit {
 /* Makes the folder. kit_done() ends what runs and removes it. 0 or -1. */
 int kit_init(struct daemon_kit *k);
 void kit_done(struct daemon_kit *k);
+/* For cmocka: the two of them around a test, whose state the kit is. */
+int kit_setup(void **state);
+int kit_teardown(void **state);
 
 /*
  * Starts the daemon and waits until it says READY=1. `settings`: further "--option=value", ended by
@@ -43,6 +47,8 @@ int kit_connect(const char *path, int type);
 json_t *kit_control(const struct daemon_kit *k, const char *method, const char *params);
 /* The state of device 0, as text that lives until the next call. */
 const char *kit_state(const struct daemon_kit *k);
+/* Whether it says that it can verify the person. */
+bool kit_can_verify(const struct daemon_kit *k);
 /* Waits until it is `want`. */
 void kit_await_state(const struct daemon_kit *k, const char *want);
 

@@ -19,19 +19,6 @@
 
 static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 static fido_dev_t *start(struct daemon_kit *k, const char *setting) {
         const char *const settings[] = { "--presence=auto", setting, NULL };
 
@@ -283,7 +270,7 @@ static void settings_that_are_locked_stay(void **state) {
         stop(k, dev);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

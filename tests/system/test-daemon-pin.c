@@ -24,19 +24,6 @@ static const char *const automatic[] = { "--presence=auto", NULL };
 static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
 static const unsigned char salt[32] = "a salt of exactly 32 bytes, yes";
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 /* ---- the client ---- */
 
 struct passkey {
@@ -504,7 +491,7 @@ static void CP25_libfido2_has_the_pin_typed_here(void **state) {
         stop(k, dev);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

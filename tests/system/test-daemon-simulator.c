@@ -22,19 +22,6 @@
 static const char *const automatic[] = { "--presence=auto", NULL };
 static const char *const scripted[] = { "--presence=script", NULL };
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 /* Each is right, but for the device that it is asked of. */
 static void assert_all_refused(const struct daemon_kit *k, const char *code) {
         static const struct {
@@ -243,16 +230,6 @@ static void failures_that_cannot_be_are_refused(void **state) {
 
 /* ---- uv ---- */
 
-static bool can_verify(const struct daemon_kit *k) {
-        json_t *a = kit_control(k, "status", NULL), *d;
-        bool can;
-
-        d = json_array_get(json_object_get(json_object_get(a, "result"), "devices"), 0);
-        can = json_is_true(json_object_get(d, "verify"));
-        json_decref(a);
-        return can;
-}
-
 static fido_dev_t *start_with_pin(struct daemon_kit *k, const char *const *settings) {
         const struct timespec step = { .tv_nsec = 20000000 };
         fido_dev_t *dev;
@@ -260,7 +237,7 @@ static fido_dev_t *start_with_pin(struct daemon_kit *k, const char *const *setti
         kit_start(k, settings);
         kit_assert_done(k, "pin-set", "{\"pin\":\"" PIN "\"}");
         kit_assert_done(k, "presence", "{\"mode\":\"pin\",\"pin\":\"" PIN "\"}");
-        for (int i = 0; i < 500 && !can_verify(k); i++)
+        for (int i = 0; i < 500 && !kit_can_verify(k); i++)
                 nanosleep(&step, NULL);
         dev = kit_open_key(k);
         assert_true(fido_dev_has_uv(dev));
@@ -465,7 +442,7 @@ static void the_command_line_has_the_same_words(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

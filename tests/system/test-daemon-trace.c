@@ -25,19 +25,6 @@
 
 static const char *const automatic[] = { "--presence=auto", NULL };
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 /* ---- a recording ---- */
 
 struct recording {
@@ -499,7 +486,7 @@ static void what_follow_takes_is_checked(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

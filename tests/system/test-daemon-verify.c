@@ -27,35 +27,12 @@ static const char *const automatic[] = { "--presence=auto", "--log-level=debug",
 static const char *const scripted[] = { "--presence=script", NULL };
 static const char *const on_terminal[] = { "--presence=tty", "--log-level=debug", NULL };
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 static void cli(const struct daemon_kit *k, const char *arguments, const char *input,
                 const char *says) {
         char out[8192];
 
         if (kit_cli_with(k, arguments, input, out, sizeof(out)) != 0 || !strstr(out, says))
                 fail_msg("tpmauthn %s: %s", arguments, out);
-}
-
-static bool can_verify(const struct daemon_kit *k) {
-        json_t *a = kit_control(k, "status", NULL), *d;
-        bool can;
-
-        d = json_array_get(json_object_get(json_object_get(a, "result"), "devices"), 0);
-        can = json_is_true(json_object_get(d, "verify"));
-        json_decref(a);
-        return can;
 }
 
 /* What it takes for `uv`, and the key as a client finds it then. */
@@ -68,7 +45,7 @@ static fido_dev_t *start_with_pin(struct daemon_kit *k, const char *const *setti
         if (settings != on_terminal)
                 cli(k, "presence pin", PIN "\n", "");
         /* It is plugged in anew some time after the script was told. */
-        for (int i = 0; i < 500 && !can_verify(k); i++)
+        for (int i = 0; i < 500 && !kit_can_verify(k); i++)
                 nanosleep(&step, NULL);
         dev = kit_open_key(k);
         assert_true(fido_dev_has_uv(dev));
@@ -302,7 +279,7 @@ static void the_terminal_echoes_again_when_the_daemon_ends(void **state) {
         }
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

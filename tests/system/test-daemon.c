@@ -29,19 +29,6 @@
 static const char *const automatic[] = { "--presence=auto", NULL };
 static const char *const scripted[] = { "--presence=script", NULL };
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
 
 struct passkey {
@@ -1480,7 +1467,7 @@ static void a_second_daemon_is_refused_and_harms_nothing(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -21,19 +21,6 @@
 
 static const char *const automatic[] = { "--presence=auto", "--log-level=debug", NULL };
 
-static int setup(void **state) {
-        struct daemon_kit *k = malloc(sizeof(*k));
-
-        *state = k;
-        return k ? kit_init(k) : -1;
-}
-
-static int teardown(void **state) {
-        kit_done(*state);
-        free(*state);
-        return 0;
-}
-
 static void assert_cli(const struct daemon_kit *k, const char *arguments, const char *input,
                        int status, const char *says) {
         char out[8192];
@@ -250,7 +237,7 @@ static void an_owner_with_a_password_is_asked_for_it(void **state) {
         swtpm_end(&tpm);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
