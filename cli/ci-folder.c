@@ -55,7 +55,7 @@ static bool is_at(int fd, const char *path) {
 }
 
 static void sweep(const char *in) {
-        const char *prefix = NAME + 1;
+        const char *prefix = &NAME[1];
         struct dirent *entry;
         char path[PATH_MAX];
         DIR *dir = opendir(in);
