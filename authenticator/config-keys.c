@@ -251,6 +251,22 @@ static void print_level(const void *field, FILE *to) {
         fputs(log_level_to_string(*(const int *)field), to);
 }
 
+static int parse_audit_level(const char *text, void *field) {
+        return audit_level_from_string(text, field);
+}
+
+static void print_audit_level(const void *field, FILE *to) {
+        fputs(audit_level_to_string(*(const enum audit_level *)field), to);
+}
+
+static int parse_audit_rp_ids(const char *text, void *field) {
+        return audit_rp_ids_from_string(text, field);
+}
+
+static void print_audit_rp_ids(const void *field, FILE *to) {
+        fputs(audit_rp_ids_to_string(*(const enum audit_rp_ids *)field), to);
+}
+
 /* ---- the table ---- */
 
 static const struct config_key keys[] = {
@@ -333,6 +349,16 @@ static const struct config_key keys[] = {
         { "store", "max-credentials", parse_credentials, print_uint32,
           offsetof(struct config, max_credentials), "10000", "a number from 1 to 1000000",
           "how many passkeys a device keeps" },
+        { "audit", "level", parse_audit_level, print_audit_level,
+          offsetof(struct config, audit_level), "notable", "off, notable or all",
+          "events in the journal: what failed and what an administrator should know of; all: each use of "
+          "a passkey too" },
+        { "audit", "rp-ids", parse_audit_rp_ids, print_audit_rp_ids,
+          offsetof(struct config, audit_rp_ids), "off", "off, hashed or full",
+          "how events name sites: not at all, by the SHA-256 of the RP ID, or by the RP ID" },
+        { "audit", "socket", parse_optional_path, print_string,
+          offsetof(struct config, audit_socket), "", "an absolute path, or nothing",
+          "journald's socket; nothing: its usual one in a service of systemd's, else events go to the log" },
 };
 
 const struct config_key *config_keys(size_t *ret_n) {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "authenticator/audit-event.h"
 #include "authenticator/presence.h"
 #include "ctap/macro.h"
 #include "tpm/tpm.h"
@@ -55,6 +56,10 @@ struct config {
         char *presence_pin_file; /* or "" */
 
         uint32_t max_credentials;
+
+        enum audit_level audit_level;
+        enum audit_rp_ids audit_rp_ids;
+        char *audit_socket; /* or "" */
 };
 
 /* Everything at its default. 0 or -ENOMEM. */

@@ -21,6 +21,7 @@
 
 #include "authenticator/agent-protocol.h"
 #include "authenticator/agents.h"
+#include "authenticator/audit.h"
 #include "authenticator/bus.h"
 #include "authenticator/devices.h"
 #include "authenticator/followers.h"
@@ -40,6 +41,7 @@ struct daemon {
         const struct config *config;
         const struct log *log;
         sd_event *event;
+        struct audit *audit;
         struct server *server;
         struct followers *followers;
         struct bus *bus;
@@ -287,6 +289,30 @@ static int add_event_loop(struct daemon *d) {
         return r < 0 ? r : 0;
 }
 
+static const char *session_of(void *userdata, uid_t user) {
+        const struct daemon *d = userdata;
+
+        return d->users ? users_session(d->users, user) : NULL;
+}
+
+static int add_audit(struct daemon *d) {
+        const struct audit_options options = {
+                .event = d->event,
+                .log = d->log,
+                .level = d->config->audit_level,
+                .rp_ids = d->config->audit_rp_ids,
+                .socket = d->config->audit_socket,
+                .session = session_of,
+                .userdata = d,
+        };
+        int r = audit_new(&options, &d->audit);
+
+        if (r < 0)
+                log_write(d->log, LOG_ERR, NULL, "Events cannot be written to %s: %s",
+                          d->config->audit_socket, strerror(-r));
+        return r;
+}
+
 static int add_server(struct daemon *d) {
         const struct server_options options = {
                 .event = d->event,
@@ -347,6 +373,7 @@ static int add_devices(struct daemon *d) {
                 .agents = d->agents,
                 .fprint = d->fprint,
                 .followers = d->followers,
+                .audit = d->audit,
                 .on_state = on_state,
                 .on_answer = on_answer,
                 .on_suspended = on_suspended,
@@ -410,6 +437,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         if (r == 0)
                 r = add_event_loop(d);
         if (r == 0)
+                r = add_audit(d);
+        if (r == 0)
                 r = add_followers(d);
         if (r == 0)
                 r = add_server(d);
@@ -458,6 +487,7 @@ struct daemon *daemon_free(struct daemon *d) {
         d->fprint = fprint_free(d->fprint);
         d->agents = agents_free(d->agents);
         d->followers = followers_free(d->followers);
+        d->audit = audit_free(d->audit);
         sd_event_unref(d->event);
         free(d->control_path);
         free(d->agent_path);

@@ -148,6 +148,7 @@ static void make_one(struct devices *d, uid_t owner, unsigned index) {
                 .agents = d->options.agents,
                 .fprint = d->options.fprint,
                 .followers = d->options.followers,
+                .audit = d->options.audit,
                 .owner = owner,
                 .seat = d->kind == DEVICES_SEAT ? DEVICES_SEAT_NAME : NULL,
                 .index = index,

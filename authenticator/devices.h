@@ -25,6 +25,7 @@ enum devices_kind {
 #define DEVICES_SEAT_NAME "seat0"
 
 struct agents;
+struct audit;
 struct devices;
 struct followers;
 struct fprint;
@@ -36,6 +37,7 @@ struct devices_options {
         struct agents *agents;             /* as of an instance */
         struct fprint *fprint;             /* likewise */
         const struct followers *followers; /* likewise */
+        struct audit *audit;               /* likewise */
         /* Some are there, gone, ready or failed that were not. */
         void (*on_state)(void *userdata);
         void (*on_answer)(void *userdata, uint32_t tag, json_t *body); /* as of an instance */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What who follows a simulator is told. Of a real TPM nobody is told anything. */
+/*
+ * What who follows a simulator is told, who is told nothing of a real TPM; and what an administrator
+ * finds in the journal, of both.
+ */
 
 #include "authenticator/instance-internal.h"
 
@@ -49,4 +52,13 @@ void instance_tell_plugged(const struct instance *i) {
 void instance_tell_unplugged(const struct instance *i) {
         if (i->device && is_followed(i))
                 tell(i, json_pack("{s:s}", "type", PROTOCOL_EVENT_UNPLUGGED));
+}
+
+void instance_audit(const struct instance *i, const struct audit_event *e) {
+        struct audit_event of_device = *e;
+
+        of_device.has_user = true;
+        of_device.user = i->person;
+        of_device.index = i->options.index;
+        audit_write(i->options.audit, &of_device);
 }

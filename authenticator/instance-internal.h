@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "authenticator/agents.h"
+#include "authenticator/audit.h"
 #include "authenticator/backend.h"
 #include "authenticator/config.h"
 #include "authenticator/device.h"
@@ -150,6 +151,9 @@ void instance_tell_failed(const struct instance *i, struct bytes request, struct
 void instance_tell_plugged(const struct instance *i);
 /* Before it is, if it is plugged in. */
 void instance_tell_unplugged(const struct instance *i);
+
+/* For the administrator, with whose device it is. */
+void instance_audit(const struct instance *i, const struct audit_event *e);
 
 /* ---- instance-frames.c ---- */
 

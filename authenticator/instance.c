@@ -265,6 +265,7 @@ void instance_plug(struct instance *i) {
         }
         instance_set_state(i, INSTANCE_READY, "");
         instance_tell_plugged(i);
+        instance_audit(i, &(struct audit_event){ .what = AUDIT_PLUGGED });
 }
 
 static int on_lost(sd_event_source *source, void *userdata) {

@@ -26,6 +26,7 @@ enum instance_state {
 };
 
 struct agents;
+struct audit;
 struct followers;
 struct fprint;
 struct instance;
@@ -37,7 +38,8 @@ struct instance_options {
         struct agents *agents; /* who asks with presence = agent; NULL: nobody does */
         struct fprint *fprint; /* and what fingers answer; NULL: none do */
         const struct followers
-                *followers; /* who is told what happens at a simulator; NULL: nobody */
+                *followers;  /* who is told what happens at a simulator; NULL: nobody */
+        struct audit *audit; /* where events for the administrator go; NULL: nowhere */
         uid_t owner;
         const char *seat; /* it is of whoever sits there, and not of the owner; or NULL */
         unsigned index;

@@ -160,6 +160,22 @@ bool sessions_is_usable(const struct sessions *t, uid_t uid) {
         return elsewhere && !locked;
 }
 
+const char *sessions_front(const struct sessions *t, uid_t uid) {
+        const char *elsewhere = NULL;
+
+        for (size_t i = 0; i < t->n; i++) {
+                const struct session *s = t->all[i];
+
+                if (s->uid != uid || !is_open(s))
+                        continue;
+                if (s->facts.on_seat)
+                        return s->id;
+                if (s->facts.graphical)
+                        elsewhere = s->id;
+        }
+        return elsewhere;
+}
+
 /* Only one is in front there; when it changes, what is known of two may say so for a moment. */
 bool sessions_at_seat0(const struct sessions *t, uid_t *ret) {
         const struct session *front = NULL;

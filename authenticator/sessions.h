@@ -73,6 +73,8 @@ bool sessions_has(const struct sessions *t, uid_t uid);
  * a desktop without one (VNC, xrdp), and no session of this user is locked.
  */
 bool sessions_is_usable(const struct sessions *t, uid_t uid);
+/* The id of such a session of this user, one on a seat first; NULL: there is none. */
+const char *sessions_front(const struct sessions *t, uid_t uid);
 /* Who that is on seat0; false: nobody, or for the moment it is not clear who. */
 bool sessions_at_seat0(const struct sessions *t, uid_t *ret);
 

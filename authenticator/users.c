@@ -449,6 +449,10 @@ bool users_is_usable(const struct users *u, uid_t uid) {
         return sessions_is_usable(&u->sessions, uid);
 }
 
+const char *users_session(const struct users *u, uid_t uid) {
+        return sessions_front(&u->sessions, uid);
+}
+
 bool users_at_seat0(const struct users *u, uid_t *ret) {
         return sessions_at_seat0(&u->sessions, ret);
 }

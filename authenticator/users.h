@@ -45,5 +45,7 @@ size_t users_list(const struct users *u, uid_t ret[static SESSIONS_MAX]);
 bool users_has_session(const struct users *u, uid_t uid);
 /* Whether somebody can be asked in one of them, as sessions_is_usable(). */
 bool users_is_usable(const struct users *u, uid_t uid);
+/* The id of the session that this user can be asked in, borrowed for now; NULL: there is none. */
+const char *users_session(const struct users *u, uid_t uid);
 /* Who can be asked at seat0; false: nobody. */
 bool users_at_seat0(const struct users *u, uid_t *ret);

@@ -221,11 +221,34 @@ static enum ctap_status keep(struct ctap *c, const struct ctap_settings *s) {
         return CTAP_OK;
 }
 
+static void note(const struct ctap *c, enum ctap_noted what, const struct request *rq) {
+        ctap_note(&c->env, &(struct ctap_notice){
+                                   .what = what,
+                                   .number = (uint8_t)rq->subcommand.integer,
+                           });
+}
+
+/* What the administrator's options leave open is changed and kept. */
+static enum ctap_status change(struct ctap *c, const struct subcommand *sub,
+                               const struct request *rq) {
+        struct ctap_settings settings = *c->env.store->ops->settings(c->env.store);
+        enum ctap_status s = CTAP2_ERR_OPERATION_DENIED;
+
+        if (!c->options.locked)
+                s = sub->change(c, rq, &settings);
+        if (s == CTAP2_ERR_OPERATION_DENIED)
+                note(c, CTAP_NOTED_POLICY, rq);
+        if (s == CTAP_OK)
+                s = keep(c, &settings);
+        if (s == CTAP_OK)
+                note(c, CTAP_NOTED_SETTING, rq);
+        return s;
+}
+
 enum ctap_status ctap_config(struct ctap *c, const struct ctap_call *call,
                              struct cbor_writer *out _unused_) {
         const struct subcommand *sub;
         struct request rq = { 0 };
-        struct ctap_settings settings;
         enum ctap_status s;
 
         s = cbor_read_map(&call->params, request_fields, ELEMENTSOF(request_fields), &rq);
@@ -237,10 +260,5 @@ enum ctap_status ctap_config(struct ctap *c, const struct ctap_call *call,
         s = authorize(c, sub, &rq);
         if (s != CTAP_OK)
                 return s;
-        if (c->options.locked)
-                return CTAP2_ERR_OPERATION_DENIED;
-
-        settings = *c->env.store->ops->settings(c->env.store);
-        s = sub->change(c, &rq, &settings);
-        return s == CTAP_OK ? keep(c, &settings) : s;
+        return change(c, sub, &rq);
 }

@@ -452,6 +452,37 @@ struct ctap_rng_ops {
         _must_check_ int (*fill)(struct ctap_rng *r, uint8_t *to, size_t n);
 };
 
+/* ---- witness ---------------------------------------------------------------------------- */
+
+/* What somebody who looks after many of these wants to know and no answer tells. */
+enum ctap_noted {
+        CTAP_NOTED_CREATED,     /* credential, rp_id (U2F: none), uv */
+        CTAP_NOTED_USED,        /* likewise */
+        CTAP_NOTED_PIN_WRONG,   /* number: tries that are left */
+        CTAP_NOTED_PIN_BLOCKED, /* it was the last */
+        CTAP_NOTED_PIN_SET,
+        CTAP_NOTED_PIN_CHANGED,
+        CTAP_NOTED_SETTING, /* number: the subcommand of authenticatorConfig that changed it */
+        CTAP_NOTED_POLICY,  /* what was asked for the options forbid; rp_id if it is about one */
+};
+
+struct ctap_notice {
+        enum ctap_noted what;
+        struct bytes rp_id;
+        const struct ctap_credential_id *credential;
+        bool uv;
+        uint8_t number;
+};
+
+struct ctap_witness {
+        const struct ctap_witness_ops *ops;
+};
+
+struct ctap_witness_ops {
+        /* After it is durable. What the notice borrows may be gone after the call. */
+        void (*note)(struct ctap_witness *w, const struct ctap_notice *notice);
+};
+
 struct ctap_env {
         struct ctap_keys *keys;
         struct ctap_store *store;
@@ -459,4 +490,11 @@ struct ctap_env {
         struct ctap_clock *clock;
         struct ctap_rng *rng;
         struct ctap_attester *attester; /* NULL: there is none */
+        struct ctap_witness *witness;   /* NULL: there is none */
 };
+
+/* Tells the witness, if there is one. */
+static inline void ctap_note(const struct ctap_env *env, const struct ctap_notice *notice) {
+        if (env->witness)
+                env->witness->ops->note(env->witness, notice);
+}

@@ -160,6 +160,18 @@ static int put_auth_data(struct assertion *a, uint32_t count) {
         return buf_error(&a->auth_data);
 }
 
+/* A request that asks nobody is no use of a credential. */
+static void note_used(const struct assertion *a) {
+        if (!a->walk->up)
+                return;
+        ctap_note(&a->ctap->env, &(struct ctap_notice){
+                                         .what = CTAP_NOTED_USED,
+                                         .rp_id = a->record.rp_id,
+                                         .credential = &a->row.id,
+                                         .uv = a->walk->verification.verified,
+                                 });
+}
+
 /* The counter is durable before the signature over it exists (F5). */
 static int assertion_sign(struct assertion *a) {
         const struct bytes client_data_hash = BYTES_OF(a->walk->client_data_hash);
@@ -181,8 +193,11 @@ static int assertion_sign(struct assertion *a) {
         if (!a->key)
                 return ctap_sign_by_nobody(alg, buf_bytes(&a->auth_data), client_data_hash,
                                            &a->signature);
-        return ctap_sign(env->keys, a->key, alg, buf_bytes(&a->auth_data), client_data_hash,
-                         &a->signature);
+        r = ctap_sign(env->keys, a->key, alg, buf_bytes(&a->auth_data), client_data_hash,
+                      &a->signature);
+        if (r == 0)
+                note_used(a);
+        return r;
 }
 
 /* n_credentials: 0 to leave the member out (GA7, GA11, GN7). */

@@ -412,6 +412,15 @@ static int mc_attest(struct mc_credential *m) {
                          &m->signature);
 }
 
+static void note_created(const struct mc_credential *m) {
+        ctap_note(&m->ctap->env, &(struct ctap_notice){
+                                         .what = CTAP_NOTED_CREATED,
+                                         .rp_id = m->rq->rp.id.string,
+                                         .credential = &m->row.id,
+                                         .uv = m->rq->verification.verified,
+                                 });
+}
+
 static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
         int r;
 
@@ -421,7 +430,10 @@ static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
         /* H5: a row for every time that a browser asks which key is meant would fill the store. */
         if (m->rq->dummy)
                 return CTAP_OK;
-        return ctap_status_from_errno(c->env.store->ops->insert(c->env.store, &m->row));
+        r = c->env.store->ops->insert(c->env.store, &m->row);
+        if (r == 0)
+                note_created(m);
+        return ctap_status_from_errno(r);
 }
 
 /* ---- encode ---- */

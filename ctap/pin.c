@@ -135,49 +135,62 @@ bool ctap_pin_is_latched(const struct ctap *c) {
         return ctap_pin_tries_before_latch(c) == 0;
 }
 
+static void note(const struct ctap *c, enum ctap_noted what) {
+        ctap_note(&c->env, &(struct ctap_notice){ .what = what });
+}
+
 static enum ctap_status blocked(struct ctap *c) {
         ctap_end_token(c);
         return CTAP2_ERR_PIN_BLOCKED;
 }
 
-/* Blocked for good comes first (CP5). */
-static enum ctap_status check_tries(struct ctap *c) {
-        uint8_t n;
+/* Blocked for good comes first (CP5). `ret_n`: tries that are left. */
+static enum ctap_status count_tries(struct ctap *c, uint8_t *ret_n) {
         int r;
 
-        r = retries(c, &n);
+        r = retries(c, ret_n);
         if (r < 0)
                 return ctap_status_from_errno(r);
-        if (n == 0)
+        if (*ret_n == 0)
                 return blocked(c);
         return ctap_pin_is_latched(c) ? CTAP2_ERR_PIN_AUTH_BLOCKED : CTAP_OK;
 }
 
 enum ctap_status ctap_pin_ready(struct ctap *c) {
         enum ctap_status s;
+        uint8_t n;
         bool is_set;
 
         s = ctap_pin_is_set(c, &is_set);
         if (s != CTAP_OK)
                 return s;
-        return is_set ? check_tries(c) : CTAP2_ERR_PIN_NOT_SET;
+        return is_set ? count_tries(c, &n) : CTAP2_ERR_PIN_NOT_SET;
+}
+
+/* A wrong one that was compared. */
+static enum ctap_status judge_wrong(struct ctap *c, unsigned protocol) {
+        struct ctap_notice notice = { .what = CTAP_NOTED_PIN_WRONG };
+        enum ctap_status s;
+
+        c->pin_mismatches++;
+        if (protocol != 0)
+                ctap_key_agreement_renew(&c->agreement, protocol);
+        s = count_tries(c, &notice.number);
+        ctap_note(&c->env, &notice);
+        if (s == CTAP2_ERR_PIN_BLOCKED)
+                note(c, CTAP_NOTED_PIN_BLOCKED);
+        return s == CTAP_OK ? CTAP2_ERR_PIN_INVALID : s;
 }
 
 /* What follows from a try of the PIN, apart from what it was tried for. */
 static enum ctap_status judge(struct ctap *c, unsigned protocol, enum ctap_pin_verdict verdict) {
-        enum ctap_status s;
-
         switch (verdict) {
         case CTAP_PIN_RIGHT:
                 c->pin_mismatches = 0;
                 c->n_pins_given++;
                 return CTAP_OK;
         case CTAP_PIN_WRONG:
-                c->pin_mismatches++;
-                if (protocol != 0)
-                        ctap_key_agreement_renew(&c->agreement, protocol);
-                s = check_tries(c);
-                return s == CTAP_OK ? CTAP2_ERR_PIN_INVALID : s;
+                return judge_wrong(c, protocol);
         case CTAP_PIN_BLOCKED:
                 return blocked(c);
         case CTAP_PIN_LATER:
@@ -283,8 +296,10 @@ static int propose(struct ctap *c, const struct ctap_pin_hash *old, const struct
 }
 
 /* The device took it. Tickets may outlive that, tokens do not (CP22). */
-static int adopt(struct ctap *c, const struct new_pin *new) {
+static int adopt(struct ctap *c, const struct new_pin *new, enum ctap_noted what) {
         struct ctap_settings s = *settings(c);
+
+        note(c, what);
 
         ctap_end_token(c);
         s.pin_length = new->length;
@@ -320,7 +335,7 @@ static enum ctap_status set_first(struct ctap *c, const struct new_pin *new) {
         switch (verdict) {
         case CTAP_PIN_RIGHT:
                 c->pin_mismatches = 0;
-                return ctap_status_from_errno(adopt(c, new));
+                return ctap_status_from_errno(adopt(c, new, CTAP_NOTED_PIN_SET));
         case CTAP_PIN_LATER:
                 r = save(c, &before);
                 return r < 0 ? ctap_status_from_errno(r) : CTAP2_ERR_PIN_AUTH_BLOCKED;
@@ -358,7 +373,7 @@ static enum ctap_status exchange(struct ctap *c, unsigned protocol, const struct
         if (r < 0)
                 return ctap_status_from_errno(r);
         s = judge(c, protocol, verdict);
-        r = verdict == CTAP_PIN_RIGHT ? adopt(c, new) : save(c, &before);
+        r = verdict == CTAP_PIN_RIGHT ? adopt(c, new, CTAP_NOTED_PIN_CHANGED) : save(c, &before);
         return r < 0 ? ctap_status_from_errno(r) : s;
 }
 

@@ -175,6 +175,11 @@ static int confirm(const struct call *c, const struct sha256 *request,
         return 0;
 }
 
+/* Which site it is nobody says in U2F. */
+static void note(const struct call *c, enum ctap_noted what, const struct ctap_credential_id *id) {
+        ctap_note(c->env, &(struct ctap_notice){ .what = what, .credential = id });
+}
+
 /* ---- REGISTER ---- */
 
 #define CHALLENGE_SIZE 32
@@ -317,7 +322,10 @@ static int register_act(const struct call *c, const struct register_request *rq)
         r = fill_row(c, &rq->app, &row);
         if (r < 0)
                 return r;
-        return store->ops->insert(store, &row);
+        r = store->ops->insert(store, &row);
+        if (r == 0)
+                note(c, CTAP_NOTED_CREATED, &row.id);
+        return r;
 }
 
 static enum status_word run_register(const struct call *c) {
@@ -437,6 +445,8 @@ static int authenticate_act(const struct call *c, const struct authenticate_requ
         if (r == 0)
                 r = authenticate_encode(c, rq, key, present ? CTAP_FLAG_UP : 0, count);
         keys->ops->unload(keys, key);
+        if (r == 0 && present)
+                note(c, CTAP_NOTED_USED, &row->id);
         return r;
 }
 

@@ -920,6 +920,34 @@ static int attester_sign(struct ctap_attester *a, struct bytes digest, struct ct
         return 0;
 }
 
+/* ---- witness ---- */
+
+static void witness_note(struct ctap_witness *w, const struct ctap_notice *n) {
+        static const char *const names[] = {
+                [CTAP_NOTED_CREATED] = "created",     [CTAP_NOTED_USED] = "used",
+                [CTAP_NOTED_PIN_WRONG] = "pin-wrong", [CTAP_NOTED_PIN_BLOCKED] = "pin-blocked",
+                [CTAP_NOTED_PIN_SET] = "pin-set",     [CTAP_NOTED_PIN_CHANGED] = "pin-changed",
+                [CTAP_NOTED_SETTING] = "setting",     [CTAP_NOTED_POLICY] = "policy",
+        };
+        struct fake *f = container_of(w, struct fake, witness);
+        const bool counts = n->what == CTAP_NOTED_PIN_WRONG || n->number > 0;
+        const size_t len = strlen(f->noted);
+        char number[8] = "";
+
+        if (counts)
+                snprintf(number, sizeof(number), " %u", n->number);
+        /* Of a credential that is there. */
+        if (n->credential)
+                assert_true(f->n_rows > 0);
+        snprintf(f->noted + len, sizeof(f->noted) - len, "%s%s%.*s%s%s; ", names[n->what],
+                 n->rp_id.len > 0 ? " " : "", (int)n->rp_id.len, (const char *)n->rp_id.data,
+                 n->uv ? " uv" : "", number);
+}
+
+static const struct ctap_witness_ops witness_ops = {
+        .note = witness_note,
+};
+
 static const struct ctap_attester_ops attester_ops = {
         .certificate = attester_certificate,
         .serves = attester_serves,
@@ -962,12 +990,14 @@ struct fake *fake_new(void) {
         f->clock.ops = &clock_ops;
         f->rng.ops = &rng_ops;
         f->attester.ops = &attester_ops;
+        f->witness.ops = &witness_ops;
         f->attester_key = EVP_EC_gen("P-256");
         assert_non_null(f->attester_key);
         f->certificates[0] = BYTES_TEXT("a leaf");
         f->certificates[1] = BYTES_TEXT("the one that signed it");
         f->served = "served.example";
-        f->env = (struct ctap_env){ &f->keys, &f->store, &f->presence, &f->clock, &f->rng, NULL };
+        f->env = (struct ctap_env){ &f->keys, &f->store, &f->presence, &f->clock,
+                                    &f->rng,  NULL,      &f->witness };
         f->offered = 1u << CTAP_KEY_P256 | 1u << CTAP_KEY_P384 | 1u << CTAP_KEY_RSA2048;
         f->capacity = FAKE_ROWS;
         f->answer = CTAP_ANSWER_YES;

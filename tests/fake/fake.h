@@ -31,6 +31,10 @@ struct fake {
         struct ctap_clock clock;
         struct ctap_rng rng;
         struct ctap_attester attester; /* not in `env` to begin with */
+        struct ctap_witness witness;
+
+        /* What it was told, in order: "created example.com uv; pin-wrong 7;" */
+        char noted[1024];
 
         /* What was called, in order: "begin create load wait end sign insert unload". */
         char trace[8192];
