@@ -37,7 +37,7 @@ int tpm_gate_open(struct tpm *t, const struct tpm_record *record, struct tpm_gat
         TSS2_RC rc;
         int r;
 
-        r = tpm_srk_open(t, record, &srk);
+        r = tpm_srk_open(t, &record->srk, &srk);
         if (r < 0)
                 return r;
 
@@ -45,7 +45,7 @@ int tpm_gate_open(struct tpm *t, const struct tpm_record *record, struct tpm_gat
         /* Gone from its handle, or another key is there now: ours may come out of the seed still. */
         if (tpm_rc_is_refusal(rc) && !srk.is_loaded) {
                 tpm_srk_close(&srk);
-                r = tpm_srk_make(t, record, &srk);
+                r = tpm_srk_make(t, &record->srk, &srk);
                 if (r < 0)
                         return r;
                 rc = load_gate_key(t, &srk, record, &gate.key);

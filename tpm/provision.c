@@ -118,7 +118,7 @@ static int make_gate_key(struct tpm *t, const struct sha256 *policy, struct tpm_
         TSS2_RC rc;
         int r;
 
-        r = tpm_srk_open(t, record, &srk);
+        r = tpm_srk_open(t, &record->srk, &srk);
         if (r < 0)
                 return r;
 
@@ -250,7 +250,7 @@ static int make(struct tpm *t, const struct provisioning *p, const struct tpm_re
         if (r >= 0)
                 r = save(t, p, record);
         if (r >= 0)
-                r = tpm_srk_choose(t, record);
+                r = tpm_srk_choose(t, &record->srk);
         if (r >= 0)
                 r = tpm_anchor_make(t, &k, &record->anchor);
         tpm_writer_destroy(&k);

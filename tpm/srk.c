@@ -136,7 +136,7 @@ static int make_first(struct tpm *t, bool occupied, struct tpm_srk *ret) {
         return r == -ENOSPC && !must_stay ? 0 : r;
 }
 
-int tpm_srk_choose(struct tpm *t, struct tpm_record *record) {
+int tpm_srk_choose(struct tpm *t, struct tpm_root *ret) {
         _cleanup_(tpm_srk_close) struct tpm_srk srk = TPM_SRK_NONE;
         bool occupied;
         int r;
@@ -147,13 +147,13 @@ int tpm_srk_choose(struct tpm *t, struct tpm_record *record) {
         if (r < 0)
                 return r;
 
-        record->srk.len = 0;
+        ret->ref.len = 0;
         if (!srk.is_loaded) {
-                r = tpm_ref_save(t, srk.handle.tr, &record->srk);
+                r = tpm_ref_save(t, srk.handle.tr, &ret->ref);
                 if (r < 0)
                         return r;
         }
-        return name_of(t, srk.handle.tr, &record->srk_name);
+        return name_of(t, srk.handle.tr, &ret->name);
 }
 
 /* Somebody may have made it persistent meanwhile; the Name tells if it is the same. */
@@ -173,7 +173,7 @@ static int make_or_find(struct tpm *t, struct tpm_srk *ret) {
         return r;
 }
 
-int tpm_srk_make(struct tpm *t, const struct tpm_record *record, struct tpm_srk *ret) {
+int tpm_srk_make(struct tpm *t, const struct tpm_root *root, struct tpm_srk *ret) {
         _cleanup_(tpm_srk_close) struct tpm_srk srk = TPM_SRK_NONE;
         TPM2B_NAME name;
         int r;
@@ -183,7 +183,7 @@ int tpm_srk_make(struct tpm *t, const struct tpm_record *record, struct tpm_srk 
                 r = name_of(t, srk.handle.tr, &name);
         if (r < 0)
                 return r;
-        if (!tpm_name_equal(&name, &record->srk_name)) {
+        if (!tpm_name_equal(&name, &root->name)) {
                 tpm_log(t, LOG_ERR,
                         "TPM: its owner seed gives another storage root key than before: "
                         "the TPM was cleared or replaced, or a key was removed from 0x%08x",
@@ -196,14 +196,14 @@ int tpm_srk_make(struct tpm *t, const struct tpm_record *record, struct tpm_srk 
         return 0;
 }
 
-int tpm_srk_open(struct tpm *t, const struct tpm_record *record, struct tpm_srk *ret) {
+int tpm_srk_open(struct tpm *t, const struct tpm_root *root, struct tpm_srk *ret) {
         ESYS_TR tr;
         int r;
 
-        if (record->srk.len == 0)
-                return tpm_srk_make(t, record, ret);
+        if (root->ref.len == 0)
+                return tpm_srk_make(t, root, ret);
 
-        r = tpm_ref_open(t, &record->srk, TPM_SRK_HANDLE, &tr);
+        r = tpm_ref_open(t, &root->ref, TPM_SRK_HANDLE, &tr);
         if (r < 0)
                 return r;
 

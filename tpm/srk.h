@@ -18,8 +18,8 @@ void tpm_srk_close(struct tpm_srk *srk);
  * Finds the SRK, or makes one, and records which. One that has to be made stays in the TPM only if
  * the options say so.
  */
-_must_check_ int tpm_srk_choose(struct tpm *t, struct tpm_record *record);
+_must_check_ int tpm_srk_choose(struct tpm *t, struct tpm_root *ret);
 /* The recorded one. -ESTALE: this TPM makes another. */
-_must_check_ int tpm_srk_open(struct tpm *t, const struct tpm_record *record, struct tpm_srk *ret);
+_must_check_ int tpm_srk_open(struct tpm *t, const struct tpm_root *root, struct tpm_srk *ret);
 /* Makes the recorded one from the owner seed, although it is recorded as persistent. */
-_must_check_ int tpm_srk_make(struct tpm *t, const struct tpm_record *record, struct tpm_srk *ret);
+_must_check_ int tpm_srk_make(struct tpm *t, const struct tpm_root *root, struct tpm_srk *ret);

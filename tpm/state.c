@@ -126,8 +126,8 @@ int tpm_state_encode(const struct tpm_record *record, struct tpm_state *ret) {
         buf_put_u16(&b, STATE_VERSION);
         buf_put_u8(&b, (uint8_t)record->phase);
         buf_put_u8(&b, flags_of(record));
-        put_name(&b, &record->srk_name);
-        put_ref(&b, &record->srk);
+        put_name(&b, &record->srk.name);
+        put_ref(&b, &record->srk.ref);
         put_nv(&b, &record->anchor);
         put_nv(&b, &record->counter);
         buf_put_u32(&b, record->worker_handle);
@@ -248,7 +248,7 @@ static bool is_whole(const struct tpm_record *r) {
         case TPM_PHASE_PROVISIONING:
                 return chosen;
         case TPM_PHASE_READY:
-                return chosen && r->srk_name.size > 0 && r->anchor.ref.len > 0 &&
+                return chosen && r->srk.name.size > 0 && r->anchor.ref.len > 0 &&
                        r->counter.ref.len > 0 && has_whole_worker(r) && has_whole_pin(r) &&
                        r->gate_key.private.size > 0 && r->sealed_auth.private.size > 0 &&
                        r->sealed_store_key.private.size > 0;
@@ -289,8 +289,8 @@ static void get_record(struct cursor *c, uint16_t version, struct tpm_record *re
         ret->is_firmware = (flags & STATE_IS_FIRMWARE) != 0;
         ret->asked_rsa2048 = (flags & STATE_ASKED_RSA2048) != 0;
         ret->has_rsa2048 = (flags & STATE_HAS_RSA2048) != 0;
-        get_name(c, &ret->srk_name);
-        get_ref(c, &ret->srk);
+        get_name(c, &ret->srk.name);
+        get_ref(c, &ret->srk.ref);
         get_nv(c, &ret->anchor);
         get_nv(c, &ret->counter);
         ret->worker_handle = cursor_u32(c);
@@ -342,7 +342,7 @@ void tpm_state_facts(const struct tpm_state *state, struct tpm_facts *ret) {
                 .pin_kind = r.pin_kind,
                 .hmac_kind = r.hmac_kind,
                 .is_firmware = r.is_firmware,
-                .srk_persistent = r.srk.len > 0,
+                .srk_persistent = r.srk.ref.len > 0,
                 .has_p384 = r.has_p384,
                 .has_rsa2048 = r.has_rsa2048,
         };

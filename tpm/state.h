@@ -16,6 +16,12 @@ struct tpm_ref {
         uint8_t data[TPM_REF_MAX];
 };
 
+/* The SRK, by which everything of ours begins. */
+struct tpm_root {
+        TPM2B_NAME name;
+        struct tpm_ref ref; /* empty: it is made anew whenever it is needed */
+};
+
 /* An NV index of ours. Its public area is unlike that of any other index, ours or not. */
 struct tpm_nv {
         TPM2B_NV_PUBLIC public; /* as it was defined: without WRITTEN. size 0: there is none */
@@ -37,8 +43,7 @@ struct tpm_record {
         bool asked_rsa2048; /* false in states of version 1 and 2: it is not known then */
         bool has_rsa2048;
 
-        TPM2B_NAME srk_name;
-        struct tpm_ref srk; /* empty: the SRK is made anew whenever it is needed */
+        struct tpm_root srk;
 
         struct tpm_nv anchor, counter;
 

@@ -181,7 +181,7 @@ static struct tpm_record some_record(enum tpm_phase phase) {
                 .is_firmware = true,
                 .asked_rsa2048 = true,
                 .has_rsa2048 = true,
-                .srk_name = some_name(),
+                .srk.name = some_name(),
         };
         struct tpm_writer k;
 
@@ -191,7 +191,7 @@ static struct tpm_record some_record(enum tpm_phase phase) {
         r.pin_change.writer = k.name;
         tpm_writer_destroy(&k);
         assert_int_equal(tpm_counter_plan(0x01800201, &r.counter), 0);
-        put_ref(&r.srk, 1);
+        put_ref(&r.srk.ref, 1);
         put_ref(&r.anchor.ref, 2);
         put_ref(&r.counter.ref, 3);
         r.worker_handle = 0x81018000;
@@ -338,7 +338,7 @@ static void a_forged_state_is_read_with_care(void **state) {
 static void an_index_is_written_in_one_way(void **state) {
         const struct tpm_record r = some_record(TPM_PHASE_READY);
         const struct tpm_state good = encoded(&r);
-        const size_t nv = 8u + 2u + r.srk_name.size + 2u + r.srk.len;
+        const size_t nv = 8u + 2u + r.srk.name.size + 2u + r.srk.ref.len;
         struct tpm_record again;
 
         (void)state;
@@ -579,8 +579,8 @@ static void a_state_that_does_not_fit_is_an_error(void **state) {
         (void)state;
         r.gate_key.private.size = r.worker_key.private.size = r.sealed_auth.private.size =
                 r.sealed_store_key.private.size = sizeof(r.gate_key.private.buffer);
-        put_ref(&r.srk, 1);
-        r.srk.len = r.anchor.ref.len = r.counter.ref.len = r.worker.len = TPM_REF_MAX;
+        put_ref(&r.srk.ref, 1);
+        r.srk.ref.len = r.anchor.ref.len = r.counter.ref.len = r.worker.len = TPM_REF_MAX;
         assert_int_equal(tpm_state_encode(&r, &s), -EMSGSIZE);
 }
 
