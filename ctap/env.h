@@ -409,9 +409,10 @@ struct ctap_presence_ops {
 /* ---- attester ---------------------------------------------------------------------------- */
 
 /*
- * A key that an organisation gave to this machine, or to all of its kind, with a certificate: it
- * attests to new credentials where enterprise attestation was turned on and is asked for (CTAP 2.3
- * §7.1). It is checked where it is made: MC19 holds.
+ * A key with a certificate by which an organisation knows its machines: it attests to new credentials.
+ * It is checked where it is made: MC19 holds. There are two kinds. One signs what it is given, in the
+ * format "packed"; the organisation made it, and it may be the same in all machines. The other is of the
+ * key device itself, signs nothing but what the device says of a key, and attests in the format "tpm".
  */
 struct ctap_attester {
         const struct ctap_attester_ops *ops;
@@ -423,14 +424,31 @@ struct ctap_attester {
  */
 #define CTAP_CERTIFICATES_MAX 1280
 
+/* What the key device says of one of its keys (TPM 2.0 Part 2, 10.12), and who signed that. */
+struct ctap_certification {
+        uint16_t info_len, public_area_len;
+        uint8_t info[192];               /* TPMS_ATTEST: "certInfo" */
+        uint8_t public_area[320];        /* TPMT_PUBLIC: "pubArea" */
+        struct ctap_signature signature; /* over the former, by ES256 */
+};
+
 struct ctap_attester_ops {
         /* In DER, leaf first, CTAP_CERTIFICATES_MAX together: the nth; empty behind the last. Borrowed. */
         struct bytes (*certificate)(struct ctap_attester *a, size_t nth);
-        /* True if the RP is one that is to get it whenever it asks (enterpriseAttestation 1). */
+        /* True if the RP is one that the organisation named. */
         bool (*serves)(struct ctap_attester *a, struct bytes rp_id);
-        /* ECDSA on P-256 over a SHA-256 digest (ES256). */
+        /* ECDSA on P-256 over a SHA-256 digest (ES256). NULL: it is of the other kind. */
         _must_check_ int (*sign)(struct ctap_attester *a, struct bytes digest,
                                  struct ctap_signature *ret);
+        /*
+         * NULL: it is of the first kind. Makes a new key of the keys port ready to be certified, of
+         * either class and without a ticket; it cannot sign. Free it with that port's unload.
+         */
+        _must_check_ int (*load)(struct ctap_attester *a, struct bytes blob,
+                                 struct ctap_loaded_key **ret);
+        /* `data` is part of what is certified; 64 bytes at most. */
+        _must_check_ int (*certify)(struct ctap_attester *a, struct ctap_loaded_key *key,
+                                    struct bytes data, struct ctap_certification *ret);
 };
 
 /* ---- clock and rng ---------------------------------------------------------------------- */

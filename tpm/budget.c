@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * How many TPM commands a ceremony may take, with P2 persistent and a PIN that the TPM counts itself.
+ * How many TPM commands a ceremony may take, with P2 and the AK persistent and a PIN that the TPM counts itself.
  * A test holds each of them to it.
  */
 
@@ -11,6 +11,8 @@ static const struct tpm_budget budgets[] = {
         { "start-up", 12 },
         { "register", 1 },
         { "register RS256, with a key made ahead", 0 },
+        { "register with tpm attestation", 4 },
+        { "register with tpm attestation, after the yes", 2 },
         { "assert", 3 },
         { "assert with a PIN in the TPM's policy", 5 },
         { "PIN, password session", 3 },

@@ -17,6 +17,7 @@
 #include <tss2/tss2_tctildr.h>
 #include <unistd.h>
 
+#include "tpm/attestation.h"
 #include "tpm/capability.h"
 #include "tpm/handle.h"
 #include "tpm/key.h"
@@ -57,7 +58,7 @@ int tpm_new(const struct tpm_options *options, struct tpm **ret) {
         t->keys.ops = &tpm_keys_ops;
         t->options = *options;
         t->options.tcti = NULL;
-        t->worker = t->counter = t->unloaded = t->policy.tr = ESYS_TR_NONE;
+        t->worker = t->counter = t->unloaded = t->policy.tr = t->attestation = ESYS_TR_NONE;
         if (options->tcti) {
                 t->tcti_name = strdup(options->tcti);
                 if (!t->tcti_name) {
@@ -178,6 +179,7 @@ static void close_connection(struct tpm *t) {
         flush_unloaded(t);
         tpm_keys_flush(t);
         tpm_ticket_session_drop(t);
+        tpm_attestation_close(t);
         close_worker(t);
         close_counter(t);
         Esys_Finalize(&t->esys);
@@ -244,6 +246,8 @@ void tpm_flush_unloaded(struct tpm *t) {
 void tpm_settle(struct tpm *t) {
         t->trouble = 0;
         flush_unloaded(t);
+        if (t->attestation_is_loaded)
+                tpm_attestation_close(t);
         tpm_ticket_session_drop(t);
         if (t->esys && t->trouble == 0)
                 tpm_ticket_settle(t);

@@ -228,8 +228,8 @@ int tpm_make_spare(struct tpm *t, struct ctap_key_blob *ret) {
 struct ctap_loaded_key {
         struct ctap_loaded_key *next;
         struct found found;
-        const struct ctap_ticket *ticket;
-        struct tpm_handle handle; /* of a connection that may be closed by now */
+        const struct ctap_ticket *ticket; /* NULL: it wants none, or it is only to be certified */
+        struct tpm_handle handle;         /* of a connection that may be closed by now */
 };
 
 static int load_step(struct tpm *t, void *userdata) {
@@ -240,7 +240,7 @@ static int load_step(struct tpm *t, void *userdata) {
         int r;
 
         r = tpm_worker(t, &by);
-        if (r >= 0 && key->found.wants_ticket)
+        if (r >= 0 && key->found.wants_ticket && key->ticket)
                 r = tpm_ticket_session(t, key->ticket, &session);
         if (r < 0)
                 return r;
@@ -252,9 +252,8 @@ static int load_step(struct tpm *t, void *userdata) {
         return tpm_rc_is_refusal(rc) && (rc & TPM2_RC_P) ? -EKEYREJECTED : r;
 }
 
-static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket,
-                struct ctap_loaded_key **ret) {
-        struct tpm *t = tpm_of(k);
+static int load_for(struct tpm *t, bool to_sign, struct bytes blob,
+                    const struct ctap_ticket *ticket, struct ctap_loaded_key **ret) {
         struct ctap_loaded_key *key = calloc(1, sizeof(*key));
         int r;
 
@@ -264,7 +263,7 @@ static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket
         key->handle = TPM_HANDLE_NONE;
         key->ticket = ticket;
         r = find(t, blob, &key->found);
-        if (r >= 0 && key->found.wants_ticket && (!ticket || ticket->len == 0))
+        if (r >= 0 && to_sign && key->found.wants_ticket && (!ticket || ticket->len == 0))
                 r = -EKEYEXPIRED;
         if (r >= 0)
                 r = tpm_run(t, load_step, key);
@@ -278,11 +277,32 @@ static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket
         return 0;
 }
 
+static int load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket,
+                struct ctap_loaded_key **ret) {
+        return load_for(tpm_of(k), true, blob, ticket, ret);
+}
+
+int tpm_key_load_to_certify(struct tpm *t, struct bytes blob, struct ctap_loaded_key **ret) {
+        return load_for(t, false, blob, NULL, ret);
+}
+
+int tpm_key_handle(struct tpm *t, struct ctap_loaded_key *key, ESYS_TR *ret) {
+        int r = key->handle.connection == t->connection ? 0 : load_step(t, key);
+
+        if (r >= 0)
+                *ret = key->handle.tr;
+        return r;
+}
+
+const TPMT_PUBLIC *tpm_key_public(const struct ctap_loaded_key *key) {
+        return &key->found.blob.public.publicArea;
+}
+
 static void cleanup_signature(ECDSA_SIG **s) {
         ECDSA_SIG_free(*s);
 }
 
-static int put_der(const TPMS_SIGNATURE_ECDSA *from, struct ctap_signature *ret) {
+int tpm_put_ecdsa(const TPMS_SIGNATURE_ECDSA *from, struct ctap_signature *ret) {
         _cleanup_(cleanup_signature) ECDSA_SIG *s = ECDSA_SIG_new();
         BIGNUM *r = BN_bin2bn(from->signatureR.buffer, from->signatureR.size, NULL);
         BIGNUM *v = BN_bin2bn(from->signatureS.buffer, from->signatureS.size, NULL);
@@ -317,7 +337,7 @@ static int put_signature(const TPMT_SIGNATURE *from, const TPMT_SIG_SCHEME *sche
         if (from->sigAlg != scheme->scheme)
                 return -EIO;
         return from->sigAlg == TPM2_ALG_RSASSA ? put_rsa(&from->signature.rsassa.sig, ret)
-                                               : put_der(&from->signature.ecdsa, ret);
+                                               : tpm_put_ecdsa(&from->signature.ecdsa, ret);
 }
 
 struct signing {
@@ -357,20 +377,17 @@ static int sign_step(struct tpm *t, void *userdata) {
         struct signing *s = userdata;
         const TPMT_SIG_SCHEME *scheme = &tpm_key_types[s->key->found.type].scheme;
         TPMT_SIGNATURE *signature = NULL;
-        ESYS_TR by;
+        ESYS_TR key, by;
         TSS2_RC rc;
         int r;
 
-        if (s->key->handle.connection != t->connection) {
-                r = load_step(t, s->key);
-                if (r < 0)
-                        return r;
-        }
-        r = authorise(t, s->key, &by);
+        r = tpm_key_handle(t, s->key, &key);
+        if (r >= 0)
+                r = authorise(t, s->key, &by);
         if (r < 0)
                 return r;
-        rc = Esys_Sign(t->esys, s->key->handle.tr, by, ESYS_TR_NONE, ESYS_TR_NONE, &s->digest,
-                       scheme, &no_ticket, &signature);
+        rc = Esys_Sign(t->esys, key, by, ESYS_TR_NONE, ESYS_TR_NONE, &s->digest, scheme, &no_ticket,
+                       &signature);
         if (rc != TSS2_RC_SUCCESS)
                 return fail_to_sign(t, s->key, rc);
         if (s->key->found.wants_ticket)
@@ -386,6 +403,8 @@ static int sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes d
         struct signing s = { .key = key };
         int r;
 
+        if (key->found.wants_ticket && !key->ticket)
+                return -EKEYEXPIRED;
         if (digest.len != tpm_key_types[key->found.type].digest_size)
                 return -EINVAL;
 

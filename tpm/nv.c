@@ -3,7 +3,7 @@
 /*
  * Handles are numbers in a space that all software on the machine shares. What is found at one of
  * ours is ours only if its Name says so: the public area of each index holds a digest that was
- * made for it (anchor.c, counter.c), and P2's holds its public key.
+ * made for it (anchor.c, counter.c), and that of a key holds its public key.
  */
 
 #include <errno.h>
@@ -152,20 +152,21 @@ int tpm_nv_remove(struct tpm *t, const struct tpm_nv *nv, bool proven) {
         return 0;
 }
 
-static int find_worker(struct tpm *t, const struct tpm_record *record, struct tpm_handle *ret) {
+int tpm_persistent_find(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *want,
+                        struct tpm_handle *ret) {
         _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
         TPM2B_NAME name;
         bool absent;
         int r;
 
-        r = open_handle(t, record->worker_handle, "TPM2_ReadPublic", &absent, &h);
+        r = open_handle(t, handle, "TPM2_ReadPublic", &absent, &h);
         if (r < 0 || absent)
                 return r;
         r = name_of_handle(&h, &name);
         if (r < 0)
                 return r;
-        if (!tpm_name_equal(&name, &record->worker_name)) {
-                say_foreign(t, record->worker_handle);
+        if (!tpm_name_equal(&name, want)) {
+                say_foreign(t, handle);
                 return 0;
         }
 
@@ -174,10 +175,27 @@ static int find_worker(struct tpm *t, const struct tpm_record *record, struct tp
         return 0;
 }
 
+static int evict(struct tpm *t, TPM2_HANDLE handle, struct tpm_handle *h) {
+        ESYS_TR none;
+        TSS2_RC rc = Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, h->tr, ESYS_TR_PASSWORD,
+                                       ESYS_TR_NONE, ESYS_TR_NONE, handle, &none);
+
+        if (rc == TSS2_RC_SUCCESS)
+                *h = TPM_HANDLE_NONE; /* ESYS closed it */
+        else if (!tpm_rc_is_absent(rc))
+                return tpm_fail(t, "TPM2_EvictControl", rc);
+        return 0;
+}
+
+int tpm_persistent_remove(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *name) {
+        _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
+        int r = tpm_persistent_find(t, handle, name, &h);
+
+        return r < 0 || h.tr == ESYS_TR_NONE ? r : evict(t, handle, &h);
+}
+
 int tpm_worker_remove(struct tpm *t, const struct tpm_record *record, bool proven) {
         _cleanup_(tpm_handle_close) struct tpm_handle h = TPM_HANDLE_NONE;
-        ESYS_TR none;
-        TSS2_RC rc;
         int r;
 
         /* The Name is recorded before the key is made persistent. */
@@ -191,16 +209,7 @@ int tpm_worker_remove(struct tpm *t, const struct tpm_record *record, bool prove
                 if (r >= 0)
                         h = tpm_handle(t, tr);
         } else {
-                r = find_worker(t, record, &h);
+                r = tpm_persistent_find(t, record->worker_handle, &record->worker_name, &h);
         }
-        if (r < 0 || h.tr == ESYS_TR_NONE)
-                return r;
-
-        rc = Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, h.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                               ESYS_TR_NONE, record->worker_handle, &none);
-        if (rc == TSS2_RC_SUCCESS)
-                h = TPM_HANDLE_NONE; /* ESYS closed it */
-        else if (!tpm_rc_is_absent(rc))
-                return tpm_fail(t, "TPM2_EvictControl", rc);
-        return 0;
+        return r < 0 || h.tr == ESYS_TR_NONE ? r : evict(t, record->worker_handle, &h);
 }

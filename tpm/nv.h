@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The NV indexes and the persistent handle: what is there, is it ours, away with it. */
+/* The NV indexes and the persistent handles: what is there, is it ours, away with it. */
 
 #include "tpm/handle.h"
 
@@ -31,3 +31,9 @@ _must_check_ int tpm_nv_define(struct tpm *t, const struct tpm_nv *nv, struct tp
  */
 _must_check_ int tpm_nv_remove(struct tpm *t, const struct tpm_nv *nv, bool proven);
 _must_check_ int tpm_worker_remove(struct tpm *t, const struct tpm_record *record, bool proven);
+
+/* `ret` is open if the object at the handle has this Name; close it with tpm_handle_close(). */
+_must_check_ int tpm_persistent_find(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *name,
+                                     struct tpm_handle *ret);
+/* Removes it if it has; else leaves it and succeeds. */
+_must_check_ int tpm_persistent_remove(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *name);

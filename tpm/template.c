@@ -3,7 +3,9 @@
 /*
  * Every object carries noDA, so that a TPM in dictionary attack lockout, which anybody can cause,
  * still signs. Credential keys have scheme, symmetric and kdf NULL: several verifiers of the
- * "tpm" attestation format read the public area as if that were the only possibility.
+ * "tpm" attestation format read the public area as if that were the only possibility. To certify one
+ * takes the ADMIN role (Part 3, 18.2), which an object without adminWithPolicy gives to its authValue:
+ * these have an empty one, so that the keys of class B, which it does not let sign, are certified too.
  */
 
 #include <string.h>
@@ -80,6 +82,18 @@ const TPMT_PUBLIC tpm_template_writer = {
         .type = TPM2_ALG_ECC,
         .nameAlg = TPM2_ALG_SHA256,
         .objectAttributes = TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA,
+        .parameters.eccDetail = { .symmetric.algorithm = TPM2_ALG_NULL,
+                                  .scheme = { .scheme = TPM2_ALG_ECDSA,
+                                              .details.ecdsa.hashAlg = TPM2_ALG_SHA256 },
+                                  .curveID = TPM2_ECC_NIST_P256,
+                                  .kdf.scheme = TPM2_ALG_NULL },
+};
+
+const TPMT_PUBLIC tpm_template_attestation = {
+        .type = TPM2_ALG_ECC,
+        .nameAlg = TPM2_ALG_SHA256,
+        .objectAttributes = MADE_HERE | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_RESTRICTED |
+                            TPMA_OBJECT_SIGN_ENCRYPT,
         .parameters.eccDetail = { .symmetric.algorithm = TPM2_ALG_NULL,
                                   .scheme = { .scheme = TPM2_ALG_ECDSA,
                                               .details.ecdsa.hashAlg = TPM2_ALG_SHA256 },

@@ -21,6 +21,9 @@ extern const TPMT_PUBLIC tpm_template_cred_random;
 /* K, of which the TPM is only told the public half. */
 extern const TPMT_PUBLIC tpm_template_writer;
 
+/* The attestation key: restricted, so that it signs what the TPM says and nothing else. */
+extern const TPMT_PUBLIC tpm_template_attestation;
+
 /* The anchor and the counter, without index and policy. */
 extern const TPMS_NV_PUBLIC tpm_template_anchor;
 extern const TPMS_NV_PUBLIC tpm_template_counter;
