@@ -327,6 +327,9 @@ static const struct config_key keys[] = {
           offsetof(struct config, attestation_rp_ids), "",
           "names such as example.com with blanks between them, or nothing",
           "sites that get this attestation where they ask for it; a browser's policy can name others" },
+        { "attestation", "persistent", parse_bool, print_bool,
+          offsetof(struct config, attestation_persistent), "yes", "yes or no",
+          "put the TPM's own attestation key at a handle of persistent-range; no: it is loaded for each use" },
         { "presence", "presence", parse_presence, print_presence, offsetof(struct config, presence),
           "agent", "agent, tty, auto, script or deny",
           "who answers: the agent of the user's session, the terminal, or on a simulator auto or "

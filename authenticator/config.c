@@ -260,11 +260,9 @@ int config_set(struct config *c, const char *assignment, FILE *errors) {
 }
 
 int config_check(const struct config *c, FILE *errors) {
-        if (!*c->attestation_key != !*c->attestation_certificates ||
-            (*c->attestation_rp_ids && !*c->attestation_key)) {
-                fprintf(errors,
-                        "[attestation] key, certificates: one is of no use without the other, "
-                        "nor rp-ids without both\n");
+        if (!*c->attestation_key != !*c->attestation_certificates) {
+                fprintf(errors, "[attestation] key, certificates: one is of no use without the "
+                                "other\n");
                 return -EINVAL;
         }
         if (c->presence == PRESENCE_TTY && c->count > 1) {
