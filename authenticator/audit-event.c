@@ -23,65 +23,62 @@ static const struct row {
         const char *id; /* MESSAGE_ID */
         const char *name;
         int priority;
-        enum audit_level level; /* the lowest that has it */
+        const char *result; /* where the event itself says no more */
         const char *message;
 } rows[_AUDIT_EVENTS] = {
-        [AUDIT_CREATED] = { "40faa6f744c84f29952e9d4ca7618e18", "created", LOG_NOTICE,
-                            AUDIT_LEVEL_NOTABLE, "A passkey was made" },
-        [AUDIT_USED] = { "2159906bef904ddb886f902e06b0814a", "used", LOG_INFO, AUDIT_LEVEL_ALL,
+        [AUDIT_CREATED] = { "40faa6f744c84f29952e9d4ca7618e18", "created", LOG_NOTICE, "ok",
+                            "A passkey was made" },
+        [AUDIT_USED] = { "2159906bef904ddb886f902e06b0814a", "used", LOG_INFO, "ok",
                          "A passkey was used" },
-        [AUDIT_REFUSED] = { "4e6489f5bb9a4ba58ce38cd33d1819e4", "refused", LOG_NOTICE,
-                            AUDIT_LEVEL_NOTABLE, "A question was not answered with yes" },
-        [AUDIT_FAILED] = { "af7c4a8cab354d29b58c8ef75b03e36b", "failed", LOG_WARNING,
-                           AUDIT_LEVEL_NOTABLE, "What a client asked for failed" },
+        [AUDIT_REFUSED] = { "4e6489f5bb9a4ba58ce38cd33d1819e4", "refused", LOG_NOTICE, "refused",
+                            "A question was not answered with yes" },
+        [AUDIT_FAILED] = { "af7c4a8cab354d29b58c8ef75b03e36b", "failed", LOG_WARNING, "failed",
+                           "What a client asked for failed" },
         [AUDIT_PIN_WRONG] = { "3269dd559503420a8cf084ea97fb3a02", "pin-wrong", LOG_WARNING,
-                              AUDIT_LEVEL_NOTABLE, "A wrong PIN was given" },
+                              "wrong-pin", "A wrong PIN was given" },
         [AUDIT_PIN_BLOCKED] = { "39b279c3baee419c888b4ea5667b18ac", "pin-blocked", LOG_WARNING,
-                                AUDIT_LEVEL_NOTABLE,
+                                "pin-blocked",
                                 "The PIN is blocked: only a reset makes a new one possible" },
-        [AUDIT_PIN_SET] = { "cf71cb9bd5914e4386868d39e972686e", "pin-set", LOG_NOTICE,
-                            AUDIT_LEVEL_NOTABLE, "A PIN was set" },
-        [AUDIT_PIN_CHANGED] = { "105a86115cb24c36bf0a74e054572d36", "pin-changed", LOG_NOTICE,
-                                AUDIT_LEVEL_NOTABLE, "The PIN was changed" },
-        [AUDIT_RESET] = { "a886998846d747b38146f7c213b39d7f", "reset", LOG_NOTICE,
-                          AUDIT_LEVEL_NOTABLE, "All passkeys of a device were erased" },
-        [AUDIT_DELETED] = { "e8acf1ea238843748ddb8a88ddeef451", "deleted", LOG_NOTICE,
-                            AUDIT_LEVEL_NOTABLE, "A passkey was deleted" },
-        [AUDIT_RESTORED] = { "0a1a8a5b005f4de88ae051bb397df4a7", "restored", LOG_NOTICE,
-                             AUDIT_LEVEL_NOTABLE, "A backup was restored" },
-        [AUDIT_REGISTERED] = { "60f91374fd3c456dba82ee30ee552950", "registered", LOG_NOTICE,
-                               AUDIT_LEVEL_NOTABLE, "An administrator made a passkey for a user" },
-        [AUDIT_PROVISIONED] = { "91a86e99a3634001bc9a856a1b3307d7", "provisioned", LOG_NOTICE,
-                                AUDIT_LEVEL_NOTABLE,
+        [AUDIT_PIN_SET] = { "cf71cb9bd5914e4386868d39e972686e", "pin-set", LOG_NOTICE, "ok",
+                            "A PIN was set" },
+        [AUDIT_PIN_CHANGED] = { "105a86115cb24c36bf0a74e054572d36", "pin-changed", LOG_NOTICE, "ok",
+                                "The PIN was changed" },
+        [AUDIT_RESET] = { "a886998846d747b38146f7c213b39d7f", "reset", LOG_NOTICE, "ok",
+                          "All passkeys of a device were erased" },
+        [AUDIT_DELETED] = { "e8acf1ea238843748ddb8a88ddeef451", "deleted", LOG_NOTICE, "ok",
+                            "A passkey was deleted" },
+        [AUDIT_RESTORED] = { "0a1a8a5b005f4de88ae051bb397df4a7", "restored", LOG_NOTICE, "ok",
+                             "A backup was restored" },
+        [AUDIT_REGISTERED] = { "60f91374fd3c456dba82ee30ee552950", "registered", LOG_NOTICE, "ok",
+                               "An administrator made a passkey for a user" },
+        [AUDIT_PROVISIONED] = { "91a86e99a3634001bc9a856a1b3307d7", "provisioned", LOG_NOTICE, "ok",
                                 "The keys of a device were made with the TPM owner's password" },
         [AUDIT_POLICY_REFUSED] = { "997148cbcad3403b9fa64e5b438a0726", "policy-refused",
-                                   LOG_WARNING, AUDIT_LEVEL_NOTABLE,
+                                   LOG_WARNING, "forbidden",
                                    "The configuration forbids what was asked for" },
         [AUDIT_CONFIG_CHANGED] = { "153b29c35b13450e955602c0da62eea5", "config-changed", LOG_NOTICE,
-                                   AUDIT_LEVEL_NOTABLE, "A client changed how a device works" },
+                                   "ok", "A client changed how a device works" },
         [AUDIT_ATTESTATION_REQUESTED] = { "2d7f8ff4e54a4b8ab411cac0c98d4737",
-                                          "attestation-requested", LOG_NOTICE, AUDIT_LEVEL_NOTABLE,
+                                          "attestation-requested", LOG_NOTICE, "ok",
                                           "A request for an attestation certificate was made" },
         [AUDIT_ATTESTATION_INSTALLED] = { "f2060534575c4691bb2e6a68475a9b89",
-                                          "attestation-installed", LOG_NOTICE, AUDIT_LEVEL_NOTABLE,
+                                          "attestation-installed", LOG_NOTICE, "ok",
                                           "An attestation certificate was installed" },
         [AUDIT_ATTESTATION_REJECTED] = { "6ae4141304a6495599f942f8ef7ec0d2", "attestation-rejected",
-                                         LOG_WARNING, AUDIT_LEVEL_NOTABLE,
+                                         LOG_WARNING, "failed",
                                          "An answer to a request for attestation was rejected" },
         [AUDIT_ATTESTATION_REMOVED] = { "6110d95d67c546fc9b460a3f82ffa9bc", "attestation-removed",
-                                        LOG_NOTICE, AUDIT_LEVEL_NOTABLE,
-                                        "The attestation key was removed" },
-        [AUDIT_PLUGGED] = { "648761df42024745bec2fec5578de5f9", "plugged", LOG_INFO,
-                            AUDIT_LEVEL_NOTABLE, "A device is plugged in" },
+                                        LOG_NOTICE, "ok", "The attestation key was removed" },
+        [AUDIT_PLUGGED] = { "648761df42024745bec2fec5578de5f9", "plugged", LOG_INFO, "ok",
+                            "A device is plugged in" },
         [AUDIT_DEVICE_FAILED] = { "cb5b47278e274b3d8f03700cfa1569f1", "device-failed", LOG_ERR,
-                                  AUDIT_LEVEL_NOTABLE, "A device cannot be had" },
-        [AUDIT_TPM_FAILED] = { "0c847ffeffbb4a088b43e11583ffa1b6", "tpm-failed", LOG_ERR,
-                               AUDIT_LEVEL_NOTABLE, "The TPM does not work" },
+                                  "failed", "A device cannot be had" },
+        [AUDIT_TPM_FAILED] = { "0c847ffeffbb4a088b43e11583ffa1b6", "tpm-failed", LOG_ERR, "failed",
+                               "The TPM does not work" },
         [AUDIT_TPM_RECOVERED] = { "1df87f7a26b342cc8bebb76860fff6f5", "tpm-recovered", LOG_NOTICE,
-                                  AUDIT_LEVEL_NOTABLE, "The TPM works again" },
+                                  "ok", "The TPM works again" },
         [AUDIT_TPM_REPLACED] = { "da304c5626544d459fe0524f3ad1c142", "tpm-replaced", LOG_WARNING,
-                                 AUDIT_LEVEL_NOTABLE,
-                                 "The TPM was cleared or replaced: a store was set aside" },
+                                 "ok", "The TPM was cleared or replaced: a store was set aside" },
 };
 
 static const char *const op_names[_AUDIT_OPS] = {
@@ -138,7 +135,7 @@ const char *audit_rp_ids_to_string(enum audit_rp_ids rp_ids) {
 }
 
 bool audit_is_wanted(enum audit_what what, enum audit_level level) {
-        return rows[what].level <= level;
+        return level == AUDIT_LEVEL_ALL || (level == AUDIT_LEVEL_NOTABLE && what != AUDIT_USED);
 }
 
 int audit_priority(enum audit_what what) {
@@ -223,7 +220,7 @@ static void put_result(const struct audit_event *e, struct buf *out) {
                 put_line(out, "FIDO_RESULT=%s", outcome_result(e->status));
                 put_line(out, "FIDO_STATUS=%s", ctap_status_name(e->status));
         } else
-                put_line(out, "FIDO_RESULT=%s", e->error < 0 ? "failed" : "ok");
+                put_line(out, "FIDO_RESULT=%s", e->error < 0 ? "failed" : rows[e->what].result);
         if (error)
                 put_line(out, "FIDO_ERROR=%s", error);
 }

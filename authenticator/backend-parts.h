@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The insides of a backend. Only backend.c and backend-restore.c include this. */
+/* The insides of a backend. Only backend.c, backend-audit.c and backend-restore.c include this. */
 
+#include "authenticator/audit-event.h"
 #include "authenticator/backend.h"
 #include "authenticator/reason.h"
 #include "ctap/macro.h"
@@ -12,6 +13,7 @@ struct backend {
         struct log_context log;
         struct ctap_clock clock;
         struct ctap_rng rng;
+        struct ctap_witness witness;
 
         struct store *store;
         int simulator_fd;
@@ -33,3 +35,11 @@ _must_check_ int backend_open_steps(struct backend *b, struct bytes owner_auth,
 void backend_explain(const struct backend *b, enum reason_step step, int error, struct buf *reason);
 /* Closes all that is used with the store; the store and a simulator stay. */
 void backend_let_go(struct backend *b);
+
+/* ---- backend-audit.c ---- */
+
+extern const struct ctap_witness_ops backend_witness_ops;
+store_changed_fn backend_note_change;
+void backend_audit(const struct backend *b, const struct audit_event *e);
+/* It could not be opened; an event if that is the TPM's. */
+void backend_audit_failure(const struct backend *b, enum reason_step step, int error);

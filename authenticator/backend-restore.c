@@ -42,6 +42,9 @@ static int refuse(struct buf *reason, const char *text) {
 
 static void note(struct backend *b, const struct backend_restored *done) {
         journal_note(b->journal, JOURNAL_RESTORE, CTAP_OK, NULL, BYTES_NULL, BYTES_NULL);
+        backend_audit(b, &(struct audit_event){ .what = AUDIT_RESTORED,
+                                                .has_number = true,
+                                                .number = done->added });
         log_write(b->options.log, LOG_NOTICE, b->options.id, "a backup was restored: %u passkeys",
                   done->added);
 }

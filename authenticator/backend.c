@@ -47,6 +47,7 @@ int backend_new(const struct backend_options *options, struct backend **ret) {
         b->options = *options;
         b->log = (struct log_context){ options->log, options->id };
         b->simulator_fd = -1;
+        b->witness.ops = &backend_witness_ops;
         env_clock_init(&b->clock);
         env_rng_init(&b->rng);
         *ret = b;
@@ -93,37 +94,13 @@ void backend_explain(const struct backend *b, enum reason_step step, int error,
 
 /* ---- opening ---- */
 
-/* A store that is only just provisioned was erased too, which is no event. */
-static void note_change(void *userdata, enum store_change change,
-                        const struct ctap_credential_id *id, const struct ctap_row *row) {
-        struct backend *b = userdata;
-
-        if (!b->vault)
-                return;
-        switch (change) {
-        case STORE_INSERTED:
-                journal_note(b->journal, JOURNAL_CREATE, CTAP_OK, id, BYTES_NULL, BYTES_NULL);
-                break;
-        case STORE_USED:
-                journal_note(b->journal, JOURNAL_USE, CTAP_OK, id, BYTES_NULL, BYTES_NULL);
-                break;
-        case STORE_DELETED:
-                journal_note_row(b->journal, JOURNAL_DELETE, row, tpm_store_key(b->tpm));
-                break;
-        case STORE_ERASED:
-                journal_drop(b->journal);
-                journal_note(b->journal, JOURNAL_RESET, CTAP_OK, NULL, BYTES_NULL, BYTES_NULL);
-                break;
-        }
-}
-
 struct store_options backend_store_options(struct backend *b) {
         return (struct store_options){
                 .path = b->options.store_path,
                 .max_credentials = b->options.max_credentials,
                 .log = log_forward,
                 .userdata = &b->log,
-                .changed = note_change,
+                .changed = backend_note_change,
                 .changed_userdata = b,
         };
 }
@@ -188,6 +165,7 @@ static int open_ctap(struct backend *b) {
                 .clock = &b->clock,
                 .rng = &b->rng,
                 .attester = attester_port(b->attester),
+                .witness = &b->witness,
         };
         struct ctap_options options = {
                 .firmware_version = TPMAUTHN_FIRMWARE_VERSION,
@@ -247,6 +225,7 @@ static int change_store(struct backend *b) {
                 "The TPM was cleared or replaced: its passkeys cannot be used any more. The store "
                 "%s is set aside as %s, and an empty one begun",
                 b->options.store_path, name);
+        backend_audit(b, &(struct audit_event){ .what = AUDIT_TPM_REPLACED });
         return open_store(b);
 }
 
@@ -334,6 +313,7 @@ int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, s
 
         r = backend_open_steps(b, owner_auth, &step, out);
         if (r < 0) {
+                backend_audit_failure(b, step, r);
                 if (is_wrong_password(step, r, owner_auth))
                         r = refuse_password(b, out);
                 else if (step != STEP_ATTESTER)

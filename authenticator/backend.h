@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "authenticator/attester.h"
+#include "authenticator/audit-event.h"
 #include "authenticator/backup.h"
 #include "authenticator/journal.h"
 #include "authenticator/log.h"
@@ -40,6 +41,9 @@ struct backend_options {
         enum presence_mode presence_mode;
         struct ctap_presence *presence;
         const struct log *log;
+        /* Events for the administrator; NULL: nobody wants them. */
+        void (*audit)(void *userdata, const struct audit_event *e);
+        void *audit_userdata;
 };
 
 struct backend;

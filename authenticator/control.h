@@ -59,6 +59,7 @@ struct control_request {
         bool has_device; /* the request says which */
         bool has_user;
         uid_t user;     /* whose device, where the request says it */
+        uid_t caller;   /* who asks; set by who read it from a socket */
         json_t *params; /* an object with the method's fields, all of the right type */
 };
 

@@ -90,7 +90,7 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
 
         if (!error) {
                 job = manage_job(rq);
-                if (!job || instance_add_job(i, WORKER_CONTROL, tag, BYTES_TEXT(job)) < 0)
+                if (!job || instance_add_control(i, tag, rq->caller, BYTES_TEXT(job)) < 0)
                         error = control_error(PROTOCOL_E_BUSY, "Too much waits already.");
                 else if (rq->method->call == CONTROL_RESET)
                         i->fail_status = 0;

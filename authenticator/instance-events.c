@@ -62,3 +62,14 @@ void instance_audit(const struct instance *i, const struct audit_event *e) {
         of_device.index = i->options.index;
         audit_write(i->options.audit, &of_device);
 }
+
+void instance_audit_of_worker(const struct instance *i, struct bytes event) {
+        const struct job *job = i->running;
+        struct audit_event e;
+
+        if (audit_event_read(event, &e) < 0)
+                return;
+        e.has_caller = job && job->type == WORKER_CONTROL;
+        e.caller = e.has_caller ? job->caller : 0;
+        instance_audit(i, &e);
+}

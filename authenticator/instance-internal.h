@@ -39,6 +39,7 @@ struct job {
         uint64_t plug;  /* the plug cycle that it belongs to */
         bool cancelled; /* before it ran */
         bool discard;   /* nobody waits for the answer */
+        uid_t caller;   /* WORKER_CONTROL: who asks */
         size_t len;
         uint8_t data[];
 };
@@ -61,6 +62,8 @@ struct instance {
         struct backend_facts facts;
         bool provisioning; /* somebody waits for the outcome, under this tag */
         uint32_t provision_tag;
+        uid_t provision_caller;
+        bool auth_given;                   /* by it: whether that did is an event */
         enum presence_inject presence_now; /* ASK: as configured */
         bool verifies;                     /* a person can be verified: as the worker said last */
         bool plugged_verifies;             /* and as clients know it */
@@ -132,6 +135,9 @@ void instance_run_next(struct instance *i);
 /* -ENOBUFS: too many wait; -ENOMEM. */
 _must_check_ int instance_add_job(struct instance *i, enum worker_job type, uint32_t tag,
                                   struct bytes data);
+/* The same of WORKER_CONTROL. */
+_must_check_ int instance_add_control(struct instance *i, uint32_t tag, uid_t caller,
+                                      struct bytes data);
 /* Takes the job that this points to out of the queue. */
 void instance_remove_job(struct instance *i, struct job **at);
 /* What belongs to a device that is not there any more. */
@@ -154,6 +160,8 @@ void instance_tell_unplugged(const struct instance *i);
 
 /* For the administrator, with whose device it is. */
 void instance_audit(const struct instance *i, const struct audit_event *e);
+/* An event that the worker made: of the job that runs. */
+void instance_audit_of_worker(const struct instance *i, struct bytes event);
 
 /* ---- instance-frames.c ---- */
 

@@ -70,8 +70,7 @@ void instance_drop_stale_jobs(struct instance *i) {
         }
 }
 
-/* -ENOBUFS: too many wait; -ENOMEM. */
-int instance_add_job(struct instance *i, enum worker_job type, uint32_t tag, struct bytes data) {
+static int add(struct instance *i, const struct job *like, struct bytes data) {
         struct job **end = &i->queue, *job;
 
         if (i->n_queued >= JOBS_MAX)
@@ -79,8 +78,7 @@ int instance_add_job(struct instance *i, enum worker_job type, uint32_t tag, str
         job = calloc(1, sizeof(*job) + data.len);
         if (!job)
                 return -ENOMEM;
-        job->type = type;
-        job->tag = tag;
+        *job = *like;
         job->plug = i->plug;
         job->len = data.len;
         if (data.len > 0)
@@ -92,6 +90,14 @@ int instance_add_job(struct instance *i, enum worker_job type, uint32_t tag, str
         i->n_queued++;
         instance_run_next(i);
         return 0;
+}
+
+int instance_add_job(struct instance *i, enum worker_job type, uint32_t tag, struct bytes data) {
+        return add(i, &(struct job){ .type = type, .tag = tag }, data);
+}
+
+int instance_add_control(struct instance *i, uint32_t tag, uid_t caller, struct bytes data) {
+        return add(i, &(struct job){ .type = WORKER_CONTROL, .tag = tag, .caller = caller }, data);
 }
 
 /* The command of the plugged device that the framing knows to be running; NULL if there is none. */

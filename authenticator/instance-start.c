@@ -271,7 +271,7 @@ void instance_replug(struct instance *i) {
         instance_set_state(i, INSTANCE_STARTING, "");
 }
 
-void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth) {
+void instance_provision(struct instance *i, uint32_t tag, uid_t caller, const char *owner_auth) {
         if (i->state == INSTANCE_STARTING) {
                 i->options.on_answer(i->options.userdata, tag,
                                      control_error(PROTOCOL_E_NOT_READY,
@@ -281,10 +281,12 @@ void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth
         }
         i->provisioning = true;
         i->provision_tag = tag;
+        i->provision_caller = caller;
         if (i->state == INSTANCE_READY) {
                 instance_answer_provisioning(i);
                 return;
         }
+        i->auth_given = true;
         instance_unplug(i);
         instance_start(i, BYTES_TEXT(owner_auth));
 }

@@ -49,6 +49,20 @@ void instance_answer_provisioning(struct instance *i) {
         i->options.on_answer(i->options.userdata, i->provision_tag, body);
 }
 
+static void audit_state(struct instance *i) {
+        const bool failed = i->state == INSTANCE_FAILED;
+
+        if (failed)
+                instance_audit(i, &(struct audit_event){ .what = AUDIT_DEVICE_FAILED });
+        if (i->auth_given && i->state != INSTANCE_STARTING) {
+                i->auth_given = false;
+                instance_audit(i, &(struct audit_event){ .what = AUDIT_PROVISIONED,
+                                                         .error = failed ? -EKEYREJECTED : 0,
+                                                         .has_caller = true,
+                                                         .caller = i->provision_caller });
+        }
+}
+
 void instance_set_state(struct instance *i, enum instance_state state, const char *reason) {
         i->state = state;
         if (state != INSTANCE_STARTING)
@@ -61,6 +75,7 @@ void instance_set_state(struct instance *i, enum instance_state state, const cha
         if (state == INSTANCE_READY)
                 log_write(i->options.log, LOG_INFO, i->id, "ready: %s at %s, TPM %s", i->full_name,
                           device_path(i->device), i->facts.tpm);
+        audit_state(i);
         i->options.on_state(i->options.userdata);
         instance_answer_provisioning(i);
 }
@@ -388,6 +403,10 @@ static void on_worker_message(struct instance *i, const struct message *m) {
         }
         if (m->type == WORKER_EVENT) {
                 instance_tell_of_worker(i, m->payload);
+                return;
+        }
+        if (m->type == WORKER_AUDIT) {
+                instance_audit_of_worker(i, m->payload);
                 return;
         }
         if (m->type == WORKER_PIN_GIVEN) {

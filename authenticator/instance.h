@@ -83,7 +83,7 @@ void instance_replug(struct instance *i);
  * The same for an instance that has failed, with the password of the TPM's owner hierarchy; on_answer
  * is called once when it is ready or has failed again, perhaps at once.
  */
-void instance_provision(struct instance *i, uint32_t tag, const char *owner_auth);
+void instance_provision(struct instance *i, uint32_t tag, uid_t caller, const char *owner_auth);
 /*
  * The machine is about to sleep. True: on_suspended will be called. False: there is nothing to wait
  * for; a person who is being asked may take longer than the machine waits.

@@ -6,13 +6,16 @@
 
 #include "ctap/status.h"
 
-static const struct {
+static const struct command {
         uint8_t command;
         enum journal_what what;
+        enum audit_op op;
 } commands[] = {
-        { 0x01, JOURNAL_CREATE }, { 0x02, JOURNAL_USE },    { 0x06, JOURNAL_PIN },
-        { 0x07, JOURNAL_RESET },  { 0x08, JOURNAL_USE },    { 0x0a, JOURNAL_MANAGE },
-        { 0x0c, JOURNAL_MANAGE }, { 0x0d, JOURNAL_MANAGE }, { 0x41, JOURNAL_MANAGE },
+        { 0x01, JOURNAL_CREATE, AUDIT_OP_CREATE }, { 0x02, JOURNAL_USE, AUDIT_OP_USE },
+        { 0x06, JOURNAL_PIN, AUDIT_OP_PIN },       { 0x07, JOURNAL_RESET, AUDIT_OP_RESET },
+        { 0x08, JOURNAL_USE, AUDIT_OP_USE },       { 0x0a, JOURNAL_MANAGE, AUDIT_OP_MANAGE },
+        { 0x0c, JOURNAL_MANAGE, AUDIT_OP_MANAGE }, { 0x0d, JOURNAL_MANAGE, AUDIT_OP_MANAGE },
+        { 0x41, JOURNAL_MANAGE, AUDIT_OP_MANAGE },
 };
 
 static const struct result {
@@ -41,19 +44,48 @@ static const struct result *result_of(uint8_t status) {
         return NULL;
 }
 
-void outcome_note(struct journal *j, const struct presence_asked *asked, struct bytes request,
-                  struct bytes answer) {
+/* NULL: it is nobody's concern. */
+static const struct command *command_of(struct bytes request) {
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                if (request.len > 0 && commands[i].command == request.data[0])
+                        return &commands[i];
+        return NULL;
+}
+
+/* NULL: it is no failure, or none worth knowing. */
+static const struct result *failure_of(const struct presence_asked *asked, struct bytes answer) {
         const struct result *result = answer.len > 0 ? result_of(answer.data[0]) : NULL;
 
-        if (!result || result->status == CTAP_OK || request.len == 0)
-                return;
-        if (result->of_a_question && (!asked->put || asked->passive))
-                return;
-        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-                if (commands[i].command == request.data[0])
-                        journal_note(j, commands[i].what, result->status, NULL,
-                                     BYTES(asked->rp_id, asked->rp_id_len),
-                                     BYTES(asked->account, asked->account_len));
+        if (!result || result->status == CTAP_OK)
+                return NULL;
+        return result->of_a_question && (!asked->put || asked->passive) ? NULL : result;
+}
+
+void outcome_note(struct journal *j, const struct presence_asked *asked, struct bytes request,
+                  struct bytes answer) {
+        const struct result *result = failure_of(asked, answer);
+        const struct command *command = command_of(request);
+
+        if (result && command)
+                journal_note(j, command->what, result->status, NULL,
+                             BYTES(asked->rp_id, asked->rp_id_len),
+                             BYTES(asked->account, asked->account_len));
+}
+
+bool outcome_audit(const struct presence_asked *asked, struct bytes request, struct bytes answer,
+                   struct audit_event *ret) {
+        const struct result *result = failure_of(asked, answer);
+        const struct command *command = command_of(request);
+
+        if (!result || !command || result->status == CTAP2_ERR_PIN_INVALID)
+                return false;
+        *ret = (struct audit_event){
+                .what = result->of_a_question ? AUDIT_REFUSED : AUDIT_FAILED,
+                .op = command->op,
+                .status = result->status,
+        };
+        audit_set_rp_id(ret, BYTES(asked->rp_id, asked->rp_id_len));
+        return true;
 }
 
 const char *outcome_what(enum journal_what what) {

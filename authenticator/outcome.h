@@ -3,6 +3,7 @@
 
 /* What the answer to a client means to the owner of the passkeys, for the journal. */
 
+#include "authenticator/audit-event.h"
 #include "authenticator/journal.h"
 #include "authenticator/presence.h"
 #include "ctap/bytes.h"
@@ -14,6 +15,13 @@
  */
 void outcome_note(struct journal *j, const struct presence_asked *asked, struct bytes request,
                   struct bytes answer);
+
+/*
+ * The same for the administrator. False: it is no event, or one of a wrong PIN, which the witness of
+ * ctap/env.h tells of wherever it was given.
+ */
+bool outcome_audit(const struct presence_asked *asked, struct bytes request, struct bytes answer,
+                   struct audit_event *ret);
 
 /* What `tpmauthn events` calls them. */
 const char *outcome_what(enum journal_what what);

@@ -320,10 +320,10 @@ static json_t *fail_next(struct instance *i, const json_t *params) {
         return error ? error : control_result(json_object());
 }
 
-static void provision(struct instance *i, uint32_t tag, const json_t *params) {
-        const char *owner_auth = json_string_value(json_object_get(params, "owner_auth"));
+static void provision(struct instance *i, uint32_t tag, const struct control_request *rq) {
+        const char *owner_auth = json_string_value(json_object_get(rq->params, "owner_auth"));
 
-        instance_provision(i, tag, owner_auth ? owner_auth : "");
+        instance_provision(i, tag, rq->caller, owner_auth ? owner_auth : "");
 }
 
 void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
@@ -353,7 +353,7 @@ void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
         else if (rq->method->call == CONTROL_FAIL_NEXT)
                 r->answer(r->userdata, tag, fail_next(i, rq->params));
         else if (rq->method->call == CONTROL_PROVISION)
-                provision(i, tag, rq->params);
+                provision(i, tag, rq);
         else {
                 instance_replug(i);
                 r->answer(r->userdata, tag, control_result(instance_describe(i)));

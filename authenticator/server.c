@@ -128,6 +128,7 @@ static void run_line(struct client *c, struct bytes line) {
         c->busy = true;
         c->tag = s->next_tag++;
         c->id = json_incref(rq.id);
+        rq.caller = c->peer;
         s->options.on_request(s->options.userdata, c->tag, c->peer, &rq);
         control_request_done(&rq);
 }

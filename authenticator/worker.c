@@ -90,6 +90,14 @@ static void tell_event(struct worker *w, json_t *event) {
         json_decref(event);
 }
 
+static void tell_audit(void *userdata, const struct audit_event *e) {
+        uint8_t storage[AUDIT_MESSAGE_MAX];
+        struct buf out = BUF_ON(storage);
+
+        audit_event_put(e, &out);
+        reply(userdata, WORKER_AUDIT, 0, buf_bytes(&out));
+}
+
 static void tell_question(void *userdata, const struct ctap_prompt *prompt) {
         tell_event(userdata, event_question(prompt));
 }
@@ -121,6 +129,7 @@ static void tell_pin_given(struct worker *w) {
 
 static void run_ctap(struct worker *w, const struct message *job) {
         struct ctap *ctap = backend_ctap(w->backend);
+        struct audit_event e;
 
         presence_forget_asked(w->presence);
         if (!ctap)
@@ -129,6 +138,10 @@ static void run_ctap(struct worker *w, const struct message *job) {
                 ctap_request(ctap, job->tag, job->payload, &w->out);
         else
                 ctap_u2f(ctap, job->tag, job->payload, &w->out);
+        /* While the loop still knows of the command. */
+        if (ctap && job->type == WORKER_CBOR &&
+            outcome_audit(presence_asked(w->presence), job->payload, buf_bytes(&w->out), &e))
+                tell_audit(w, &e);
         reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
         if (ctap && job->type == WORKER_CBOR)
                 outcome_note(backend_journal(w->backend), presence_asked(w->presence), job->payload,
@@ -180,11 +193,17 @@ static void check_tpm(struct worker *w, const struct message *job) {
         bool is_of_client = job->type == WORKER_CBOR || job->type == WORKER_MSG;
         bool failed = is_of_client && bytes_equal(buf_bytes(&w->out), worker_failure(job->type));
         bool was_troubled = w->troubled;
+        int r;
 
         if (!backend_ctap(w->backend) || (!failed && !was_troubled))
                 return;
         clear_out(w);
-        w->troubled = backend_check(w->backend, &w->out) < 0;
+        r = backend_check(w->backend, &w->out);
+        w->troubled = r < 0;
+        if (w->troubled != was_troubled)
+                tell_audit(w, &(struct audit_event){ .what = w->troubled ? AUDIT_TPM_FAILED
+                                                                         : AUDIT_TPM_RECOVERED,
+                                                     .error = r });
         if (w->troubled || was_troubled)
                 reply(w, WORKER_TROUBLE, 0, buf_bytes(&w->out));
 }
@@ -334,6 +353,8 @@ static int set_up(struct worker *w, const struct worker_options *options) {
                 return r;
 
         backend.presence = presence_port(w->presence);
+        backend.audit = tell_audit;
+        backend.audit_userdata = w;
         return backend_new(&backend, &w->backend);
 }
 

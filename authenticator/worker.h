@@ -41,6 +41,7 @@ enum worker_reply {
         WORKER_VERIFIES,   /* payload: 1 if a person can be verified; 0 until told. Between jobs */
         WORKER_PIN_GIVEN,  /* the right PIN was given, here or to a client. Between jobs */
         WORKER_EVENT,      /* payload: an event of a simulator (event.h), as JSON. At any time */
+        WORKER_AUDIT,      /* payload: one for the administrator (audit-event.h). At any time */
 };
 
 struct worker;

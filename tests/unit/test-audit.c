@@ -120,6 +120,15 @@ static void a_failure_of_the_machine_is_no_success(void **state) {
         assert_true(has_line(&t, "FIDO_RESULT=failed"));
         assert_true(has_line(&t, "FIDO_ERROR=EIO"));
         assert_null(strstr(t.all, "FIDO_STATUS"));
+        write_out(&(struct audit_event){ .what = AUDIT_DEVICE_FAILED }, &(struct audit_format){ 0 },
+                  &t);
+        assert_true(has_line(&t, "FIDO_RESULT=failed"));
+        write_out(&(struct audit_event){ .what = AUDIT_PIN_WRONG }, &(struct audit_format){ 0 },
+                  &t);
+        assert_true(has_line(&t, "FIDO_RESULT=wrong-pin"));
+        write_out(&(struct audit_event){ .what = AUDIT_PIN_SET, .error = -EIO },
+                  &(struct audit_format){ 0 }, &t);
+        assert_true(has_line(&t, "FIDO_RESULT=failed"));
 }
 
 static void a_site_is_named_as_the_level_wants_it(void **state) {

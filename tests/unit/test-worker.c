@@ -93,6 +93,7 @@ struct fixture {
         struct worker *worker;
         struct message m;
         char events[1024]; /* that came, a line each */
+        char audits[2048]; /* the administrator's, likewise */
 };
 
 static int setup(void **state) {
@@ -149,6 +150,41 @@ static void start(struct fixture *f, enum presence_mode mode) {
         start_on(f, mode, -1);
 }
 
+/* "pin-wrong wrong-pin 7", and its error or its site if it has one. */
+static void take_audit(struct fixture *f) {
+        static const char *const wanted[] = {
+                "\nFIDO_EVENT=", "\nFIDO_RESULT=", "\nFIDO_TRIES_LEFT=", "\nFIDO_SUBCOMMAND=",
+                "\nFIDO_UV=",    "\nFIDO_ERROR=",  "\nFIDO_RP_ID="
+        };
+        const struct audit_format how = { .rp_ids = AUDIT_RP_IDS_FULL };
+        char text[AUDIT_TEXT_MAX] = "";
+        struct buf out = { (uint8_t *)text, 0, sizeof(text) - 1, false };
+        struct audit_event e;
+
+        assert_int_equal(audit_event_read(f->m.payload, &e), 0);
+        audit_format(&e, &how, &out);
+        for (size_t i = 0; i < ELEMENTSOF(wanted); i++) {
+                const char *at = strstr(text, wanted[i]);
+                size_t n = strlen(f->audits);
+
+                if (at)
+                        snprintf(f->audits + n, sizeof(f->audits) - n, "%s%.*s", i > 0 ? " " : "",
+                                 (int)strcspn(at + strlen(wanted[i]), "\n"),
+                                 at + strlen(wanted[i]));
+        }
+        /* A test with thousands of openings does not look. */
+        if (strlen(f->audits) < sizeof(f->audits) - 200)
+                strcat(f->audits, "\n");
+        else
+                *f->audits = '\0';
+}
+
+/* Since this was asked last. */
+static void assert_audits(struct fixture *f, const char *want) {
+        assert_string_equal(f->audits, want);
+        *f->audits = '\0';
+}
+
 /* Events come between the messages that a test is about. */
 static void await(struct fixture *f) {
         struct pollfd p = { .fd = worker_fd(f->worker), .events = POLLIN };
@@ -161,7 +197,9 @@ static void await(struct fixture *f) {
                 if (f->m.type == WORKER_EVENT)
                         snprintf(f->events + n, sizeof(f->events) - n, "%.*s\n",
                                  (int)f->m.payload.len, f->m.payload.data);
-        } while (f->m.type == WORKER_EVENT);
+                if (f->m.type == WORKER_AUDIT)
+                        take_audit(f);
+        } while (f->m.type == WORKER_EVENT || f->m.type == WORKER_AUDIT);
 }
 
 static void run(struct fixture *f, enum worker_job job, uint32_t tag, struct bytes payload) {
@@ -234,6 +272,11 @@ static void each_failure_of_the_tpm_says_what_to_do(void **state) {
                 if (!says(f, cases[i].says))
                         fail_msg("%.*s", (int)f->m.payload.len, f->m.payload.data);
         }
+        /* That the account may not use it is no fault of the TPM's. */
+        assert_audits(f, "tpm-failed failed ENODEV\ntpm-failed failed ESTALE\n"
+                         "tpm-failed failed EKEYREJECTED\ntpm-failed failed EDQUOT\n"
+                         "tpm-failed failed ENOSPC\ntpm-failed failed EBUSY\n"
+                         "tpm-failed failed EOPNOTSUPP\ntpm-failed failed EIO\n");
         describe_error = 0;
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
         assert_int_equal(f->m.type, WORKER_OPENED);
@@ -498,6 +541,7 @@ static void a_store_of_another_tpm_is_kept_and_works_with_it_again(void **state)
         clear_part();
         start(f, PRESENCE_AUTO);
         facts = opened(f);
+        assert_audits(f, "tpm-replaced ok\n");
         assert_int_equal(aside(f, &found), 1);
         assert_non_null(strstr(facts.note, strrchr(found.gl_pathv[0], '/') + 1));
         assert_non_null(strstr(facts.note, "cleared or replaced"));
@@ -869,6 +913,7 @@ static void what_ails_a_tpm_is_told_and_when_it_is_over(void **state) {
         await(f);
         assert_int_equal(f->m.type, WORKER_TROUBLE);
         assert_true(says(f, "The TPM at test:part could not be used"));
+        assert_audits(f, "failed failed a.test\ntpm-failed failed EIO\n");
 
         /* Once it was let go for a sleep nothing is asked of it. */
         n = part.n_commands;
@@ -885,6 +930,29 @@ static void what_ails_a_tpm_is_told_and_when_it_is_over(void **state) {
         await(f);
         assert_int_equal(f->m.type, WORKER_TROUBLE);
         assert_int_equal(f->m.payload.len, 0);
+        assert_audits(f, "tpm-recovered ok\n");
+}
+
+static void make_credential(struct fixture *f, enum presence_inject answer) {
+        worker_clear_cancel(f->worker);
+        assert_int_equal(worker_inject(f->worker, answer, BYTES_NULL), 0);
+        run(f, WORKER_CBOR, 5, BYTES_OF(make_credential_request));
+        while (f->m.type == WORKER_STATUS)
+                await(f);
+}
+
+static void an_administrator_is_told_what_happens(void **state) {
+        struct fixture *f = *state;
+
+        open_worker(f, PRESENCE_SCRIPT);
+        assert_audits(f, "");
+        make_credential(f, PRESENCE_INJECT_ONCE);
+        make_credential(f, PRESENCE_INJECT_NO);
+        assert_audits(f, "created ok 0 a.test\nrefused refused a.test\n");
+        control(f, CONTROL_RESET, "{}");
+        assert_audits(f, "reset ok\n");
+        run(f, WORKER_CBOR, 5, BYTES("\x0d\xa1\x01\x02", 4));
+        assert_audits(f, "config-changed ok 2\n");
 }
 
 static void a_worker_that_was_told_to_end_is_joined(void **state) {
@@ -1142,6 +1210,7 @@ int main(void) {
                 TEST(time_asleep_does_not_step_by_itself),
                 TEST(a_question_outlives_a_sleep),
                 TEST(what_ails_a_tpm_is_told_and_when_it_is_over),
+                TEST(an_administrator_is_told_what_happens),
                 TEST(a_worker_that_was_told_to_end_is_joined),
                 TEST(an_idle_worker_tells_when_a_person_can_be_verified_and_when_not),
                 TEST(what_a_person_can_do_is_told_after_the_question_that_is_up),
