@@ -77,7 +77,8 @@ bool outcome_audit(const struct presence_asked *asked, struct bytes request, str
         const struct result *result = failure_of(asked, answer);
         const struct command *command = command_of(request);
 
-        if (!result || !command || result->status == CTAP2_ERR_PIN_INVALID)
+        if (!result || !command || result->status == CTAP2_ERR_PIN_INVALID ||
+            result->status == CTAP2_ERR_CREDENTIAL_EXCLUDED)
                 return false;
         *ret = (struct audit_event){
                 .what = result->of_a_question ? AUDIT_REFUSED : AUDIT_FAILED,

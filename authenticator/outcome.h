@@ -17,8 +17,8 @@ void outcome_note(struct journal *j, const struct presence_asked *asked, struct 
                   struct bytes answer);
 
 /*
- * The same for the administrator. False: it is no event, or one of a wrong PIN, which the witness of
- * ctap/env.h tells of wherever it was given.
+ * The same for the administrator. False: it is no event. Nor is that a site knows this key already, or a
+ * wrong PIN, which the witness of ctap/env.h tells of wherever it was given.
  */
 bool outcome_audit(const struct presence_asked *asked, struct bytes request, struct bytes answer,
                    struct audit_event *ret);

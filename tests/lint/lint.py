@@ -179,6 +179,44 @@ def the_security_table_is_true():
                 yield f"docs/security.md:{number}: there is no test {test}, or it is never run"
 
 
+PRIORITIES = {"LOG_ERR": "err", "LOG_WARNING": "warning", "LOG_NOTICE": "notice", "LOG_INFO": "info"}
+
+
+def audit_events():
+    """{name: (id, priority, message)} of the table in the code."""
+    row = r'\[AUDIT_\w+\] = \{\s*"(\w+)",\s*"([\w-]+)",\s*(\w+),\s*"[\w-]+",\s*((?:"[^"]*"\s*)+)\}'
+    return {name: (ident, PRIORITIES.get(priority), "".join(re.findall('"([^"]*)"', message)))
+            for ident, name, priority, message in re.findall(row, text("authenticator/audit-event.c"))}
+
+
+def the_audit_events_are_documented():
+    """The table in the code, that of docs/audit.md, and the catalog say the same; so do the fields."""
+    events = audit_events()
+    enumerated = re.search(r"enum audit_what \{(.*?)_AUDIT_EVENTS", text("authenticator/audit-event.h"), re.S)
+    if len(events) != len(re.findall(r"^\s*AUDIT_\w+,", enumerated[1], re.M)):
+        yield "authenticator/audit-event.c: the table has not all events, or is written in another form"
+    idents = [ident for ident, _, _ in events.values()]
+    if len(set(idents)) != len(idents) or not all(re.fullmatch("[0-9a-f]{32}", i) for i in idents):
+        yield "authenticator/audit-event.c: an id stands for two events, or is none"
+
+    rows = re.findall(r"^\| `([\w-]+)` \| `(\w{32})` \| (\w+) \| .", text("docs/audit.md"), re.M)
+    if dict((name, (ident, priority)) for name, ident, priority in rows) != {
+            name: event[:2] for name, event in events.items()} or len(rows) != len(events):
+        yield "docs/audit.md: its table of events is another than that of authenticator/audit-event.c"
+    subjects = re.findall(r"^-- (\w{32})\nSubject: (.*)\nDefined-By: tpmauthn\n(?:\S+: .*\n)*\n\S",
+                          text("dist/catalog/tpmauthn.catalog"), re.M)
+    if dict(subjects) != {ident: message for ident, _, message in events.values()} or len(subjects) != len(events):
+        yield "dist/catalog/tpmauthn.catalog: its events are others than those of authenticator/audit-event.c"
+
+    written = set(re.findall(r"\bFIDO_[A-Z_]+\b", text("authenticator/audit-event.c")))
+    told = set(re.findall(r"^\| `(FIDO_[A-Z_]+)` \|", text("docs/audit.md"), re.M))
+    expanded = set(re.findall(r"@([A-Z_]+)@", text("dist/catalog/tpmauthn.catalog")))
+    for field in sorted(written ^ told):
+        yield f"{field} is in one of docs/audit.md and authenticator/audit-event.c only"
+    for field in sorted(expanded - written):
+        yield f"dist/catalog/tpmauthn.catalog: there is no field {field}"
+
+
 def translations_are_complete():
     """Every text of the sources is in every catalogue, and translated."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -209,6 +247,7 @@ CHECKS = (
     functions_are_short,
     the_conformance_list_is_true,
     the_security_table_is_true,
+    the_audit_events_are_documented,
     translations_are_complete,
 )
 

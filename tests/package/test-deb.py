@@ -22,6 +22,7 @@ CONTENT = {
         /lib/udev/rules.d/69-tpmauthn-snap.rules
         /usr/bin/tpmauthn
         /usr/lib/modules-load.d/tpmauthn.conf
+        /usr/lib/systemd/catalog/tpmauthn.catalog
         /usr/lib/sysusers.d/tpmauthn.conf
         /usr/libexec/tpmauthnd
         /usr/share/bash-completion/completions/tpmauthn

@@ -40,6 +40,7 @@ def places():
         "USER": ask("systemd", "systemd_user_unit_dir", "/usr/lib/systemd/user"),
         "SYSUSERS": ask("systemd", "sysusers_dir", "/usr/lib/sysusers.d"),
         "MODULES": ask("systemd", "modules_load_dir", "/usr/lib/modules-load.d"),
+        "CATALOG": ask("systemd", "catalogdir", "/usr/lib/systemd/catalog"),
         "UDEV": ask("udev", "udev_dir", "/usr/lib/udev") + "/rules.d",
     }
 
@@ -54,6 +55,7 @@ PREFIX/bin/tpmauthn
 SYSTEM/tpmauthnd.service
 SYSUSERS/tpmauthn.conf
 MODULES/tpmauthn.conf
+CATALOG/tpmauthn.catalog
 UDEV/65-tpmauthn.rules
 UDEV/69-tpmauthn-snap.rules
 PREFIX/share/polkit-1/rules.d/tpmauthn.rules

@@ -18,6 +18,7 @@ PACKAGES = ["tpmauthn", "tpmauthn-agent"]
 
 # What Fedora's macros are, which rpm alone does not know.
 FEDORA = {
+    "_journalcatalogdir": "/usr/lib/systemd/catalog",
     "_metainfodir": "/usr/share/metainfo",
     "_modulesloaddir": "/usr/lib/modules-load.d",
     "_sysusersdir": "/usr/lib/sysusers.d",
