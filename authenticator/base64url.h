@@ -10,6 +10,7 @@
 #include "ctap/macro.h"
 
 #define BASE64URL_SIZE(n) (((n)*4 + 2) / 3)
+#define BASE64_SIZE(n)    (((n) + 2) / 3 * 4)
 
 /* Appends the text of these bytes. */
 void base64url_put(struct buf *out, struct bytes b);
@@ -19,3 +20,7 @@ void base64url_put(struct buf *out, struct bytes b);
  * written; -EMSGSIZE: they do not fit.
  */
 _must_check_ int base64url_get(struct bytes text, struct buf *out);
+
+/* The same of base64 with padding (RFC 4648, 4), which is how others' programs have bytes in JSON. */
+void base64_put(struct buf *out, struct bytes b);
+_must_check_ int base64_get(struct bytes text, struct buf *out);

@@ -88,12 +88,44 @@ static void what_does_not_fit_is_told(void **state) {
         assert_int_equal(buf_error(&out), -EMSGSIZE);
 }
 
+/* RFC 4648, 10, and the two characters that the other alphabet has not. */
+static void base64_has_its_padding(void **state) {
+        static const char *const pairs[][2] = {
+                { "", "" },
+                { "Zg==", "f" },
+                { "Zm8=", "fo" },
+                { "Zm9v", "foo" },
+                { "Zm9vYg==", "foob" },
+                { "Zm9vYmE=", "fooba" },
+                { "+/+/", "\xfb\xff\xbf" },
+        };
+        static const char *const others[] = { "Zg",       "Zg=",    "Zg===", "Zh==", "Zm8",
+                                              "Zm9=",     "=",      "====",  "Z===", "-_-_",
+                                              "Zg==Zg==", "Zm8=\n", "Zm 8" };
+        uint8_t storage[16];
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
+                struct buf out = BUF_ON(storage);
+
+                base64_put(&out, BYTES_TEXT(pairs[i][1]));
+                assert_int_equal(out.len, BASE64_SIZE(strlen(pairs[i][1])));
+                assert_bytes_equal(buf_bytes(&out), BYTES_TEXT(pairs[i][0]));
+                out = BUF_ON(storage);
+                assert_int_equal(base64_get(BYTES_TEXT(pairs[i][0]), &out), 0);
+                assert_bytes_equal(buf_bytes(&out), BYTES_TEXT(pairs[i][1]));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_int_equal(base64_get(BYTES_TEXT(others[i]), &BUF_ON(storage)), -EBADMSG);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(vectors_go_both_ways),
                 cmocka_unit_test(a_text_that_is_taken_is_the_one_that_would_be_written),
                 cmocka_unit_test(other_texts_are_refused),
                 cmocka_unit_test(what_does_not_fit_is_told),
+                cmocka_unit_test(base64_has_its_padding),
         };
 
         return cmocka_run_group_tests_name("base64url", tests, NULL, NULL);
