@@ -144,6 +144,7 @@
 #define PROTOCOL_E_NOT_SIMULATOR  "not-simulator"
 #define PROTOCOL_E_OWNER_AUTH     "owner-auth" /* it takes the owner's password, or another one */
 #define PROTOCOL_E_PIN            "pin-refused"
-#define PROTOCOL_E_FOREIGN        "foreign" /* a backup that is not of this device */
-#define PROTOCOL_E_FULL           "full"    /* there is no room for so many passkeys */
+#define PROTOCOL_E_FOREIGN        "foreign"        /* a backup that is not of this device */
+#define PROTOCOL_E_FULL           "full"           /* there is no room for so many passkeys */
+#define PROTOCOL_E_ANSWER         "answer-refused" /* of a certificate authority; the message says why */
 #define PROTOCOL_E_FAILED         "failed"
