@@ -120,6 +120,7 @@ static void put_text(uint32_t value, char *ret) {
 static void note_property(const TPMS_TAGGED_PROPERTY *p, struct tpm_info *info) {
         switch (p->property) {
         case TPM2_PT_MANUFACTURER:
+                info->manufacturer_id = p->value;
                 put_text(p->value, info->manufacturer);
                 break;
         case TPM2_PT_VENDOR_STRING_1:

@@ -164,8 +164,9 @@ void tpm_shutdown(struct tpm *t);
 /* ---- what it is --------------------------------------------------------------------------- */
 
 struct tpm_info {
-        char manufacturer[5]; /* TPM_PT_MANUFACTURER as text, such as "IBM " or "INTC" */
-        char vendor[17];      /* TPM_PT_VENDOR_STRING_1..4 */
+        uint32_t manufacturer_id; /* TPM_PT_MANUFACTURER */
+        char manufacturer[5];     /* the same as text, such as "IBM " or "INTC" */
+        char vendor[17];          /* TPM_PT_VENDOR_STRING_1..4 */
         uint32_t firmware_major, firmware_minor;
         uint32_t revision; /* TPM_PT_REVISION, 138 for 1.38 */
         bool is_simulator; /* "SW  " of swtpm, or the Microsoft simulator */
