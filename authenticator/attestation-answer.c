@@ -207,7 +207,7 @@ static json_t *put_additional(const json_t *from, struct attestation_answer *a) 
 static json_t *read_whole(const json_t *from, struct buf *storage, struct attestation_answer *a) {
         json_t *error = check_members(from, whole_members);
 
-        a->kind = ATTESTATION_WHOLE;
+        a->kind = ATTESTATION_ANSWER_WHOLE;
         if (!error)
                 error = check_others(from, whole_members);
         if (error)
@@ -236,7 +236,7 @@ static json_t *read_credential(const json_t *from, struct buf *storage,
                                struct attestation_answer *a) {
         json_t *error = check_members(from, credential_members);
 
-        a->kind = ATTESTATION_CREDENTIAL;
+        a->kind = ATTESTATION_ANSWER_CREDENTIAL;
         return error ? error : read_blobs(from, storage, a);
 }
 
@@ -244,7 +244,7 @@ static json_t *read_chain(const json_t *chain, struct buf *storage, struct attes
         json_t *entry, *error = NULL;
         size_t i;
 
-        a->kind = ATTESTATION_CHAIN;
+        a->kind = ATTESTATION_ANSWER_CHAIN;
         if (json_array_size(chain) == 0 || json_array_size(chain) > ATTESTATION_CHAIN_MAX)
                 return control_error(PROTOCOL_E_ANSWER,
                                      "The answer has %zu certificates; it takes from 1 to %d.",

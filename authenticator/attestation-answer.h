@@ -33,9 +33,9 @@
 #define ATTESTATION_TIME_SIZE 20
 
 enum attestation_answer_kind {
-        ATTESTATION_WHOLE,      /* everything */
-        ATTESTATION_CREDENTIAL, /* credential and secret alone */
-        ATTESTATION_CHAIN,      /* chain alone */
+        ATTESTATION_ANSWER_WHOLE,      /* everything */
+        ATTESTATION_ANSWER_CREDENTIAL, /* credential and secret alone */
+        ATTESTATION_ANSWER_CHAIN,      /* chain alone */
 };
 
 struct attestation_answer {

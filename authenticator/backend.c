@@ -147,8 +147,12 @@ static bool answers_by_itself(enum presence_mode mode) {
         return mode == PRESENCE_AUTO || mode == PRESENCE_SCRIPT;
 }
 
+const uint8_t *backend_aaguid_of(bool simulator) {
+        return simulator ? aaguid_simulator : aaguid_tpm;
+}
+
 const uint8_t *backend_aaguid(const struct backend *b) {
-        return b->facts.simulator ? aaguid_simulator : aaguid_tpm;
+        return backend_aaguid_of(b->facts.simulator);
 }
 
 static int open_attester(struct backend *b, struct buf *reason) {

@@ -102,6 +102,7 @@ struct store *backend_store(const struct backend *b);
 struct tpm *backend_tpm(const struct backend *b);
 struct vault *backend_vault(const struct backend *b);
 /* Of 16 bytes. */
+const uint8_t *backend_aaguid_of(bool simulator);
 const uint8_t *backend_aaguid(const struct backend *b);
 /* Of the organisation that attests, in DER, borrowed; empty if there is none. */
 struct bytes backend_certificate(const struct backend *b);

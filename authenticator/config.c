@@ -56,6 +56,7 @@ void config_done(struct config *c) {
         free(c->attestation_key);
         free(c->attestation_certificates);
         free(c->attestation_rp_ids);
+        free(c->attestation_root);
         free(c->presence_pin_file);
         *c = (struct config){ 0 };
 }

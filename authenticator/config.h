@@ -47,6 +47,7 @@ struct config {
         char *attestation_key; /* or empty, like the next two */
         char *attestation_certificates;
         char *attestation_rp_ids; /* separated by blanks */
+        char *attestation_root;   /* or empty */
         bool attestation_persistent;
 
         enum presence_mode presence;

@@ -50,6 +50,12 @@ static const struct control_field pin_change_fields[] = { { "old", JSON_STRING, 
                                                           { "pin", JSON_STRING, true },
                                                           { 0 } };
 
+static const struct control_field request_fields[] = { { "machine", JSON_STRING, false },
+                                                       { "renew", JSON_TRUE, false },
+                                                       { "owner_auth", JSON_STRING, false },
+                                                       { 0 } };
+static const struct control_field answer_fields[] = { { "answer", JSON_OBJECT, true }, { 0 } };
+
 static const struct control_method methods[] = {
         { PROTOCOL_STATUS, CONTROL_STATUS, false, false, no_fields },
         { PROTOCOL_LIST, CONTROL_LIST, true, false, list_fields },
@@ -73,11 +79,22 @@ static const struct control_method methods[] = {
         { PROTOCOL_FOLLOW, CONTROL_FOLLOW, false, false, follow_fields },
         { PROTOCOL_UV, CONTROL_UV, true, true, uv_fields },
         { PROTOCOL_FAIL_NEXT, CONTROL_FAIL_NEXT, false, true, fail_next_fields },
+        { PROTOCOL_ATTESTATION_REQUEST, CONTROL_ATTESTATION_REQUEST, false, false, request_fields },
+        { PROTOCOL_ATTESTATION_ACTIVATE, CONTROL_ATTESTATION_ACTIVATE, false, false,
+          answer_fields },
+        { PROTOCOL_ATTESTATION_INSTALL, CONTROL_ATTESTATION_INSTALL, false, false, answer_fields },
+        { PROTOCOL_ATTESTATION_SHOW, CONTROL_ATTESTATION_SHOW, false, false, no_fields },
+        { PROTOCOL_ATTESTATION_REMOVE, CONTROL_ATTESTATION_REMOVE, false, false, owner_fields },
 };
 
 const struct control_method *control_methods(size_t *ret_n) {
         *ret_n = ELEMENTSOF(methods);
         return methods;
+}
+
+bool control_is_of_machine(const struct control_method *method) {
+        return method->call >= CONTROL_ATTESTATION_REQUEST &&
+               method->call <= CONTROL_ATTESTATION_REMOVE;
 }
 
 static void wipe_and_free(void *p) {
@@ -219,12 +236,13 @@ static json_t *check_params(const struct control_method *method, json_t *params)
                                              method->name, f->name);
 
         json_object_foreach(params, key, value) {
-                if (strcmp(key, "user") == 0) {
+                if (strcmp(key, "user") == 0 && !control_is_of_machine(method)) {
                         if (!is_uid(value))
                                 return bad("\"user\" must be the number of a user");
                         continue;
                 }
-                if (strcmp(key, "device") == 0 && method->call != CONTROL_STATUS) {
+                if (strcmp(key, "device") == 0 && method->call != CONTROL_STATUS &&
+                    !control_is_of_machine(method)) {
                         if (!json_is_integer(value) || json_integer_value(value) < 0 ||
                             json_integer_value(value) >= CONFIG_DEVICES_MAX)
                                 return bad("\"device\" must be the number of a device");

@@ -36,6 +36,11 @@ enum control_call {
         CONTROL_FOLLOW,
         CONTROL_UV,
         CONTROL_FAIL_NEXT,
+        CONTROL_ATTESTATION_REQUEST,
+        CONTROL_ATTESTATION_ACTIVATE,
+        CONTROL_ATTESTATION_INSTALL,
+        CONTROL_ATTESTATION_SHOW,
+        CONTROL_ATTESTATION_REMOVE,
 };
 
 struct control_field {
@@ -62,6 +67,9 @@ struct control_request {
         uid_t caller;   /* who asks; set by who read it from a socket */
         json_t *params; /* an object with the method's fields, all of the right type */
 };
+
+/* It is for the administrator, and of no device and no user. */
+bool control_is_of_machine(const struct control_method *method);
 
 /* Every method there is. "device" and "user" are not among the fields. */
 const struct control_method *control_methods(size_t *ret_n);

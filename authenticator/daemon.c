@@ -27,6 +27,7 @@
 #include "authenticator/followers.h"
 #include "authenticator/fprint.h"
 #include "authenticator/instance.h"
+#include "authenticator/machine.h"
 #include "authenticator/protocol.h"
 #include "authenticator/requests.h"
 #include "authenticator/sandbox.h"
@@ -50,6 +51,7 @@ struct daemon {
         struct agents *agents; /* with presence = agent */
         struct users *users;   /* likewise */
         struct devices *devices;
+        struct machine *machine;
         struct requests requests;
         char *control_path, *agent_path;
         uid_t at_seat;   /* who was seen there last */
@@ -200,6 +202,15 @@ static void on_answer(void *userdata, uint32_t tag, json_t *body) {
         struct daemon *d = userdata;
 
         server_answer(d->server, tag, body);
+}
+
+static void on_attestation(void *userdata) {
+        struct daemon *d = userdata;
+        struct instance *i;
+        uid_t owner;
+
+        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+                instance_renew_attestation(i);
 }
 
 /* ---- sleep ---- */
@@ -383,12 +394,26 @@ static int add_devices(struct daemon *d) {
 
         d->requests = (struct requests){
                 .devices = d->devices,
+                .machine = d->machine,
                 .users = d->users,
                 .answer = on_answer,
                 .follow = on_follow,
                 .userdata = d,
         };
         return r;
+}
+
+static int add_machine(struct daemon *d) {
+        const struct machine_options options = {
+                .event = d->event,
+                .config = d->config,
+                .log = d->log,
+                .on_answer = on_answer,
+                .on_attestation = on_attestation,
+                .userdata = d,
+        };
+
+        return machine_new(&options, &d->machine);
 }
 
 static int add_bus(struct daemon *d) {
@@ -453,6 +478,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         if (r == 0)
                 r = add_users(d);
         if (r == 0)
+                r = add_machine(d);
+        if (r == 0)
                 r = add_devices(d);
         if (r < 0) {
                 daemon_free(d);
@@ -465,8 +492,9 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
 }
 
 /* A thread in the middle of a TPM command can only be left behind, and with it what it uses. */
-static void stop_devices(struct daemon *d) {
-        if (!d->devices || devices_stop(d->devices, DAEMON_STOP_MS))
+static void stop_threads(struct daemon *d) {
+        if ((!d->devices || devices_stop(d->devices, DAEMON_STOP_MS)) &&
+            (!d->machine || machine_join(d->machine, DAEMON_STOP_MS)))
                 return;
         log_write(d->log, LOG_ERR, NULL,
                   "a TPM does not answer: ending without it. The next start makes good for what it "
@@ -482,7 +510,8 @@ struct daemon *daemon_free(struct daemon *d) {
         d->bus = bus_free(d->bus);
         d->suspend = suspend_free(d->suspend);
         d->users = users_free(d->users);
-        stop_devices(d);
+        stop_threads(d);
+        d->machine = machine_free(d->machine);
         d->devices = devices_free(d->devices);
         d->fprint = fprint_free(d->fprint);
         d->agents = agents_free(d->agents);

@@ -99,6 +99,11 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
                 i->options.on_answer(i->options.userdata, tag, error);
 }
 
+void instance_renew_attestation(struct instance *i) {
+        if (i->state == INSTANCE_READY)
+                instance_replug(i);
+}
+
 void instance_forget(struct instance *i, uint32_t tag) {
         for (struct job **at = &i->queue; *at; at = &(*at)->next)
                 if ((*at)->type == WORKER_CONTROL && (*at)->tag == tag) {

@@ -199,6 +199,11 @@ static json_t *run(struct backend *b, struct presence *p, json_int_t call, const
         case CONTROL_PROVISION:
         case CONTROL_FOLLOW:
         case CONTROL_FAIL_NEXT:
+        case CONTROL_ATTESTATION_REQUEST:
+        case CONTROL_ATTESTATION_ACTIVATE:
+        case CONTROL_ATTESTATION_INSTALL:
+        case CONTROL_ATTESTATION_SHOW:
+        case CONTROL_ATTESTATION_REMOVE:
                 break;
         }
         return control_error(PROTOCOL_E_UNKNOWN_METHOD, "This is not for the worker.");

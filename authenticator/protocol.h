@@ -129,6 +129,22 @@
  */
 #define PROTOCOL_PROVISION "provision"
 
+/*
+ * The enrolment of the machine, for the administrator alone; these take neither "device" nor "user".
+ *   attestation-request   "machine": a name to go into it; "renew": true for one of a key that is there;
+ *                         "owner_auth". The result's "bundle" is for a certificate authority
+ *   attestation-activate  "answer": of smallstep's protocol, its first; the result's "secret" is the proof
+ *   attestation-install   "answer": of the authority. Answered as attestation-show
+ *   attestation-show      "state": none, key, installed, expired or unusable; with these "key", "chain";
+ *                         "request" if one is open; "ek": the endorsement key of the last one
+ *   attestation-remove    "owner_auth". The key and all that goes with it; "removed": there was one
+ */
+#define PROTOCOL_ATTESTATION_REQUEST  "attestation-request"
+#define PROTOCOL_ATTESTATION_ACTIVATE "attestation-activate"
+#define PROTOCOL_ATTESTATION_INSTALL  "attestation-install"
+#define PROTOCOL_ATTESTATION_SHOW     "attestation-show"
+#define PROTOCOL_ATTESTATION_REMOVE   "attestation-remove"
+
 /* Error codes. */
 #define PROTOCOL_E_BAD_JSON       "bad-json"
 #define PROTOCOL_E_BAD_REQUEST    "bad-request"
@@ -144,7 +160,7 @@
 #define PROTOCOL_E_NOT_SIMULATOR  "not-simulator"
 #define PROTOCOL_E_OWNER_AUTH     "owner-auth" /* it takes the owner's password, or another one */
 #define PROTOCOL_E_PIN            "pin-refused"
-#define PROTOCOL_E_FOREIGN        "foreign"        /* a backup that is not of this device */
-#define PROTOCOL_E_FULL           "full"           /* there is no room for so many passkeys */
+#define PROTOCOL_E_FOREIGN        "foreign" /* a backup or an answer that is not of this machine */
+#define PROTOCOL_E_FULL           "full"    /* there is no room for so many passkeys */
 #define PROTOCOL_E_ANSWER         "answer-refused" /* of a certificate authority; the message says why */
 #define PROTOCOL_E_FAILED         "failed"

@@ -326,11 +326,25 @@ static void provision(struct instance *i, uint32_t tag, const struct control_req
         instance_provision(i, tag, rq->caller, owner_auth ? owner_auth : "");
 }
 
+static void run_on_machine(const struct requests *r, uint32_t tag, uid_t peer,
+                           const struct control_request *rq) {
+        if (control_peer_is_admin(peer, getuid()))
+                machine_control(r->machine, tag, rq);
+        else
+                r->answer(r->userdata, tag,
+                          control_error(PROTOCOL_E_NOT_ALLOWED,
+                                        "Only root may enrol this machine, or look at it."));
+}
+
 void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
                   const struct control_request *rq) {
         struct instance *i = NULL;
         json_t *error = NULL;
 
+        if (control_is_of_machine(rq->method)) {
+                run_on_machine(r, tag, peer, rq);
+                return;
+        }
         if (rq->method->call == CONTROL_STATUS) {
                 r->answer(r->userdata, tag, status(r, peer, rq));
                 return;

@@ -10,10 +10,12 @@
 #include "authenticator/control.h"
 #include "authenticator/devices.h"
 #include "authenticator/followers.h"
+#include "authenticator/machine.h"
 #include "authenticator/users.h"
 
 struct requests {
         struct devices *devices;
+        struct machine *machine;
         const struct users *users;                                  /* NULL: logind is not asked */
         void (*answer)(void *userdata, uint32_t tag, json_t *body); /* takes the body */
         /* Answers, and then tells it what happens; takes the body. */

@@ -128,7 +128,7 @@ static int allow_system(const struct ruleset *rules, const struct config *c) {
 
 static int allow_configured(const struct ruleset *rules, const struct config *c) {
         const char *const files[] = { c->attestation_key, c->attestation_certificates,
-                                      c->presence_pin_file };
+                                      c->attestation_root, c->presence_pin_file };
         int r = allow(rules, c->state_directory, FS_STATE);
 
         if (r == 0)

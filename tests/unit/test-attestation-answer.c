@@ -117,7 +117,7 @@ static void a_whole_answer_is_read_as_it_was_written(void **state) {
         const struct attestation_answer *a = &f->answer;
 
         assert_read(f, f->whole);
-        assert_int_equal(a->kind, ATTESTATION_WHOLE);
+        assert_int_equal(a->kind, ATTESTATION_ANSWER_WHOLE);
         assert_bytes_equal(BYTES_OF(a->request), BYTES(counted, 16));
         assert_bytes_equal(BYTES_OF(a->ek), BYTES_OF(counted));
         assert_bytes_equal(BYTES(a->ak, 2), BYTES_OF(head));
@@ -270,7 +270,7 @@ static void the_halves_are_read(void **state) {
                                  "more", 1);
 
         assert_read(f, half);
-        assert_int_equal(f->answer.kind, ATTESTATION_CREDENTIAL);
+        assert_int_equal(f->answer.kind, ATTESTATION_ANSWER_CREDENTIAL);
         assert_bytes_equal(f->answer.credential, BYTES_TEXT("cred"));
         assert_bytes_equal(f->answer.secret, BYTES_TEXT("secret"));
         json_object_del(half, "secret");
@@ -279,7 +279,7 @@ static void the_halves_are_read(void **state) {
 
         half = json_pack("{s:[s,s]}", "chain", "bGVhZg==", "YXV0aG9yaXR5");
         assert_read(f, half);
-        assert_int_equal(f->answer.kind, ATTESTATION_CHAIN);
+        assert_int_equal(f->answer.kind, ATTESTATION_ANSWER_CHAIN);
         assert_int_equal(f->answer.chain.n, 2);
         assert_bytes_equal(f->answer.chain.der[0], BYTES_TEXT("leaf"));
         assert_bytes_equal(f->answer.chain.der[1], BYTES_TEXT("authority"));
