@@ -21,9 +21,11 @@ struct options {
         bool has_user;   /* --user */
         unsigned user;
         bool json;
-        bool yes;      /* no question before something is erased */
-        bool webauthn; /* --webauthn, of list */
-        bool secrets;  /* --secrets, of a trace */
+        bool yes;            /* no question before something is erased */
+        bool webauthn;       /* --webauthn, of list */
+        bool secrets;        /* --secrets, of a trace */
+        bool machine_id;     /* --machine-id, of attestation request */
+        const char *machine; /* --machine, likewise; or NULL */
 };
 
 /* Each command: its operands, checked for number and ended by NULL, follow. */
@@ -43,6 +45,7 @@ int cmd_presence(const struct options *o, char **operands);
 int cmd_pin(const struct options *o, char **operands);
 int cmd_tpm(const struct options *o, char **operands);
 int cmd_provision(const struct options *o, char **operands);
+int cmd_attestation(const struct options *o, char **operands);
 int cmd_trace(const struct options *o, char **operands);
 int cmd_ci(const struct options *o, char **operands);
 int cmd_doctor(const struct options *o, char **operands);

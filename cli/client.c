@@ -253,18 +253,55 @@ static bool wants_owner(const json_t *body) {
         return code && strcmp(code, PROTOCOL_E_OWNER_AUTH) == 0;
 }
 
-int client_run_as_owner(const struct options *o, const char *method, json_t **ret) {
+/* -1: it was not given, or cannot be sent. */
+static int add_owner_auth(json_t *params) {
         _cleanup_(secret_text_wipe) struct secret_text password;
+
+        if (ask_secret("Password of the TPM's owner hierarchy: ", &password) < 0)
+                return -1;
+        if (json_object_set_new(params, "owner_auth", json_string(password.s)) == 0)
+                return 0;
+        fputs("tpmauthn: only a password in UTF-8 can be sent\n", stderr);
+        return -1;
+}
+
+static json_t *ask_machine(const struct options *o, const char *method, json_t *params) {
+        struct options of_machine = *o;
+        struct client *c = NULL;
+        json_t *body;
+
+        of_machine.has_user = false;
+        body = ask_on(&of_machine, method, true, params, &c);
+        client_close(c);
+        return body;
+}
+
+int client_run_on_machine(const struct options *o, const char *method, json_t *params,
+                          json_t **ret) {
+        json_t *again = params ? json_deep_copy(params) : json_object();
+        json_t *body = ask_machine(o, method, params);
+
+        if (!wants_owner(body)) {
+                json_decref(again);
+                return take_result(body, ret);
+        }
+        json_decref(body);
+        if (add_owner_auth(again) < 0) {
+                json_decref(again);
+                return EXIT_FAILED;
+        }
+        return take_result(ask_machine(o, method, again), ret);
+}
+
+int client_run_as_owner(const struct options *o, const char *method, json_t **ret) {
         json_t *body = ask_daemon(o, method, NULL), *params;
 
         if (!wants_owner(body))
                 return take_result(body, ret);
         json_decref(body);
-        if (ask_secret("Password of the TPM's owner hierarchy: ", &password) < 0)
-                return EXIT_FAILED;
-        params = json_pack("{s:s}", "owner_auth", password.s);
-        if (!params) {
-                fputs("tpmauthn: only a password in UTF-8 can be sent\n", stderr);
+        params = json_object();
+        if (add_owner_auth(params) < 0) {
+                json_decref(params);
                 return EXIT_FAILED;
         }
         return take_result(ask_daemon(o, method, params), ret);

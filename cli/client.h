@@ -38,6 +38,10 @@ int client_run(const struct options *o, const char *method, json_t *params, json
  */
 int client_run_as_owner(const struct options *o, const char *method, json_t **ret);
 
+/* The same for what is of the machine, and of no device and no user. Takes `params`. */
+int client_run_on_machine(const struct options *o, const char *method, json_t *params,
+                          json_t **ret);
+
 /*
  * Follows what happens at the device, or all of them. EXIT_OK: *ret is the connection that events come
  * on, for client_take(), and *ret_result, to be dropped, the daemon's answer. Takes `params`.

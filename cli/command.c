@@ -96,6 +96,18 @@ static const struct command commands[] = {
         { "provision", "", 0, 0, cmd_provision, "make the keys with the TPM owner's password",
           "Makes the keys of a device that failed because the TPM's owner hierarchy has a\n"
           "password, which it asks for.\n" },
+        GROUP("In an organisation"),
+        { "attestation", " request|install|show|renew|remove|activate [FILE]", 1, 2,
+          cmd_attestation, "the certificate of this machine",
+          "A certificate authority of the organisation can vouch for this machine's TPM;\n"
+          "sites then know that a passkey is in it. For root. request makes a key in the\n"
+          "TPM and writes what the authority wants to know, in JSON, to FILE or standard\n"
+          "output; nothing in it is secret. install takes the authority's answer, for this\n"
+          "machine and this request alone. show says how it stands. renew is request for a\n"
+          "key that is there; its certificates are used until others are installed. remove\n"
+          "removes the key. activate prints what smallstep's protocol wants as a proof.\n"
+          "With --machine or --machine-id, request says which machine it is. FILE: - is\n"
+          "standard input or output. See tpmauthn(1).\n" },
         GROUP("Tests"),
         { "ci", " run COMMAND...", 0, INT_MAX, cmd_ci, "run a command beside simulated keys",
           "Runs a command, such as a web application's tests, beside a daemon of its own\n"
@@ -162,6 +174,8 @@ void command_print_help(void) {
              "  -s, --socket PATH  the daemon's control socket (default\n"
              "                     " TPMAUTHN_RUN_DIR "/" PROTOCOL_SOCKET ", or $TPMAUTHN_SOCKET)\n"
              "      --secrets      leave secrets in a trace\n"
+             "      --machine NAME what attestation request calls this machine\n"
+             "      --machine-id   the same, by a hash of /etc/machine-id\n"
              "  -h, --help\n"
              "  -v, --version\n"
              "\n"

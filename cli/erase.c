@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "authenticator/protocol.h"
 #include "cli/ask.h"
+#include "cli/attestation.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/credentials.h"
@@ -104,6 +107,20 @@ static void print_sites(const json_t *all) {
         }
 }
 
+/* That is of the machine, and for root and the daemon's account to end. */
+static int end_attestation(const struct options *o) {
+        bool removed = false;
+        struct stat st;
+        int status;
+
+        if (geteuid() != 0 && (stat(o->socket, &st) < 0 || st.st_uid != geteuid()))
+                return EXIT_OK;
+        status = attestation_remove(o, &removed);
+        if (status == EXIT_OK && removed && !o->json)
+                puts("The attestation key of this machine is removed.");
+        return status;
+}
+
 int cmd_retire(const struct options *o, char **operands) {
         json_t *all = NULL, *list, *shown;
         int status = credentials_fetch(o, PROTOCOL_LIST, &all);
@@ -131,5 +148,5 @@ int cmd_retire(const struct options *o, char **operands) {
         status = erase(o);
         if (status == EXIT_OK && !o->json)
                 puts("All passkeys of this device are erased. Remove them at the sites above too.");
-        return status;
+        return status == EXIT_OK ? end_attestation(o) : status;
 }

@@ -19,7 +19,10 @@
 #include "cli/cli.h"
 #include "cli/command.h"
 
-#define OPTION_SECRETS 256 /* has no letter: it is nothing to be typed by mistake */
+/* They have no letter: nothing that is sent or shown by mistake. */
+#define OPTION_SECRETS    256
+#define OPTION_MACHINE    257
+#define OPTION_MACHINE_ID 258
 
 static const struct option long_options[] = {
         { "socket", required_argument, NULL, 's' },
@@ -31,6 +34,8 @@ static const struct option long_options[] = {
         { "version", no_argument, NULL, 'v' },
         { "webauthn", no_argument, NULL, 'w' },
         { "secrets", no_argument, NULL, OPTION_SECRETS },
+        { "machine", required_argument, NULL, OPTION_MACHINE },
+        { "machine-id", no_argument, NULL, OPTION_MACHINE_ID },
         { 0 },
 };
 
@@ -79,6 +84,8 @@ static int run_command(const struct options *o, int n, char **words) {
                 return usage("wrong number of operands for ", words[0]);
         if (o->webauthn && c->run != cmd_list)
                 return usage("--webauthn is for list, not for ", words[0]);
+        if ((o->machine || o->machine_id) && c->run != cmd_attestation)
+                return usage("--machine and --machine-id are for attestation, not for ", words[0]);
         return c->run(o, words + 1);
 }
 
@@ -130,6 +137,12 @@ int main(int argc, char **argv) {
                         break;
                 case 'w':
                         o.webauthn = true;
+                        break;
+                case OPTION_MACHINE:
+                        o.machine = optarg;
+                        break;
+                case OPTION_MACHINE_ID:
+                        o.machine_id = true;
                         break;
                 case OPTION_SECRETS:
                         o.secrets = true;

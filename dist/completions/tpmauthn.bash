@@ -44,8 +44,8 @@ _tpmauthn_ci() {
 
 _tpmauthn() {
         local commands='list show delete events pin presence status doctor replug backup restore reset retire
-                inventory config tpm provision ci seed trace follow uv fail-next help'
-        local options='--device --user --json --webauthn --yes --socket --secrets --help --version'
+                inventory config tpm provision attestation ci seed trace follow uv fail-next help'
+        local options='--device --user --json --webauthn --yes --socket --secrets --machine --machine-id --help --version'
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' operands=0 i
 
         COMPREPLY=()
@@ -68,6 +68,9 @@ _tpmauthn() {
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;
+        --machine)
+                return
+                ;;
         esac
         if [[ $cur == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -76,7 +79,7 @@ _tpmauthn() {
 
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
-                -d | --device | -u | --user | -s | --socket)
+                -d | --device | -u | --user | -s | --socket | --machine)
                         ((i++))
                         ;;
                 -*) ;;
@@ -98,6 +101,9 @@ _tpmauthn() {
                 mapfile -t COMPREPLY < <(compgen -W "$(tpmauthn list 2>/dev/null |
                         sed -n '2,$s/^\([0-9a-f]\{8\}\) .*/\1/p')" -- "$cur")
                 ;;
+        attestation:0)
+                mapfile -t COMPREPLY < <(compgen -W 'request install show renew remove activate' -- "$cur")
+                ;;
         pin:0)
                 mapfile -t COMPREPLY < <(compgen -W 'status set change' -- "$cur")
                 ;;
@@ -114,7 +120,7 @@ _tpmauthn() {
         config:0)
                 mapfile -t COMPREPLY < <(compgen -W 'cat verify' -- "$cur")
                 ;;
-        config:1 | seed:0 | backup:0 | restore:0 | trace:0)
+        attestation:1 | config:1 | seed:0 | backup:0 | restore:0 | trace:0)
                 compopt -o filenames 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 ;;

@@ -14,6 +14,8 @@ complete -c tpmauthn -s w -l webauthn -d 'With list: as WebAuthn has it, in JSON
 complete -c tpmauthn -s y -l yes -d 'Do not ask before something is erased or changed'
 complete -c tpmauthn -s s -l socket -r -F -d 'The control socket of the daemon'
 complete -c tpmauthn -l secrets -d 'With trace: leave the secrets in it'
+complete -c tpmauthn -l machine -x -d 'With attestation request: what it calls this machine'
+complete -c tpmauthn -l machine-id -d 'The same, by a hash of the machine id'
 complete -c tpmauthn -s h -l help -d 'Print the commands and options'
 complete -c tpmauthn -s v -l version -d 'Print the version'
 
@@ -34,6 +36,7 @@ complete -c tpmauthn -n __fish_use_subcommand -a inventory -d 'What the list of 
 complete -c tpmauthn -n __fish_use_subcommand -a config -d 'The configuration of the daemon'
 complete -c tpmauthn -n __fish_use_subcommand -a tpm -d 'What the TPM holds'
 complete -c tpmauthn -n __fish_use_subcommand -a provision -d 'Make the keys with the password of the TPM owner'
+complete -c tpmauthn -n __fish_use_subcommand -a attestation -d 'The certificate of this machine'
 complete -c tpmauthn -n __fish_use_subcommand -a ci -d 'Run a command beside simulated keys'
 complete -c tpmauthn -n __fish_use_subcommand -a seed -d 'Make the passkeys of a test fixture'
 complete -c tpmauthn -n __fish_use_subcommand -a trace -d 'Write down what clients and a simulator say'
@@ -43,12 +46,13 @@ complete -c tpmauthn -n __fish_use_subcommand -a fail-next -d 'Have the next com
 complete -c tpmauthn -n __fish_use_subcommand -a help -d 'The list of commands, or more about one'
 
 complete -c tpmauthn -n '__fish_seen_subcommand_from show delete' -a '(__tpmauthn_ids)'
+complete -c tpmauthn -n '__fish_seen_subcommand_from attestation' -a 'request install show renew remove activate'
 complete -c tpmauthn -n '__fish_seen_subcommand_from pin' -a 'status set change'
 complete -c tpmauthn -n '__fish_seen_subcommand_from presence' -a 'deny ask auto once no ignore delay pin pin-once no-pin'
 complete -c tpmauthn -n '__fish_seen_subcommand_from uv' -a 'ok fail blocked'
 complete -c tpmauthn -n '__fish_seen_subcommand_from fail-next' -a 'makeCredential getAssertion clientPIN reset getNextAssertion credentialManagement selection largeBlobs config'
 complete -c tpmauthn -n '__fish_seen_subcommand_from config' -a 'cat verify'
-complete -c tpmauthn -n '__fish_seen_subcommand_from config seed backup restore trace' -F
+complete -c tpmauthn -n '__fish_seen_subcommand_from attestation config seed backup restore trace' -F
 
 complete -c tpmauthn -n '__fish_seen_subcommand_from ci; and not __fish_seen_subcommand_from run' -a run
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand)'
