@@ -27,7 +27,7 @@ class Daemon:
     def __init__(self, program, *options):
         self.folder = Path(tempfile.mkdtemp(prefix="tpmauthn-helpers-"))
         self.control = str(self.folder / "run/control.sock")
-        self.process = None
+        self.process = self.log = None
         try:
             self._start(program, options)
         except BaseException:
@@ -36,9 +36,10 @@ class Daemon:
 
     def _start(self, program, options):
         ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        (self.folder / "notify").unlink(missing_ok=True)
         ready.bind(str(self.folder / "notify"))
         ready.settimeout(1)
-        self.log = open(self.folder / "log", "w+", encoding="utf-8")
+        self.log = self.log or open(self.folder / "log", "a+", encoding="utf-8")
         self.process = subprocess.Popen(
             [program, "--config=/dev/null", "--tpm=swtpm", f"--device=socket:{self.folder}/device",
              f"--state-dir={self.folder}/state", f"--runtime-dir={self.folder}/run", *options],
@@ -54,6 +55,11 @@ class Daemon:
                     if self.process.poll() is not None or time.monotonic() >= end:
                         sys.stderr.write((self.folder / "log").read_text())
                         raise RuntimeError("the daemon did not start") from None
+
+    def restart(self, program, options):
+        """After it was killed: another one on what that left."""
+        self.process.wait()
+        self._start(program, options)
 
     def select(self):
         """authenticatorSelection: waits for a person and does nothing else. The status byte."""
