@@ -16,8 +16,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
-sys.path[:0] = [str(HERE.parent / "helpers"), str(HERE.parent / "package")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "helpers"), str(HERE.parent / "package")]
 from daemon import Daemon  # noqa: E402
+from enrolment_kit import Authority, Maker, Tpm, b64  # noqa: E402
 from jsonschema import Draft202012Validator  # noqa: E402
 from tap import run_tests  # noqa: E402
 
@@ -172,11 +173,28 @@ def look_at_the_device(client, daemon):
     client.ask("reset")
 
 
+def look_at_the_machine(client):
+    authority = Authority()
+    client.ask("attestation-show")
+    bundle = client.ask("attestation-request", machine="laptop 7")["bundle"]
+    credential, secret = authority.challenge(bundle, bytes(32))
+    client.ask("attestation-activate", answer={"credential": b64(credential), "secret": b64(secret)})
+    assert not client.refused("answer-refused", "attestation-install", answer={})
+    client.ask("attestation-install", answer=authority.answer(bundle))
+    client.ask("attestation-show")
+    client.await_ready()
+    client.ask("attestation-request", renew=True)
+    client.ask("attestation-show")
+    client.ask("attestation-remove")
+
+
 def each_answer_and_event_is_as_the_schema_says(program):
     with Daemon(program, "--presence=auto") as daemon:
         client = Client(daemon)
         for look in look_at_passkeys, look_at_verification, look_at_the_device:
             look(client, daemon)
+    with Maker() as maker, Tpm(maker) as tpm, Daemon(program, "--presence=auto", f"--tpm={tpm.tcti}") as daemon:
+        look_at_the_machine(Client(daemon))
     missing = (set(METHODS) | set(EVENTS)) - Client.seen
     assert not missing, f"{sorted(missing)} were not seen"
 
@@ -191,6 +209,9 @@ def what_the_daemon_refuses_in_a_request_the_schema_refuses_too(program):
         ("presence", {"mode": "delay"}), ("presence", {"mode": "delay", "ms": 600001}), ("follow", {"device": -1}),
         ("follow", {"all": True}), ("uv", {}), ("uv", {"result": "maybe"}), ("fail-next", {}), ("fail-next", {"status": 256}),
         ("fail-next", {"status": 1, "command": "getInfo"}), ("pin-set", {}), ("pin-change", {"pin": "1"}),
+        ("attestation-request", {"renew": 1}), ("attestation-install", {}), ("attestation-install", {"answer": "x"}),
+        ("attestation-activate", {}), ("attestation-show", {"device": 0}), ("attestation-show", {"user": 0}),
+        ("attestation-remove", {"owner_auth": 1}),
     ]
     with Daemon(program, "--presence=auto") as daemon:
         client = Client(daemon)

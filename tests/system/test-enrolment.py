@@ -309,7 +309,7 @@ def a_certificate_of_another_endorsement_key_is_refused(maker):
 
 def passwords_of_the_hierarchies_are_told(maker):
     authority = Authority()
-    with Tpm(maker) as tpm, Machine(tpm) as machine:
+    with Tpm(maker) as tpm, Machine(tpm, "--set=tpm.persist-srk=yes") as machine:
         bundle = machine.request()
         answer = authority.answer(bundle)
         tpm.tool("tpm2_changeauth", "-c", "e", "secret")
