@@ -8,6 +8,7 @@
  * says no by itself.
  */
 
+#include "ctap/attestation.h"
 #include "ctap/built-in-uv.h"
 #include "ctap/command.h"
 #include "ctap/cose.h"
@@ -224,9 +225,13 @@ static int put_remaining(const struct ctap *c, struct cbor_writer *out) {
         return 0;
 }
 
-static int put_attestation_formats(const struct ctap *c _unused_, struct cbor_writer *out) {
-        cbor_put_array(out, 1);
+static int put_attestation_formats(const struct ctap *c, struct cbor_writer *out) {
+        const bool tpm = ctap_attester_is_tpm(c->env.attester);
+
+        cbor_put_array(out, tpm ? 2 : 1);
         cbor_put_string(out, "packed");
+        if (tpm)
+                cbor_put_string(out, "tpm");
         return 0;
 }
 

@@ -36,8 +36,8 @@ struct mc_request {
         struct ctap_user user;
         struct ctap_authorization authorization;
         const struct ctap_cose *alg; /* NULL: none that was offered is supported */
-        enum ctap_attestation format;
-        struct ctap_attester *attester; /* who attests; NULL: the new key itself */
+        enum ctap_attestation preference;
+        struct ctap_attesting attesting;
         struct sha256 rp_id_hash;
         struct ctap_verification verification;
         struct ctap_extensions asked;
@@ -55,11 +55,12 @@ struct mc_credential {
         const struct mc_request *rq;
         struct ctap_row row;
         struct ctap_public_key public;
-        enum ctap_attestation format;
-        struct ctap_loaded_key *key; /* NULL if it need not sign */
+        struct ctap_attesting attesting; /* that of the request, or what became of it */
+        struct ctap_loaded_key *key;     /* NULL if it need not sign nor be certified */
         struct buf auth_data;
         uint8_t auth_data_storage[CTAP_AUTH_DATA_MAX];
         struct ctap_signature signature;
+        struct ctap_certification certification;
         struct secret32 large_blob_key; /* meaningless unless it was asked for */
 };
 
@@ -125,7 +126,7 @@ static enum ctap_status mc_decode(struct ctap *c, const struct cbor_value *param
         if (s == CTAP_OK)
                 s = ctap_read_options(&rq->options, &rq->authorization);
         if (s == CTAP_OK)
-                s = ctap_attestation_choose(&rq->formats, &rq->format);
+                s = ctap_attestation_prefer(&rq->formats, &rq->preference);
         if (s == CTAP_OK)
                 s = check_values(rq);
         return s;
@@ -155,9 +156,29 @@ static int is_dummy(const struct mc_request *rq, bool *ret) {
         return 0;
 }
 
+/* Who was told that nothing is created gets nothing that names this machine. */
+static enum ctap_status decide_attestation(struct ctap *c, struct mc_request *rq) {
+        struct ctap_attestation_question q = {
+                .preference = rq->preference,
+                .there = c->env.attester,
+                .rp_id = rq->rp.id.string,
+                .type = rq->alg->type,
+        };
+        enum ctap_status s;
+
+        s = ctap_attestation_grant(
+                c->env.attester, c->env.store->ops->settings(c->env.store)->enterprise_attestation,
+                &rq->enterprise, rq->rp.id.string, &q.granted);
+        if (s != CTAP_OK)
+                return s;
+        if (rq->dummy)
+                q.there = q.granted = NULL;
+        rq->attesting = ctap_attestation_decide(&q);
+        return CTAP_OK;
+}
+
 /* The steps that the two halves of mc_authorize() have between them: 7 to 9. */
 static enum ctap_status check_options(struct ctap *c, struct mc_request *rq) {
-        const struct ctap_settings *settings = c->env.store->ops->settings(c->env.store);
         struct ctap_authorization *a = &rq->authorization;
         enum ctap_status s;
 
@@ -172,12 +193,7 @@ static enum ctap_status check_options(struct ctap *c, struct mc_request *rq) {
                 if (s != CTAP_OK)
                         return s;
         }
-        s = ctap_attestation_grant(c->env.attester, settings->enterprise_attestation,
-                                   &rq->enterprise, rq->rp.id.string, &rq->attester);
-        /* Who wants no attestation gets none; nor does who was told that nothing is created. */
-        if (rq->format == CTAP_ATTESTATION_NONE || rq->dummy)
-                rq->attester = NULL;
-        return s;
+        return decide_attestation(c, rq);
 }
 
 /* The order of CTAP 2.3 §6.1.2 steps 1 to 11. */
@@ -224,7 +240,8 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
 
 /* Whose key attests to itself behind the PIN, or computes hmac-secret-mc there, has to give it. */
 static bool takes_ticket(const struct ctap *c, const struct mc_request *rq) {
-        const bool by_itself = !rq->attester && rq->format != CTAP_ATTESTATION_NONE;
+        const bool by_itself =
+                !rq->attesting.attester && rq->attesting.format != CTAP_ATTESTATION_NONE;
         const bool guarded = ctap_new_credential_class(c, rq->asked.cred_protect) == CTAP_CLASS_B;
 
         return rq->asked.salts.len > 0 || (by_itself && guarded);
@@ -295,20 +312,42 @@ static int put_auth_data(struct mc_credential *m, struct bytes outputs) {
 }
 
 /* A key that signs for nobody without the PIN cannot attest to itself without it. */
-static enum ctap_attestation choose_format(const struct mc_credential *m) {
-        if (!m->rq->attester && m->row.class == CTAP_CLASS_B &&
-            !ctap_takes_verification(&m->rq->verification))
-                return CTAP_ATTESTATION_NONE;
-        return m->rq->format;
+static void attest_to_itself(struct mc_credential *m, bool behind_pin) {
+        m->attesting = (struct ctap_attesting){
+                .format = m->row.class == CTAP_CLASS_A || behind_pin ? CTAP_ATTESTATION_PACKED
+                                                                     : CTAP_ATTESTATION_NONE,
+        };
 }
 
-static int load_key(struct mc_credential *m) {
+static void choose_attesting(struct mc_credential *m) {
+        m->attesting = m->rq->attesting;
+        if (!m->attesting.attester && m->attesting.format != CTAP_ATTESTATION_NONE)
+                attest_to_itself(m, ctap_takes_verification(&m->rq->verification));
+}
+
+/* An attester that fails is no reason to register nothing. Nobody may have been asked for the PIN. */
+static void do_without_attester(struct mc_credential *m) {
+        const struct ctap_ticket *ticket = ctap_ticket_of(&m->rq->verification);
+
+        attest_to_itself(m, ticket && ticket->len > 0);
+}
+
+static int load_to_sign(struct mc_credential *m) {
         struct ctap_keys *k = m->ctap->env.keys;
 
-        if (m->key || m->rq->attester || m->format == CTAP_ATTESTATION_NONE)
+        if (m->key || m->attesting.attester || m->attesting.format == CTAP_ATTESTATION_NONE)
                 return 0;
         return k->ops->load(k, BYTES(m->row.key.data, m->row.key.len),
                             ctap_ticket_of(&m->rq->verification), &m->key);
+}
+
+static int load_key(struct mc_credential *m) {
+        struct ctap_attester *a = m->attesting.attester;
+
+        if (ctap_attester_is_tpm(a) && !m->key &&
+            a->ops->load(a, BYTES(m->row.key.data, m->row.key.len), &m->key) < 0)
+                do_without_attester(m);
+        return load_to_sign(m);
 }
 
 /* What takes the ticket of somebody who is verified. */
@@ -335,10 +374,10 @@ static int mc_prepare(void *userdata) {
         if (r < 0)
                 return r;
 
-        m->format = choose_format(m);
+        choose_attesting(m);
         if (!m->rq->verification.due)
                 return mc_complete(m);
-        return m->row.class == CTAP_CLASS_A ? load_key(m) : 0;
+        return m->row.class == CTAP_CLASS_A || m->attesting.attester ? load_key(m) : 0;
 }
 
 static struct ctap_prompt mc_prompt(const struct mc_request *rq) {
@@ -400,16 +439,37 @@ static enum ctap_status mc_confirm(struct ctap *c, struct mc_request *rq, struct
 
 /* ---- act ---- */
 
-static int mc_attest(struct mc_credential *m) {
-        const struct bytes hash = m->rq->client_data_hash.string;
-
-        if (m->rq->attester)
-                return ctap_sign_by_attester(m->rq->attester, buf_bytes(&m->auth_data), hash,
-                                             &m->signature);
+static int sign_by_itself(struct mc_credential *m) {
         if (!m->key)
                 return 0;
-        return ctap_sign(m->ctap->env.keys, m->key, m->rq->alg, buf_bytes(&m->auth_data), hash,
-                         &m->signature);
+        return ctap_sign(m->ctap->env.keys, m->key, m->rq->alg, buf_bytes(&m->auth_data),
+                         m->rq->client_data_hash.string, &m->signature);
+}
+
+static int certify(struct mc_credential *m) {
+        struct ctap_keys *k = m->ctap->env.keys;
+        int r;
+
+        r = ctap_certify(m->attesting.attester, m->key, buf_bytes(&m->auth_data),
+                         m->rq->client_data_hash.string, &m->certification);
+        if (r == 0) {
+                m->signature = m->certification.signature;
+                return 0;
+        }
+        k->ops->unload(k, m->key);
+        m->key = NULL;
+        do_without_attester(m);
+        r = load_to_sign(m);
+        return r < 0 ? r : sign_by_itself(m);
+}
+
+static int mc_attest(struct mc_credential *m) {
+        if (ctap_attester_is_tpm(m->attesting.attester))
+                return certify(m);
+        if (m->attesting.attester)
+                return ctap_sign_by_attester(m->attesting.attester, buf_bytes(&m->auth_data),
+                                             m->rq->client_data_hash.string, &m->signature);
+        return sign_by_itself(m);
 }
 
 static void note_created(const struct mc_credential *m) {
@@ -441,15 +501,15 @@ static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
 static void mc_encode(const struct mc_credential *m, struct cbor_writer *out) {
         const struct mc_request *rq = m->rq;
         const struct ctap_statement statement = {
-                .format = m->format,
-                .attester = rq->attester,
+                .by = m->attesting,
                 .alg = rq->alg->id,
                 .signature = BYTES(m->signature.data, m->signature.len),
+                .certification = &m->certification,
         };
 
-        cbor_put_map(out, 3u + (rq->attester != NULL) + rq->asked.large_blob_key);
+        cbor_put_map(out, 3u + m->attesting.enterprise + rq->asked.large_blob_key);
         ctap_attestation_put(out, &statement, buf_bytes(&m->auth_data));
-        if (rq->attester) {
+        if (m->attesting.enterprise) {
                 cbor_put_int(out, 0x04); /* epAtt */
                 cbor_put_bool(out, true);
         }

@@ -41,6 +41,20 @@ int ctap_sign_by_attester(struct ctap_attester *attester, struct bytes auth_data
         return attester->ops->sign(attester, BYTES_OF(digest), ret);
 }
 
+/* WebAuthn §8.3: extraData is a hash of attToBeSigned, by the algorithm of `alg`, which is ES256. */
+int ctap_certify(struct ctap_attester *attester, struct ctap_loaded_key *key,
+                 struct bytes auth_data, struct bytes client_data_hash,
+                 struct ctap_certification *ret) {
+        const struct bytes parts[] = { auth_data, client_data_hash };
+        struct sha256 digest;
+        int r;
+
+        r = ctap_sha256(parts, ELEMENTSOF(parts), &digest);
+        if (r < 0)
+                return r;
+        return attester->ops->certify(attester, key, BYTES_OF(digest), ret);
+}
+
 static void pkey_free(EVP_PKEY **k) {
         EVP_PKEY_free(*k);
 }

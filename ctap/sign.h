@@ -20,6 +20,11 @@ _must_check_ int ctap_sign(struct ctap_keys *keys, struct ctap_loaded_key *key,
 _must_check_ int ctap_sign_by_attester(struct ctap_attester *attester, struct bytes auth_data,
                                        struct bytes client_data_hash, struct ctap_signature *ret);
 
+/* By an attester of the other kind: what it certifies of the loaded key has their hash in it. */
+_must_check_ int ctap_certify(struct ctap_attester *attester, struct ctap_loaded_key *key,
+                              struct bytes auth_data, struct bytes client_data_hash,
+                              struct ctap_certification *ret);
+
 /*
  * By a key in software that is made for this one signature and forgotten, or by none at all: it is
  * well-formed and proves nothing. Platforms find out by a silent assertion which credentials there are, without a

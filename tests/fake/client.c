@@ -7,12 +7,14 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctap/command.h"
+#include "tests/fake/attest.h"
 #include "tests/fake/client.h"
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
@@ -393,16 +395,46 @@ struct bytes client_read_key(struct bytes left, struct made *ret) {
         return left;
 }
 
+static void read_certificates(struct client *c, const struct cbor_value *statement) {
+        struct cbor_value x5c = cbor_find_text(statement, "x5c");
+
+        for (uint32_t i = 0; i < x5c.n; i++)
+                assert_bytes_equal(cbor_next(&x5c.elements).string, c->fake->certificates[i]);
+        assert_int_equal(x5c.n == FAKE_CERTIFICATES ? 0 : c->fake->certificates[x5c.n].len, 0);
+}
+
+/* WebAuthn §8.3 */
+static void read_tpm_statement(struct client *c, const struct cbor_value *statement,
+                               const struct made *made) {
+        const struct bytes info = cbor_find_text(statement, "certInfo").string;
+        uint8_t storage[CTAP_REPLY_MAX];
+        struct buf message = BUF_ON(storage);
+        const struct bytes attested = signed_message(c, made->auth_data, &message);
+        struct sha256 data;
+
+        assert_int_equal(statement->n, 6);
+        assert_bytes_equal(cbor_find_text(statement, "ver").string, BYTES_TEXT("2.0"));
+        assert_int_equal(cbor_find_text(statement, "alg").integer, -7);
+        SHA256(attested.data, attested.len, data.b);
+        attest_read(info, cbor_find_text(statement, "pubArea").string, BYTES_OF(data), made);
+        assert_true(is_signed_by(c->fake->attester_key, EVP_sha256(), info,
+                                 cbor_find_text(statement, "sig").string));
+        read_certificates(c, statement);
+}
+
 /* MC19: whoever has certificates attests with them, and with ES256. */
 static void read_statement(struct client *c, const struct cbor_value *statement,
                            const struct made *made) {
         const struct bytes signature = cbor_find_text(statement, "sig").string;
         const int64_t alg = cbor_find_text(statement, "alg").integer;
-        struct cbor_value x5c = cbor_find_text(statement, "x5c");
 
         if (bytes_equal(made->fmt, BYTES_TEXT("none"))) {
                 assert_int_equal(statement->n, 0);
                 assert_false(made->enterprise);
+                return;
+        }
+        if (bytes_equal(made->fmt, BYTES_TEXT("tpm"))) {
+                read_tpm_statement(c, statement, made);
                 return;
         }
         assert_bytes_equal(made->fmt, BYTES_TEXT("packed"));
@@ -414,9 +446,7 @@ static void read_statement(struct client *c, const struct cbor_value *statement,
         }
         assert_int_equal(alg, -7);
         verify_by(c, c->fake->attester_key, EVP_sha256(), made->auth_data, signature);
-        for (uint32_t i = 0; i < x5c.n; i++)
-                assert_bytes_equal(cbor_next(&x5c.elements).string, c->fake->certificates[i]);
-        assert_int_equal(x5c.n == FAKE_CERTIFICATES ? 0 : c->fake->certificates[x5c.n].len, 0);
+        read_certificates(c, statement);
 }
 
 void client_read_made(struct client *c, struct made *ret) {

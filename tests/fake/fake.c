@@ -12,12 +12,14 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rsa.h>
+#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctap/macro.h"
+#include "tests/fake/attest.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/rsa.h"
 #include "tests/unit/test.h"
@@ -205,25 +207,13 @@ static int check_ticket(const struct fake *f, enum ctap_key_class class,
         return 0;
 }
 
-static int keys_load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket,
-                     struct ctap_loaded_key **ret) {
-        struct fake *f = of_keys(k);
+static int load_key(struct fake *f, struct bytes blob, const struct ctap_ticket *ticket,
+                    struct ctap_loaded_key **ret) {
         struct ctap_loaded_key *key;
-        EVP_PKEY *pkey;
-        int r;
+        EVP_PKEY *pkey = private_of(f, blob);
 
-        r = called(f, "load");
-        if (r < 0)
-                return r;
-        pkey = private_of(of_keys(k), blob);
         if (!pkey)
                 return -EKEYREJECTED;
-        r = check_ticket(f, blob.data[3], ticket);
-        if (r < 0) {
-                EVP_PKEY_free(pkey);
-                return r;
-        }
-
         key = calloc(1, sizeof(*key));
         assert_non_null(key);
         key->type = blob.data[2];
@@ -233,6 +223,32 @@ static int keys_load(struct ctap_keys *k, struct bytes blob, const struct ctap_t
         f->n_loaded++;
         *ret = key;
         return 0;
+}
+
+static void free_key(struct fake *f, struct ctap_loaded_key *key) {
+        assert_true(f->n_loaded > 0);
+        f->n_loaded--;
+        EVP_PKEY_free(key->pkey);
+        free(key);
+}
+
+static int keys_load(struct ctap_keys *k, struct bytes blob, const struct ctap_ticket *ticket,
+                     struct ctap_loaded_key **ret) {
+        struct fake *f = of_keys(k);
+        struct ctap_loaded_key *key;
+        int r;
+
+        r = called(f, "load");
+        if (r == 0)
+                r = load_key(f, blob, ticket, &key);
+        if (r < 0)
+                return r;
+        r = check_ticket(f, key->class, ticket);
+        if (r < 0)
+                free_key(f, key);
+        else
+                *ret = key;
+        return r;
 }
 
 static int keys_sign(struct ctap_keys *k, struct ctap_loaded_key *key, struct bytes digest,
@@ -268,10 +284,7 @@ static void keys_unload(struct ctap_keys *k, struct ctap_loaded_key *key) {
         if (!key)
                 return;
         note(f, "unload");
-        assert_true(f->n_loaded > 0);
-        f->n_loaded--;
-        EVP_PKEY_free(key->pkey);
-        free(key);
+        free_key(f, key);
 }
 
 static int keys_secret_create(struct ctap_keys *k, enum ctap_key_class class,
@@ -900,22 +913,63 @@ static bool attester_serves(struct ctap_attester *a, struct bytes rp_id) {
         return bytes_equal(rp_id, BYTES_TEXT(of_attester(a)->served));
 }
 
-static int attester_sign(struct ctap_attester *a, struct bytes digest, struct ctap_signature *ret) {
-        struct fake *f = of_attester(a);
+static void sign_as_attester(struct fake *f, struct bytes digest, struct ctap_signature *ret) {
         struct ctap_signature made = { 0 };
-        EVP_PKEY_CTX *ctx;
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(f->attester_key, NULL);
         size_t n = sizeof(made.data);
-        int r;
 
-        r = called(f, "attest");
-        if (r < 0)
-                return r;
         assert_int_equal(digest.len, 32);
-        ctx = EVP_PKEY_CTX_new(f->attester_key, NULL);
         assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
         assert_int_equal(EVP_PKEY_sign(ctx, made.data, &n, digest.data, digest.len), 1);
         EVP_PKEY_CTX_free(ctx);
         made.len = (uint16_t)n;
+        *ret = made;
+}
+
+static int attester_sign(struct ctap_attester *a, struct bytes digest, struct ctap_signature *ret) {
+        struct fake *f = of_attester(a);
+        int r = called(f, "attest");
+
+        if (r == 0)
+                sign_as_attester(f, digest, ret);
+        return r;
+}
+
+/* The other kind. */
+static struct fake *of_certifier(struct ctap_attester *a) {
+        return container_of(a, struct fake, certifier);
+}
+
+static struct bytes certifier_certificate(struct ctap_attester *a, size_t nth) {
+        return attester_certificate(&of_certifier(a)->attester, nth);
+}
+
+static bool certifier_serves(struct ctap_attester *a, struct bytes rp_id) {
+        return attester_serves(&of_certifier(a)->attester, rp_id);
+}
+
+/* Without a look at tickets: a key of class B that comes of it signs nothing. */
+static int certifier_load(struct ctap_attester *a, struct bytes blob,
+                          struct ctap_loaded_key **ret) {
+        struct fake *f = of_certifier(a);
+        int r = called(f, "attest_load");
+
+        return r < 0 ? r : load_key(f, blob, NULL, ret);
+}
+
+static int certifier_certify(struct ctap_attester *a, struct ctap_loaded_key *key,
+                             struct bytes data, struct ctap_certification *ret) {
+        struct fake *f = of_certifier(a);
+        struct ctap_certification made = { 0 };
+        const struct ctap_public_key public = public_of(key->pkey, key->type);
+        struct sha256 digest;
+        int r = called(f, "certify");
+
+        if (r < 0)
+                return r;
+        attest_write(&public, key->class, data, &made);
+        SHA256(made.info, made.info_len, digest.b);
+        sign_as_attester(f, BYTES_OF(digest), &made.signature);
         *ret = made;
         return 0;
 }
@@ -954,6 +1008,13 @@ static const struct ctap_attester_ops attester_ops = {
         .sign = attester_sign,
 };
 
+static const struct ctap_attester_ops certifier_ops = {
+        .certificate = certifier_certificate,
+        .serves = certifier_serves,
+        .load = certifier_load,
+        .certify = certifier_certify,
+};
+
 /* ---- clock and rng ---- */
 
 static uint64_t clock_now_ms(struct ctap_clock *c) {
@@ -990,6 +1051,7 @@ struct fake *fake_new(void) {
         f->clock.ops = &clock_ops;
         f->rng.ops = &rng_ops;
         f->attester.ops = &attester_ops;
+        f->certifier.ops = &certifier_ops;
         f->witness.ops = &witness_ops;
         f->attester_key = EVP_EC_gen("P-256");
         assert_non_null(f->attester_key);

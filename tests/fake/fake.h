@@ -30,7 +30,8 @@ struct fake {
         struct ctap_presence presence;
         struct ctap_clock clock;
         struct ctap_rng rng;
-        struct ctap_attester attester; /* not in `env` to begin with */
+        struct ctap_attester attester;  /* not in `env` to begin with */
+        struct ctap_attester certifier; /* likewise; of the other kind, with the same key */
         struct ctap_witness witness;
 
         /* What it was told, in order: "created example.com uv; pin-wrong 7;" */
