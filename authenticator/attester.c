@@ -300,8 +300,8 @@ static struct bytes certificate(struct ctap_attester *port, size_t nth) {
         return nth < ATTESTER_CERTIFICATES_MAX ? of_port(port)->certificates[nth] : BYTES_NULL;
 }
 
-static bool serves(struct ctap_attester *port, struct bytes rp_id) {
-        for (const char *at = of_port(port)->rp_ids; *at;) {
+bool attester_names(const char *rp_ids, struct bytes rp_id) {
+        for (const char *at = rp_ids; *at;) {
                 const size_t n = strcspn(at, " \t");
 
                 if (n > 0 && bytes_equal(BYTES(at, n), rp_id))
@@ -309,6 +309,10 @@ static bool serves(struct ctap_attester *port, struct bytes rp_id) {
                 at += n + strspn(at + n, " \t");
         }
         return false;
+}
+
+static bool serves(struct ctap_attester *port, struct bytes rp_id) {
+        return attester_names(of_port(port)->rp_ids, rp_id);
 }
 
 static void pkey_ctx_free(EVP_PKEY_CTX **c) {

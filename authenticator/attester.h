@@ -33,5 +33,8 @@ _must_check_ int attester_open(const struct attester_options *options, const uin
 /* NULL is fine. Returns NULL. */
 struct attester *attester_close(struct attester *a);
 
+/* True if it is one of those, which are separated by blanks. */
+bool attester_names(const char *rp_ids, struct bytes rp_id);
+
 /* NULL for NULL. */
 struct ctap_attester *attester_port(struct attester *a);

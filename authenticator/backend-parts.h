@@ -3,6 +3,7 @@
 
 /* The insides of a backend. Only backend.c, backend-audit.c and backend-restore.c include this. */
 
+#include "authenticator/attester-tpm.h"
 #include "authenticator/audit-event.h"
 #include "authenticator/backend.h"
 #include "authenticator/reason.h"
@@ -19,7 +20,8 @@ struct backend {
         int simulator_fd;
         struct tpm *tpm;
         struct vault *vault;
-        struct attester *attester;
+        struct attester *attester;         /* by an organisation's key; NULL: there is none */
+        struct attester_tpm *attester_tpm; /* by the TPM's, where there is no other */
         struct ctap *ctap;
         struct backend_facts facts;
         struct journal *journal;

@@ -66,6 +66,7 @@ struct backend *backend_free(struct backend *b) {
 void backend_let_go(struct backend *b) {
         b->ctap = ctap_free(b->ctap);
         b->attester = attester_close(b->attester);
+        b->attester_tpm = attester_tpm_close(b->attester_tpm);
         backend_write_journal(b);
         journal_drop(b->journal);
         b->vault = vault_close(b->vault);
@@ -155,10 +156,25 @@ const uint8_t *backend_aaguid(const struct backend *b) {
         return backend_aaguid_of(b->facts.simulator);
 }
 
+/* An organisation's key goes before. A simulator that ends with this process has no machine. */
 static int open_attester(struct backend *b, struct buf *reason) {
         const struct attester_options *o = &b->options.attester;
+        const struct attester_tpm_options by_tpm = {
+                .state_directory = b->options.state_directory,
+                .rp_ids = o->rp_ids,
+                .tpm = b->tpm,
+        };
 
-        return o->key && *o->key ? attester_open(o, backend_aaguid(b), reason, &b->attester) : 0;
+        if (o->key && *o->key)
+                return attester_open(o, backend_aaguid(b), reason, &b->attester);
+        if (!b->options.state_directory || b->options.private_simulator)
+                return 0;
+        b->attester_tpm = attester_tpm_open(&by_tpm);
+        return b->attester_tpm ? 0 : -ENOMEM;
+}
+
+static struct ctap_attester *attester(const struct backend *b) {
+        return b->attester ? attester_port(b->attester) : attester_tpm_port(b->attester_tpm);
 }
 
 static int open_ctap(struct backend *b) {
@@ -168,7 +184,7 @@ static int open_ctap(struct backend *b) {
                 .presence = b->options.presence,
                 .clock = &b->clock,
                 .rng = &b->rng,
-                .attester = attester_port(b->attester),
+                .attester = attester(b),
                 .witness = &b->witness,
         };
         struct ctap_options options = {
@@ -427,9 +443,13 @@ struct vault *backend_vault(const struct backend *b) {
 }
 
 struct bytes backend_certificate(const struct backend *b) {
-        struct ctap_attester *port = attester_port(b->attester);
+        struct ctap_attester *port = attester(b);
 
         return port ? port->ops->certificate(port, 0) : BYTES_NULL;
+}
+
+const char *backend_attestation_note(const struct backend *b) {
+        return attester_tpm_note(b->attester_tpm);
 }
 
 const char *backend_id(const struct backend *b) {

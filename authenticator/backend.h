@@ -35,6 +35,7 @@ struct backend_options {
         bool verified_presence;
         bool locked;
         bool ctap_2_3;
+        const char *state_directory; /* where the machine's attestation is kept; NULL: nowhere */
         struct attester_options attester; /* its key is NULL or empty: there is none */
         struct tpm_options tpm; /* its log callback and its fd are set when it is opened */
         bool private_simulator; /* the TPM is a simulator that ends with this process */
@@ -104,7 +105,7 @@ struct vault *backend_vault(const struct backend *b);
 /* Of 16 bytes. */
 const uint8_t *backend_aaguid_of(bool simulator);
 const uint8_t *backend_aaguid(const struct backend *b);
-/* Of the organisation that attests, in DER, borrowed; empty if there is none. */
+/* That of who attests, in DER, borrowed; empty if nobody does. */
 struct bytes backend_certificate(const struct backend *b);
 /* Always there. What was noted in it is written when idle; this writes it now. */
 struct journal *backend_journal(const struct backend *b);
@@ -135,5 +136,8 @@ struct backend_restored {
  */
 _must_check_ int backend_restore(struct backend *b, const struct backup *backup,
                                  struct backend_restored *ret, struct buf *reason);
+
+/* A sentence for the owner about the TPM's own attestation, or empty. It changes with use. */
+const char *backend_attestation_note(const struct backend *b);
 
 const char *backend_id(const struct backend *b);

@@ -73,6 +73,9 @@ json_t *instance_describe(const struct instance *i) {
                         json_object_set_new(j, "verify_off", json_string(why_unverified(i)));
                 if (*i->facts.note)
                         json_object_set_new(j, "note", json_string(i->facts.note));
+                if (*i->attestation_note)
+                        json_object_set_new(j, "attestation_note",
+                                            json_string(i->attestation_note));
         }
         return j;
 }

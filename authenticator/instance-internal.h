@@ -59,6 +59,7 @@ struct instance {
         char reason[INSTANCE_REASON_MAX];
         bool wants_owner_auth;             /* the reason is that the TPM's owner has a password */
         char trouble[INSTANCE_REASON_MAX]; /* what ails the TPM of one that is ready, or empty */
+        char attestation_note[INSTANCE_REASON_MAX]; /* what ails the TPM's attestation, or empty */
         struct backend_facts facts;
         bool provisioning; /* somebody waits for the outcome, under this tag */
         uint32_t provision_tag;

@@ -115,6 +115,7 @@ static int start_worker(struct instance *i, struct buf *reason) {
                         .verified_presence = i->config->presence_verified,
                         .locked = i->config->lock,
                         .ctap_2_3 = i->config->ctap_2_3,
+                        .state_directory = i->config->state_directory,
                         .attester = { .key = i->config->attestation_key,
                                       .certificates = i->config->attestation_certificates,
                                       .rp_ids = i->config->attestation_rp_ids },

@@ -366,6 +366,12 @@ static void on_trouble(struct instance *i, struct bytes what) {
                 log_write(i->options.log, LOG_NOTICE, i->id, "the TPM works again");
 }
 
+static void on_note(struct instance *i, struct bytes what) {
+        take_text(what, i->attestation_note);
+        if (*i->attestation_note)
+                log_write(i->options.log, LOG_WARNING, i->id, "%s", i->attestation_note);
+}
+
 static void on_status(struct instance *i, struct bytes status) {
         const struct job *job = i->running;
 
@@ -395,6 +401,10 @@ static void on_worker_message(struct instance *i, const struct message *m) {
         }
         if (m->type == WORKER_TROUBLE) {
                 on_trouble(i, m->payload);
+                return;
+        }
+        if (m->type == WORKER_NOTE) {
+                on_note(i, m->payload);
                 return;
         }
         if (m->type == WORKER_VERIFIES) {

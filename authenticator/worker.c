@@ -22,13 +22,16 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
 
+#include "authenticator/attester-tpm.h"
 #include "authenticator/env.h"
 #include "authenticator/event.h"
 #include "authenticator/manage.h"
@@ -56,12 +59,13 @@ struct worker {
         /* From here on: the thread's alone. */
         int fd;
         struct buf in, out;
-        uint64_t idle_at;  /* UINT64_MAX: idle already */
-        uint64_t spare_at; /* UINT64_MAX: there is nothing to make */
-        uint64_t slept;    /* by slept_ms(), when it was looked at last */
-        bool troubled;     /* the loop was told that something ails the TPM */
-        bool verifies;     /* as the loop was told */
-        uint32_t n_pins;   /* right ones that were given, likewise */
+        uint64_t idle_at;             /* UINT64_MAX: idle already */
+        uint64_t spare_at;            /* UINT64_MAX: there is nothing to make */
+        uint64_t slept;               /* by slept_ms(), when it was looked at last */
+        bool troubled;                /* the loop was told that something ails the TPM */
+        bool verifies;                /* as the loop was told */
+        char note[ATTESTER_NOTE_MAX]; /* likewise */
+        uint32_t n_pins;              /* right ones that were given, likewise */
 };
 
 /* ---- on the worker thread ---- */
@@ -116,6 +120,15 @@ static void tell_verifies(struct worker *w) {
                 return;
         w->verifies = verifies;
         reply(w, WORKER_VERIFIES, 0, BYTES(&payload, 1));
+}
+
+static void tell_note(struct worker *w) {
+        const char *note = backend_attestation_note(w->backend);
+
+        if (strcmp(note, w->note) == 0)
+                return;
+        snprintf(w->note, sizeof(w->note), "%s", note);
+        reply(w, WORKER_NOTE, 0, BYTES_TEXT(w->note));
 }
 
 static void tell_pin_given(struct worker *w) {
@@ -303,6 +316,7 @@ static void *worker_main(void *userdata) {
                 int n;
 
                 tell_verifies(w);
+                tell_note(w);
                 tell_pin_given(w);
                 presence_watch(w->presence, fds + 1);
                 n = poll(fds, ELEMENTSOF(fds), sleep_time(w));

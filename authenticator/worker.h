@@ -38,6 +38,7 @@ enum worker_reply {
         WORKER_FAILED,     /* payload: why, and what to do, in a sentence */
         WORKER_DENIED,     /* the same; what is missing is the owner's password, or another one */
         WORKER_TROUBLE,    /* payload: what ails the TPM, in a sentence, or nothing. At any time */
+        WORKER_NOTE,       /* payload: the new backend_attestation_note(). Between jobs */
         WORKER_VERIFIES,   /* payload: 1 if a person can be verified; 0 until told. Between jobs */
         WORKER_PIN_GIVEN,  /* the right PIN was given, here or to a client. Between jobs */
         WORKER_EVENT,      /* payload: an event of a simulator (event.h), as JSON. At any time */

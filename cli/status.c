@@ -72,6 +72,7 @@ static void print_device(const json_t *d) {
                 print_sentence("finger", "A finger can be given in the place of the PIN.");
         print_line("store", json_object_get(d, "store"));
         print_line("note", json_object_get(d, "note"));
+        print_line("note", json_object_get(d, "attestation_note"));
 }
 
 int cmd_status(const struct options *o, char **operands) {

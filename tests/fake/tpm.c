@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "tests/fake/tpm.h"
+#include "tpm/attestation-key.h"
 
 enum { ANCHOR, COUNTER, WORKER, _ROLES };
 
@@ -387,4 +388,27 @@ int tpm_counter_advance(struct tpm *t, uint64_t *ret) {
 }
 
 void tpm_settle(_unused_ struct tpm *t) {
+}
+
+/* There is no attestation key: tests of it have a TPM, or stand in for it themselves. */
+int tpm_attestation_key_facts(_unused_ const struct tpm_attestation_key *key,
+                              _unused_ struct tpm_attestation_facts *ret) {
+        return -EBADMSG;
+}
+
+int tpm_attestation_key_check(_unused_ struct tpm *t,
+                              _unused_ const struct tpm_attestation_key *key) {
+        return -EBADMSG;
+}
+
+int tpm_attestation_key_load(_unused_ struct tpm *t, _unused_ const struct tpm_attestation_key *key,
+                             _unused_ struct bytes blob, _unused_ struct ctap_loaded_key **ret) {
+        return -EBADMSG;
+}
+
+int tpm_attestation_key_certify(_unused_ struct tpm *t,
+                                _unused_ const struct tpm_attestation_key *key,
+                                _unused_ struct ctap_loaded_key *of, _unused_ struct bytes data,
+                                _unused_ struct ctap_certification *ret) {
+        return -EBADMSG;
 }

@@ -132,6 +132,23 @@ static void GI2_every_member_in_canonical_order(void **state) {
                     " 25: h'%s', 27: false, 29: 63, 30: h'%s', 31: [2, 3]}");
 }
 
+static void GI12_the_formats_are_those_of_who_attests(void **state) {
+        static const char packed[] = "\x16\x81\x66"
+                                     "packed";
+        static const char both[] = "\x16\x82\x66"
+                                   "packed\x63tpm";
+        struct client *c = *state;
+        struct ctap_attester *attesters[] = { NULL, &c->fake->attester, &c->fake->certifier };
+
+        for (size_t i = 0; i < ELEMENTSOF(attesters); i++) {
+                const char *want = i == 2 ? both : packed;
+
+                c->ctap->env.attester = attesters[i];
+                assert_int_equal(client_call(c, 0x04, BYTES_NULL), CTAP_OK);
+                assert_non_null(memmem(c->body.data, c->body.len, want, strlen(want)));
+        }
+}
+
 /* GI12: more there is not. */
 static void GI12_all_that_a_present_day_key_reports(void **state) {
         struct client *c = *state;
@@ -645,6 +662,7 @@ int main(void) {
                 client_unit_test(GI10_both_are_there_before_anybody_asked_for_the_token),
                 client_unit_test(GI11_what_2_1_and_2_3_demand_is_there),
                 client_unit_test(GI11_what_is_claimed_is_there),
+                client_unit_test(GI12_the_formats_are_those_of_who_attests),
                 client_unit_test(GI12_all_that_a_present_day_key_reports),
                 client_unit_test(H19_a_security_key_on_usb_and_no_platform_authenticator),
                 client_unit_test(without_random_bytes_nothing_is_told),
