@@ -150,8 +150,16 @@ static int from_4(sqlite3 *db) {
                             NULL, NULL, NULL);
 }
 
+static int from_5(sqlite3 *db) {
+        return sqlite3_exec(
+                db,
+                "ALTER TABLE settings ADD COLUMN pin_is_for_enrolment INTEGER NOT NULL DEFAULT 0"
+                "  CHECK (pin_is_for_enrolment BETWEEN 0 AND 1);",
+                NULL, NULL, NULL);
+}
+
 static store_step_fn *const steps[] = {
-        from_0, from_1, from_2, from_3, from_4,
+        from_0, from_1, from_2, from_3, from_4, from_5,
 };
 
 const struct store_schema store_schema = { steps, ELEMENTSOF(steps) };

@@ -72,9 +72,10 @@ void ctap_expire(struct ctap *c);
 
 struct ctap_pin_info {
         bool is_set;
-        bool must_change; /* forcePINChange */
-        bool is_latched;  /* three wrong ones in a row: nothing is tried until the next power-up */
-        uint8_t retries;  /* 0: blocked until a reset */
+        bool must_change;      /* forcePINChange */
+        bool is_for_enrolment; /* likewise, and it is the administrator's one-time secret */
+        bool is_latched; /* three wrong ones in a row: nothing is tried until the next power-up */
+        uint8_t retries; /* 0: blocked until a reset */
         uint8_t uv_retries; /* 0: it is not asked for here until it was given right elsewhere */
         uint8_t min_length; /* code points */
         bool complex;       /* a new one obeys pin-complexity.h */
@@ -91,3 +92,33 @@ _must_check_ enum ctap_status ctap_pin_try(struct ctap *c, struct bytes pin);
  * CTAP2_ERR_UV_BLOCKED: none is left, or none was, and then nothing was compared.
  */
 _must_check_ enum ctap_status ctap_uv_try(struct ctap *c, struct bytes pin);
+
+/* ---- enrolment, for the administrator's own tool ------------------------------------------- */
+
+/*
+ * ctap_pin_set() of a one-time secret: a PIN that has to be changed before anybody can be verified by
+ * it (forcePINChange), but for ctap_enrolment_verify().
+ */
+_must_check_ enum ctap_status ctap_pin_set_for_enrolment(struct ctap *c, struct bytes pin);
+
+/* A pinUvAuthParam, to be wiped. */
+struct ctap_enrolment_param {
+        uint8_t b[32];
+};
+
+/*
+ * Verifies by that secret, as long as nobody has changed it: gives the pinUvAuthParam, of protocol two,
+ * for one makeCredential of this site with this client data hash, which takes no question then.
+ * CTAP2_ERR_NOT_ALLOWED: there is no such secret (any more). Else as ctap_pin_try(), tries included.
+ */
+_must_check_ enum ctap_status ctap_enrolment_verify(struct ctap *c, struct bytes secret,
+                                                    struct bytes rp_id,
+                                                    const struct sha256 *client_data_hash,
+                                                    struct ctap_enrolment_param *ret);
+void ctap_enrolment_param_wipe(struct ctap_enrolment_param *p);
+
+/*
+ * ctap_request() of a makeCredential that the administrator gives the yes to: nobody is asked, and
+ * nobody can be verified but as above. Ends any token.
+ */
+void ctap_enrol(struct ctap *c, struct bytes message, struct buf *reply);

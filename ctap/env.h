@@ -212,6 +212,8 @@ struct ctap_settings {
         uint8_t pin_length;     /* code points of the PIN; 0: none is set */
         uint8_t min_pin_length; /* code points, at least CTAP_MIN_PIN_LENGTH */
         bool force_pin_change;
+        /* The PIN is the administrator's one-time secret (enrolment.c): it is to be changed as well. */
+        bool pin_is_for_enrolment;
         /*
          * A PIN was about to be set or changed: whether that came about, only the key device knows.
          * pin_length is then the least that it can be.

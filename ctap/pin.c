@@ -46,12 +46,14 @@ int ctap_pin_hash(struct bytes pin, struct ctap_pin_hash *ret) {
 /* ---- is one set ---- */
 
 /* Of a PIN that nothing is known of but that there is one. */
-static int save_unknown(struct ctap *c) {
-        struct ctap_settings s = *settings(c);
-
+static int save_unknown_in(struct ctap *c, struct ctap_settings s) {
         s.pin_length = CTAP_MIN_PIN_LENGTH;
         s.pin_in_doubt = true;
         return save(c, &s);
+}
+
+static int save_unknown(struct ctap *c) {
+        return save_unknown_in(c, *settings(c));
 }
 
 static int save_none(struct ctap *c) {
@@ -59,6 +61,8 @@ static int save_none(struct ctap *c) {
 
         s.pin_length = 0;
         s.pin_in_doubt = false;
+        if (s.pin_is_for_enrolment)
+                s.force_pin_change = s.pin_is_for_enrolment = false;
         return save(c, &s);
 }
 
@@ -237,6 +241,7 @@ enum ctap_status ctap_pin_check(struct ctap *c, unsigned protocol,
 struct new_pin {
         struct ctap_pin_hash hash;
         uint8_t length; /* code points */
+        bool for_enrolment;
 };
 
 static void new_pin_wipe(struct new_pin *p) {
@@ -285,6 +290,9 @@ static int propose(struct ctap *c, const struct ctap_pin_hash *old, const struct
         s.pin_in_doubt = true;
         if (s.pin_length > new->length)
                 s.pin_length = new->length;
+        /* Whatever a cut leaves, nobody may go on with the administrator's secret for a PIN. */
+        if (new->for_enrolment)
+                s.force_pin_change = s.pin_is_for_enrolment = true;
         ctap_persistent_token_end(&s); /* CP22: before there can be another PIN */
         r = save(c, &s);
         if (r < 0)
@@ -304,16 +312,19 @@ static int adopt(struct ctap *c, const struct new_pin *new, enum ctap_noted what
         ctap_end_token(c);
         s.pin_length = new->length;
         s.pin_in_doubt = false;
-        s.force_pin_change = false;
+        s.force_pin_change = s.pin_is_for_enrolment = new->for_enrolment;
         s.uv_retries = CTAP_UV_RETRIES_MAX;
         return save(c, &s);
 }
 
 /* A device that has a PIN although the settings knew of none: an older disk was put back. */
-static enum ctap_status is_set_after_all(struct ctap *c) {
+static enum ctap_status is_set_after_all(struct ctap *c, const struct ctap_settings *before) {
+        struct ctap_settings s = *settings(c);
         int r;
 
-        r = save_unknown(c);
+        s.force_pin_change = before->force_pin_change;
+        s.pin_is_for_enrolment = before->pin_is_for_enrolment;
+        r = save_unknown_in(c, s);
         return r < 0 ? ctap_status_from_errno(r) : CTAP2_ERR_PIN_AUTH_INVALID;
 }
 
@@ -327,7 +338,7 @@ static enum ctap_status set_first(struct ctap *c, const struct new_pin *new) {
         if (r < 0)
                 return ctap_status_from_errno(r);
         if (too_dear)
-                return is_set_after_all(c);
+                return is_set_after_all(c, &before);
         r = propose(c, NULL, new, &verdict);
         if (r < 0)
                 return ctap_status_from_errno(r);
@@ -343,11 +354,11 @@ static enum ctap_status set_first(struct ctap *c, const struct new_pin *new) {
         case CTAP_PIN_BLOCKED:
                 break;
         }
-        return is_set_after_all(c);
+        return is_set_after_all(c, &before);
 }
 
-enum ctap_status ctap_pin_set(struct ctap *c, struct bytes pin) {
-        _cleanup_(new_pin_wipe) struct new_pin new = { 0 };
+static enum ctap_status set(struct ctap *c, struct bytes pin, bool for_enrolment) {
+        _cleanup_(new_pin_wipe) struct new_pin new = { .for_enrolment = for_enrolment };
         enum ctap_status s;
         bool is_set;
 
@@ -360,6 +371,14 @@ enum ctap_status ctap_pin_set(struct ctap *c, struct bytes pin) {
         if (s != CTAP_OK)
                 return s;
         return set_first(c, &new);
+}
+
+enum ctap_status ctap_pin_set(struct ctap *c, struct bytes pin) {
+        return set(c, pin, false);
+}
+
+enum ctap_status ctap_pin_set_for_enrolment(struct ctap *c, struct bytes pin) {
+        return set(c, pin, true);
 }
 
 static enum ctap_status exchange(struct ctap *c, unsigned protocol, const struct ctap_pin_hash *old,
@@ -425,6 +444,7 @@ enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret) {
                 return ctap_status_from_errno(r);
         info.uv_retries = settings(c)->uv_retries;
         info.must_change = settings(c)->force_pin_change;
+        info.is_for_enrolment = settings(c)->pin_is_for_enrolment;
         info.min_length = settings(c)->min_pin_length;
         info.complex = settings(c)->pin_complexity;
         *ret = info;

@@ -146,7 +146,10 @@ void client_set_list(struct client *c, unsigned key, const struct made *made, si
 uint8_t client_message(struct client *c, struct bytes message) {
         struct buf reply = BUF_ON(c->reply);
 
-        ctap_request(c->ctap, c->channel, message, &reply);
+        if (c->by_administrator)
+                ctap_enrol(c->ctap, message, &reply);
+        else
+                ctap_request(c->ctap, c->channel, message, &reply);
 
         assert_int_equal(buf_error(&reply), 0);
         assert_true(reply.len >= 1);

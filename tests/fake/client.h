@@ -33,6 +33,7 @@ struct client {
         struct fake *fake;
         struct ctap *ctap;
         uint32_t channel;
+        bool by_administrator; /* it sends by ctap_enrol() */
         uint8_t client_data_hash[32];
         struct platform platform;
 

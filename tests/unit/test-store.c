@@ -533,6 +533,7 @@ static struct ctap_settings make_settings(void) {
                                      .enterprise_attestation = true,
                                      .long_touch_for_reset = true,
                                      .pin_complexity = true,
+                                     .pin_is_for_enrolment = true,
                                      .persistent_token_epoch = UINT32_MAX,
                                      .n_min_pin_length_rps = CTAP_MIN_PIN_LENGTH_RPS };
 
@@ -551,6 +552,7 @@ static void assert_settings(const struct ctap_settings *got, const struct ctap_s
         assert_int_equal(got->enterprise_attestation, want->enterprise_attestation);
         assert_int_equal(got->long_touch_for_reset, want->long_touch_for_reset);
         assert_int_equal(got->pin_complexity, want->pin_complexity);
+        assert_int_equal(got->pin_is_for_enrolment, want->pin_is_for_enrolment);
         assert_int_equal(got->persistent_token_epoch, want->persistent_token_epoch);
         assert_int_equal(got->n_min_pin_length_rps, want->n_min_pin_length_rps);
         assert_memory_equal(got->min_pin_length_rps, want->min_pin_length_rps,
@@ -584,6 +586,7 @@ static void no_setting_is_kept_in_the_place_of_another(void **state) {
                 { .min_pin_length = 4, .enterprise_attestation = true },
                 { .min_pin_length = 4, .long_touch_for_reset = true },
                 { .min_pin_length = 4, .pin_complexity = true },
+                { .min_pin_length = 4, .pin_is_for_enrolment = true },
                 { .min_pin_length = 4, .persistent_token_epoch = 300 },
                 { .min_pin_length = 4, .uv_retries = 2 },
                 { .min_pin_length = 4, .n_min_pin_length_rps = 1 },
@@ -1284,6 +1287,30 @@ static void a_file_of_version_4_has_no_events_yet(void **state) {
         assert_int_equal(store_add_events(f->store, &event, 1), 0);
         reopen(f);
         assert_int_equal(n_events(f), 1);
+        f->store = store_close(f->store);
+        assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
+}
+
+static void a_file_of_version_5_has_no_secret_for_enrolment(void **state) {
+        const struct store_schema of_5 = { store_schema.steps, 5 };
+        struct ctap_settings want = CTAP_SETTINGS_DEFAULT;
+        struct fixture *f = *state;
+        sqlite3 *db;
+
+        assert_int_equal(open_by_hand(f, &db), SQLITE_OK);
+        assert_int_equal(store_migrate(db, &of_5, 0), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db,
+                                      "UPDATE settings SET pin_length = 8,"
+                                      " force_pin_change = 1, min_pin_length = 7;",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+
+        assert_int_equal(try_open(f), 0);
+        want.pin_length = 8;
+        want.min_pin_length = 7;
+        want.force_pin_change = true;
+        assert_settings(store_settings(f->store), &want);
         f->store = store_close(f->store);
         assert_int_equal(ask_by_hand(f, "PRAGMA user_version"), store_schema.version);
 }
@@ -2245,6 +2272,7 @@ int main(void) {
                 TEST(a_file_of_version_2_keeps_its_settings_and_is_counted),
                 TEST(a_file_of_version_3_wants_no_spare_key),
                 TEST(a_file_of_version_4_has_no_events_yet),
+                TEST(a_file_of_version_5_has_no_secret_for_enrolment),
                 TEST(the_newest_events_are_kept_and_come_first),
                 TEST(a_damaged_spare_key_is_damage),
                 TEST(single_rows_that_are_missing_or_wrong_are_damage),
