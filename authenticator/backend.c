@@ -318,7 +318,7 @@ static bool is_wrong_password(enum reason_step step, int error, struct bytes own
 static int refuse_password(const struct backend *b, struct buf *reason) {
         reason_fill_in(reason,
                        "The owner hierarchy of the TPM at {tpm} has another password than that, or "
-                       "none. Run: tpmauthn provision.",
+                       "none. Run: tpmauthn owner-password.",
                        b->options.store_path, name_of_tpm(b));
         return -EACCES;
 }

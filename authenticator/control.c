@@ -32,6 +32,10 @@ static const struct control_field restore_fields[] = { { "offset", JSON_INTEGER,
 static const struct control_field credential_fields[] = { { "credential", JSON_STRING, true },
                                                           { 0 } };
 static const struct control_field seed_fields[] = { { "credentials", JSON_ARRAY, true }, { 0 } };
+static const struct control_field register_fields[] = { { "options", JSON_OBJECT, true },
+                                                        { "origin", JSON_STRING, false },
+                                                        { "secret", JSON_STRING, false },
+                                                        { 0 } };
 static const struct control_field presence_fields[] = { { "mode", JSON_STRING, true },
                                                         { "pin", JSON_STRING, false },
                                                         { "ms", JSON_INTEGER, false },
@@ -45,7 +49,9 @@ static const struct control_field follow_fields[] = { { "frames", JSON_TRUE, fal
                                                       { "secrets", JSON_TRUE, false },
                                                       { 0 } };
 static const struct control_field owner_fields[] = { { "owner_auth", JSON_STRING, false }, { 0 } };
-static const struct control_field pin_set_fields[] = { { "pin", JSON_STRING, true }, { 0 } };
+static const struct control_field pin_set_fields[] = { { "pin", JSON_STRING, true },
+                                                       { "enrolment", JSON_TRUE, false },
+                                                       { 0 } };
 static const struct control_field pin_change_fields[] = { { "old", JSON_STRING, true },
                                                           { "pin", JSON_STRING, true },
                                                           { 0 } };
@@ -63,6 +69,7 @@ static const struct control_method methods[] = {
         { PROTOCOL_DELETE, CONTROL_DELETE, true, false, credential_fields },
         { PROTOCOL_CREDENTIALS, CONTROL_CREDENTIALS, true, false, list_fields },
         { PROTOCOL_SEED, CONTROL_SEED, true, false, seed_fields },
+        { PROTOCOL_REGISTER, CONTROL_REGISTER, true, false, register_fields },
         { PROTOCOL_INVENTORY, CONTROL_INVENTORY, true, false, list_fields },
         { PROTOCOL_EVENTS, CONTROL_EVENTS, true, false, events_fields },
         { PROTOCOL_BACKUP, CONTROL_BACKUP, true, false, backup_fields },
@@ -152,6 +159,12 @@ char *control_event_line(json_t *event) {
                 line = NULL;
         free(text);
         return line;
+}
+
+bool control_is_administrative(const struct control_request *rq) {
+        return rq->method->call == CONTROL_REGISTER ||
+               (rq->method->call == CONTROL_PIN_SET &&
+                json_is_true(json_object_get(rq->params, "enrolment")));
 }
 
 bool control_peer_is_admin(uid_t peer, uid_t daemon) {

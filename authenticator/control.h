@@ -20,6 +20,7 @@ enum control_call {
         CONTROL_DELETE,
         CONTROL_CREDENTIALS,
         CONTROL_SEED,
+        CONTROL_REGISTER,
         CONTROL_INVENTORY,
         CONTROL_EVENTS,
         CONTROL_BACKUP,
@@ -96,6 +97,8 @@ char *control_event_line(json_t *event);
  */
 void control_wipe_json(void);
 
+/* It is for administrators, also where it is about a device of the client's own. */
+bool control_is_administrative(const struct control_request *rq);
 /* Who may look after the devices of all: root and the daemon's own account. */
 bool control_peer_is_admin(uid_t peer, uid_t daemon);
 

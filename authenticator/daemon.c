@@ -22,6 +22,7 @@
 #include "authenticator/agent-protocol.h"
 #include "authenticator/agents.h"
 #include "authenticator/audit.h"
+#include "authenticator/authority.h"
 #include "authenticator/bus.h"
 #include "authenticator/devices.h"
 #include "authenticator/followers.h"
@@ -48,6 +49,7 @@ struct daemon {
         struct bus *bus;
         struct fprint *fprint;
         struct suspend *suspend;
+        struct authority *authority;
         struct agents *agents; /* with presence = agent */
         struct users *users;   /* likewise */
         struct devices *devices;
@@ -176,11 +178,24 @@ static void on_request(void *userdata, uint32_t tag, uid_t peer, const struct co
 static void on_client_gone(void *userdata, uint32_t tag) {
         struct daemon *d = userdata;
         struct instance *i;
-        uid_t owner;
 
         followers_remove(d->followers, tag);
-        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+        authority_forget(d->authority, tag);
+        for (size_t k = 0; (i = devices_get_open(d->devices, k)) != NULL; k++)
                 instance_forget(i, tag);
+}
+
+static void on_verdict(void *userdata, uint32_t tag, const struct control_request *rq,
+                       bool allowed) {
+        const struct daemon *d = userdata;
+
+        requests_go_on(&d->requests, tag, rq, allowed);
+}
+
+static pid_t process_of(void *userdata, uint32_t tag) {
+        const struct daemon *d = userdata;
+
+        return server_peer_pid(d->server, tag);
 }
 
 static void on_follow(void *userdata, const struct follower *who, json_t *body) {
@@ -218,9 +233,8 @@ static void on_attestation(void *userdata) {
 static void on_suspended(void *userdata) {
         struct daemon *d = userdata;
         struct instance *i;
-        uid_t owner;
 
-        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+        for (size_t k = 0; (i = devices_get_open(d->devices, k)) != NULL; k++)
                 if (instance_is_suspending(i))
                         return;
         if (d->suspend)
@@ -231,11 +245,10 @@ static void on_sleep(void *userdata) {
         struct daemon *d = userdata;
         struct instance *i;
         bool waits = false;
-        uid_t owner;
 
         if (d->fprint)
                 fprint_suspend(d->fprint);
-        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+        for (size_t k = 0; (i = devices_get_open(d->devices, k)) != NULL; k++)
                 if (instance_suspend(i))
                         waits = true;
         if (!waits)
@@ -396,6 +409,8 @@ static int add_devices(struct daemon *d) {
                 .devices = d->devices,
                 .machine = d->machine,
                 .users = d->users,
+                .authority = d->authority,
+                .process_of = process_of,
                 .answer = on_answer,
                 .follow = on_follow,
                 .userdata = d,
@@ -432,6 +447,17 @@ static int add_users(struct daemon *d) {
         };
 
         return d->config->presence == PRESENCE_AGENT ? users_new(&options, &d->users) : 0;
+}
+
+static int add_authority(struct daemon *d) {
+        const struct authority_options options = {
+                .bus = d->bus,
+                .log = d->log,
+                .on_verdict = on_verdict,
+                .userdata = d,
+        };
+
+        return authority_new(&options, &d->authority);
 }
 
 static int add_suspend(struct daemon *d) {
@@ -476,6 +502,8 @@ int daemon_new(const struct config *config, const struct log *log, struct daemon
         if (r == 0)
                 r = add_suspend(d);
         if (r == 0)
+                r = add_authority(d);
+        if (r == 0)
                 r = add_users(d);
         if (r == 0)
                 r = add_machine(d);
@@ -509,6 +537,7 @@ struct daemon *daemon_free(struct daemon *d) {
         d->server = server_free(d->server);
         d->bus = bus_free(d->bus);
         d->suspend = suspend_free(d->suspend);
+        d->authority = authority_free(d->authority);
         d->users = users_free(d->users);
         stop_threads(d);
         d->machine = machine_free(d->machine);

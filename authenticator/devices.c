@@ -20,12 +20,18 @@
 #define JOIN_MIN_MS 10
 #define JOIN_MAX_MS 1000
 
+/* What a script does in a row finds it open; who hangs up and a TPM that hangs are seen soon enough. */
+#define VISIT_MS      2000
+#define VISIT_LOOK_MS 500
+
 struct slot {
         struct instance *instance; /* NULL: the slot is free */
         enum devices_kind kind;
         uid_t owner;
         unsigned index;
         bool stopping;
+        bool visited;           /* by an administrator; the owner has no session */
+        uint64_t visited_until; /* unless there is another request by then */
 };
 
 struct devices {
@@ -37,6 +43,7 @@ struct devices {
         size_t n_told_full; /* of them, so many had to be told that it is full */
         sd_event_source *join;
         uint64_t join_ms;
+        sd_event_source *visits; /* looks for those that are over */
 };
 
 static bool is_owner(const struct devices *d, uid_t uid) {
@@ -57,6 +64,25 @@ static bool has_any(const struct devices *d, uid_t owner) {
         return false;
 }
 
+/* Its store is not let go of yet. */
+static bool has_stopping(const struct devices *d, uid_t owner) {
+        for (size_t i = 0; i < ELEMENTSOF(d->slots); i++)
+                if (d->slots[i].instance && d->slots[i].owner == owner && d->slots[i].stopping)
+                        return true;
+        return false;
+}
+
+/* With a device or without. */
+static struct slot *find_open(struct devices *d, uid_t owner, unsigned index) {
+        for (size_t i = 0; i < ELEMENTSOF(d->slots); i++) {
+                struct slot *s = &d->slots[i];
+
+                if (s->instance && !s->stopping && s->owner == owner && s->index == index)
+                        return s;
+        }
+        return NULL;
+}
+
 static size_t count_free(const struct devices *d) {
         size_t n = 0;
 
@@ -67,15 +93,19 @@ static size_t count_free(const struct devices *d) {
 
 /* ---- stopping ---- */
 
-static void look_later(struct devices *d) {
-        int r = sd_event_source_set_time(d->join, (env_now_ms() + d->join_ms) * 1000);
+static void set_timer(const struct devices *d, sd_event_source *timer, uint64_t ms) {
+        int r = sd_event_source_set_time(timer, (env_now_ms() + ms) * 1000);
 
-        d->join_ms = d->join_ms * 2 < JOIN_MAX_MS ? d->join_ms * 2 : JOIN_MAX_MS;
         if (r >= 0)
-                r = sd_event_source_set_enabled(d->join, SD_EVENT_ONESHOT);
+                r = sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
         if (r < 0)
                 log_write(d->options.log, LOG_ERR, NULL, "the timer could not be set: %s",
                           strerror(-r));
+}
+
+static void look_later(struct devices *d) {
+        set_timer(d, d->join, d->join_ms);
+        d->join_ms = d->join_ms * 2 < JOIN_MAX_MS ? d->join_ms * 2 : JOIN_MAX_MS;
 }
 
 static void stop(struct devices *d, struct slot *s) {
@@ -140,7 +170,8 @@ static struct slot *free_slot(struct devices *d) {
         return NULL;
 }
 
-static void make_one(struct devices *d, uid_t owner, unsigned index) {
+/* NULL after saying why. */
+static struct slot *make_one(struct devices *d, uid_t owner, unsigned index, bool visited) {
         const struct instance_options options = {
                 .event = d->options.event,
                 .config = d->options.config,
@@ -153,6 +184,7 @@ static void make_one(struct devices *d, uid_t owner, unsigned index) {
                 .seat = d->kind == DEVICES_SEAT ? DEVICES_SEAT_NAME : NULL,
                 .index = index,
                 .among_users = d->kind == DEVICES_USERS,
+                .unplugged = visited,
                 .on_state = on_state,
                 .on_answer = on_answer,
                 .on_suspended = on_suspended,
@@ -165,11 +197,22 @@ static void make_one(struct devices *d, uid_t owner, unsigned index) {
                 s->kind = d->kind;
                 s->owner = owner;
                 s->index = index;
+                s->visited = visited;
                 r = instance_new(&options, &s->instance);
         }
-        if (r < 0)
-                log_write(d->options.log, LOG_ERR, NULL, "a device of uid %u could not be made: %s",
-                          (unsigned)owner, strerror(-r));
+        if (r == 0)
+                return s;
+        log_write(d->options.log, LOG_ERR, NULL, "a device of uid %u could not be made: %s",
+                  (unsigned)owner, strerror(-r));
+        return NULL;
+}
+
+static unsigned count_missing(struct devices *d, uid_t owner) {
+        unsigned n = 0;
+
+        for (unsigned index = 0; index < d->options.config->count; index++)
+                n += !find_open(d, owner, index);
+        return n;
 }
 
 static void make_missing(struct devices *d) {
@@ -177,9 +220,9 @@ static void make_missing(struct devices *d) {
         size_t n_beyond = 0;
 
         for (size_t i = 0; i < d->n_owners; i++) {
-                if (has_any(d, d->owners[i]))
+                if (has_stopping(d, d->owners[i]))
                         continue;
-                if (count_free(d) < count) {
+                if (count_free(d) < count_missing(d, d->owners[i])) {
                         n_beyond++;
                         if (n_beyond > d->n_told_full)
                                 log_write(d->options.log, LOG_WARNING, NULL,
@@ -188,10 +231,67 @@ static void make_missing(struct devices *d) {
                         continue;
                 }
                 for (unsigned index = 0; index < count; index++)
-                        make_one(d, d->owners[i], index);
+                        if (!find_open(d, d->owners[i], index))
+                                (void)!make_one(d, d->owners[i], index, false);
         }
         d->n_told_full = n_beyond;
         d->options.on_state(d->options.userdata);
+}
+
+/* ---- visits ---- */
+
+static int on_visits(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct devices *d = userdata;
+        bool goes_on = false;
+
+        (void)source;
+        (void)usec;
+        for (size_t i = 0; i < ELEMENTSOF(d->slots); i++) {
+                struct slot *s = &d->slots[i];
+
+                if (!s->instance || !s->visited || s->stopping)
+                        continue;
+                if (instance_is_busy(s->instance))
+                        s->visited_until = env_now_ms() + VISIT_MS;
+                if (env_now_ms() >= s->visited_until)
+                        stop(d, s);
+                else
+                        goes_on = true;
+        }
+        if (goes_on)
+                set_timer(d, d->visits, VISIT_LOOK_MS);
+        return 0;
+}
+
+static enum devices_absence refuse_visit(const struct devices *d, uid_t owner) {
+        if (has_stopping(d, owner))
+                return DEVICES_COMING;
+        return count_free(d) == 0 ? DEVICES_FULL : DEVICES_NOT_WANTED;
+}
+
+struct instance *devices_open(struct devices *d, uid_t owner, unsigned index, bool make,
+                              enum devices_absence *ret_absence) {
+        struct slot *s = find_open(d, owner, index);
+
+        if (!s && d->kind == DEVICES_USERS && index < d->options.config->count &&
+            !has_stopping(d, owner) && count_free(d) > 0 &&
+            (make || instance_has_store(d->options.config, owner, index)))
+                s = make_one(d, owner, index, true);
+        if (!s) {
+                *ret_absence = refuse_visit(d, owner);
+                return NULL;
+        }
+        if (s->visited) {
+                s->visited_until = env_now_ms() + VISIT_MS;
+                set_timer(d, d->visits, VISIT_LOOK_MS);
+        }
+        return s->instance;
+}
+
+/* The owner logs in: requests that are under way go on. */
+static void end_visit(struct slot *s) {
+        s->visited = false;
+        instance_admit(s->instance);
 }
 
 /* ---- for the daemon ---- */
@@ -206,6 +306,11 @@ int devices_new(const struct devices_options *options, struct devices **ret) {
         r = sd_event_add_time(options->event, &d->join, CLOCK_BOOTTIME, 0, 1000, on_join, d);
         if (r >= 0)
                 r = sd_event_source_set_enabled(d->join, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(options->event, &d->visits, CLOCK_BOOTTIME, 0, 1000,
+                                      on_visits, d);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(d->visits, SD_EVENT_OFF);
         if (r < 0) {
                 devices_free(d);
                 return r;
@@ -242,6 +347,7 @@ struct devices *devices_free(struct devices *d) {
         if (!d)
                 return NULL;
         sd_event_source_disable_unref(d->join);
+        sd_event_source_disable_unref(d->visits);
         free(d);
         return NULL;
 }
@@ -255,8 +361,13 @@ void devices_set_owners(struct devices *d, enum devices_kind kind, const uid_t *
         for (size_t i = 0; i < ELEMENTSOF(d->slots); i++) {
                 struct slot *s = &d->slots[i];
 
-                if (s->instance && !s->stopping && !belongs(d, s))
+                if (!s->instance || s->stopping ||
+                    (s->visited && s->kind == kind && !belongs(d, s)))
+                        continue;
+                if (!belongs(d, s))
                         stop(d, s);
+                else if (s->visited)
+                        end_visit(s);
         }
         make_missing(d);
 }
@@ -269,7 +380,7 @@ struct instance *devices_get(const struct devices *d, size_t number, uid_t *ret_
         for (size_t i = 0; i < ELEMENTSOF(d->slots); i++) {
                 const struct slot *s = &d->slots[i];
 
-                if (!s->instance || s->stopping || number-- > 0)
+                if (!s->instance || s->stopping || s->visited || number-- > 0)
                         continue;
                 *ret_owner = s->owner;
                 return s->instance;
@@ -277,11 +388,19 @@ struct instance *devices_get(const struct devices *d, size_t number, uid_t *ret_
         return NULL;
 }
 
+struct instance *devices_get_open(const struct devices *d, size_t number) {
+        for (size_t i = 0; i < ELEMENTSOF(d->slots); i++)
+                if (d->slots[i].instance && !d->slots[i].stopping && number-- == 0)
+                        return d->slots[i].instance;
+        return NULL;
+}
+
 struct instance *devices_find(const struct devices *d, uid_t owner, unsigned index) {
         for (size_t i = 0; i < ELEMENTSOF(d->slots); i++) {
                 const struct slot *s = &d->slots[i];
 
-                if (s->instance && !s->stopping && s->owner == owner && s->index == index)
+                if (s->instance && !s->stopping && !s->visited && s->owner == owner &&
+                    s->index == index)
                         return s->instance;
         }
         return NULL;

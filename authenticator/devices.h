@@ -64,6 +64,8 @@ enum devices_kind devices_kind(const struct devices *d);
 
 /* Those that are there and not about to end: number 0 and so on, until NULL. */
 struct instance *devices_get(const struct devices *d, size_t number, uid_t *ret_owner);
+/* The same with those that devices_open() opened. */
+struct instance *devices_get_open(const struct devices *d, size_t number);
 /* The device of this owner with this index; NULL if there is none. */
 struct instance *devices_find(const struct devices *d, uid_t owner, unsigned index);
 
@@ -72,6 +74,14 @@ enum devices_absence {
         DEVICES_FULL,       /* others have all */
         DEVICES_COMING,     /* when the ones from before have ended */
 };
+
+/*
+ * The same for an administrator, where each user has a device, and also of one who has no session:
+ * store and TPM are opened then without a device, and closed a moment after the last request. Should the
+ * user log in meanwhile, it becomes the device. `make`: also if there is no store yet.
+ */
+struct instance *devices_open(struct devices *d, uid_t owner, unsigned index, bool make,
+                              enum devices_absence *ret_absence);
 
 /* Why devices_find() found none. */
 enum devices_absence devices_absence(const struct devices *d, uid_t owner);

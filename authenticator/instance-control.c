@@ -89,7 +89,8 @@ static json_t *refuse_unready(const struct instance *i) {
 
 void instance_control(struct instance *i, uint32_t tag, const struct control_request *rq) {
         _cleanup_(free_secret) char *job = NULL;
-        json_t *error = refuse_unready(i);
+        const bool will_open = i->unplugged && i->state == INSTANCE_STARTING;
+        json_t *error = will_open ? NULL : refuse_unready(i);
 
         if (!error) {
                 job = manage_job(rq);
@@ -132,6 +133,21 @@ void instance_refuse_waiting(struct instance *i) {
         if (i->provisioning)
                 refuse(i, i->provision_tag);
         i->provisioning = false;
+}
+
+void instance_refuse_queued(struct instance *i) {
+        struct job **at = &i->queue;
+
+        while (*at) {
+                const uint32_t tag = (*at)->tag;
+
+                if ((*at)->type != WORKER_CONTROL) {
+                        at = &(*at)->next;
+                        continue;
+                }
+                instance_remove_job(i, at);
+                i->options.on_answer(i->options.userdata, tag, refuse_unready(i));
+        }
 }
 
 static bool stands_in_for_a_person(enum presence_inject what) {

@@ -31,6 +31,7 @@
 #include "trace/assembly.h"
 
 #define INSTANCE_REASON_MAX 1024
+#define INSTANCE_ID_MAX     32
 
 struct job {
         struct job *next;
@@ -48,7 +49,7 @@ struct instance {
         struct instance_options options;
         const struct config *config;
         struct log_context log;
-        char id[32];
+        char id[INSTANCE_ID_MAX];
         char uniq[16];
         char phys[48];
         char *folder, *store_path, *tpm_folder;
@@ -57,6 +58,7 @@ struct instance {
 
         enum instance_state state;
         char reason[INSTANCE_REASON_MAX];
+        bool unplugged;                    /* nobody's device, and clients cannot reach it */
         bool wants_owner_auth;             /* the reason is that the TPM's owner has a password */
         char trouble[INSTANCE_REASON_MAX]; /* what ails the TPM of one that is ready, or empty */
         char attestation_note[INSTANCE_REASON_MAX]; /* what ails the TPM's attestation, or empty */
@@ -180,3 +182,5 @@ void instance_end_frames(struct instance *i);
 _must_check_ bool instance_take_failure(struct instance *i, struct bytes request, uint8_t *ret);
 /* Tells everybody who waits for an answer that there will be none. */
 void instance_refuse_waiting(struct instance *i);
+/* The same for requests that came while it was starting, and takes them out: it has failed. */
+void instance_refuse_queued(struct instance *i);

@@ -235,7 +235,7 @@ static bool is_over(struct instance *i, uint64_t at) {
 void instance_follow_presence(struct instance *i) {
         uint64_t at = i->cycle_at + CYCLE_MS;
 
-        if (i->state != INSTANCE_READY || i->verifies == i->plugged_verifies ||
+        if (i->state != INSTANCE_READY || i->unplugged || i->verifies == i->plugged_verifies ||
             instance_client_job(i))
                 return;
         if (!i->verifies && i->verifies_since + SETTLED_MS > at)

@@ -28,9 +28,12 @@
 
 #include "authenticator/env.h"
 #include "authenticator/protocol.h"
+#include "authenticator/util.h"
 #include "build-config.h"
 
 #define SIMULATOR_NAME " (simulator)"
+#define FOLDER         "%s/users/%s" /* of the state directory, and an id */
+#define STORE          "store.db"
 
 /* ---- state ---- */
 
@@ -72,7 +75,11 @@ void instance_set_state(struct instance *i, enum instance_state state, const cha
         snprintf(i->reason, sizeof(i->reason), "%s", reason);
         if (state == INSTANCE_FAILED)
                 log_write(i->options.log, LOG_ERR, i->id, "%s", reason);
-        if (state == INSTANCE_READY)
+        if (state == INSTANCE_READY && i->unplugged)
+                log_write(i->options.log, LOG_INFO, i->id,
+                          "open without a device, TPM %s: its owner is not logged in",
+                          i->facts.tpm);
+        else if (state == INSTANCE_READY)
                 log_write(i->options.log, LOG_INFO, i->id, "ready: %s at %s, TPM %s", i->full_name,
                           device_path(i->device), i->facts.tpm);
         audit_state(i);
@@ -226,6 +233,8 @@ void instance_unplug(struct instance *i) {
 void instance_fail(struct instance *i, const char *reason) {
         instance_unplug(i);
         instance_set_state(i, INSTANCE_FAILED, reason);
+        if (i->unplugged)
+                instance_refuse_queued(i);
 }
 
 static int new_hid(struct instance *i) {
@@ -337,7 +346,10 @@ static void on_opened(struct instance *i, const struct job *job, struct bytes fa
         }
         if (*i->facts.note)
                 log_write(i->options.log, LOG_NOTICE, i->id, "%s", i->facts.note);
-        instance_plug(i);
+        if (i->unplugged)
+                instance_set_state(i, INSTANCE_READY, "");
+        else
+                instance_plug(i);
 }
 
 static void take_text(struct bytes from, char to[static INSTANCE_REASON_MAX]) {
@@ -486,11 +498,40 @@ void instance_set_person(struct instance *i, uid_t uid, bool usable) {
         instance_tell_agents(i);
 }
 
+void instance_admit(struct instance *i) {
+        i->unplugged = false;
+        if (i->state == INSTANCE_READY)
+                instance_plug(i);
+        else if (i->state == INSTANCE_FAILED)
+                instance_replug(i);
+}
+
+bool instance_is_busy(const struct instance *i) {
+        return i->state == INSTANCE_STARTING || i->running || i->queue;
+}
+
 enum instance_state instance_state(const struct instance *i) {
         return i->state;
 }
 
 /* ---- life ---- */
+
+static void set_id(char id[static INSTANCE_ID_MAX], const char *whose, unsigned index) {
+        if (index == 0)
+                snprintf(id, INSTANCE_ID_MAX, "%s", whose);
+        else
+                snprintf(id, INSTANCE_ID_MAX, "%s.%u", whose, index);
+}
+
+bool instance_has_store(const struct config *config, uid_t owner, unsigned index) {
+        _cleanup_(free_pointer) char *path = NULL;
+        char id[INSTANCE_ID_MAX], whose[16];
+
+        snprintf(whose, sizeof(whose), "%u", (unsigned)owner);
+        set_id(id, whose, index);
+        return asprintf(&path, FOLDER "/" STORE, config->state_directory, id) >= 0 &&
+               access(path, F_OK) == 0;
+}
 
 static int set_names(struct instance *i) {
         const struct instance_options *o = &i->options;
@@ -500,15 +541,12 @@ static int set_names(struct instance *i) {
                 snprintf(i->uniq, sizeof(i->uniq), "%s", o->seat);
         else
                 snprintf(i->uniq, sizeof(i->uniq), "%u", (unsigned)o->owner);
-        if (o->index == 0)
-                snprintf(i->id, sizeof(i->id), "%s", i->uniq);
-        else
-                snprintf(i->id, sizeof(i->id), "%s.%u", i->uniq, o->index);
+        set_id(i->id, i->uniq, o->index);
         snprintf(i->phys, sizeof(i->phys), "tpmauthn/%s", i->id);
 
-        r = asprintf(&i->folder, "%s/users/%s", i->config->state_directory, i->id);
+        r = asprintf(&i->folder, FOLDER, i->config->state_directory, i->id);
         if (r >= 0)
-                r = asprintf(&i->store_path, "%s/store.db", i->folder);
+                r = asprintf(&i->store_path, "%s/" STORE, i->folder);
         if (r >= 0)
                 r = asprintf(&i->tpm_folder, "%s/tpm", i->folder);
         if (r >= 0 && o->index == 0)
@@ -547,7 +585,8 @@ int instance_new(const struct instance_options *options, struct instance **ret) 
         i->config = options->config;
         i->presence_now = PRESENCE_INJECT_ASK;
         i->person = options->owner;
-        i->usable = true;
+        i->unplugged = options->unplugged;
+        i->usable = !i->unplugged;
 
         r = set_names(i);
         if (r >= 0)

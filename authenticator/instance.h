@@ -44,6 +44,7 @@ struct instance_options {
         const char *seat; /* it is of whoever sits there, and not of the owner; or NULL */
         unsigned index;
         bool among_users; /* others have devices too: socket:PATH is PATH.UID */
+        bool unplugged;   /* store and TPM alone, until instance_admit() */
         /* The state is another than before. */
         void (*on_state)(void *userdata);
         /* The answer to instance_control() and instance_provision(); takes the body. */
@@ -84,6 +85,12 @@ void instance_replug(struct instance *i);
  * is called once when it is ready or has failed again, perhaps at once.
  */
 void instance_provision(struct instance *i, uint32_t tag, uid_t caller, const char *owner_auth);
+/* The owner of an unplugged one has come: from now on it is a device. */
+void instance_admit(struct instance *i);
+/* It is starting, or a job of it runs or waits. */
+bool instance_is_busy(const struct instance *i);
+/* There is a store that this owner's device would open. Looks at the disk. */
+bool instance_has_store(const struct config *config, uid_t owner, unsigned index);
 /*
  * The machine is about to sleep. True: on_suspended will be called. False: there is nothing to wait
  * for; a person who is being asked may take longer than the machine waits.

@@ -13,10 +13,10 @@
 #include "authenticator/protocol.h"
 
 static json_t *describe(const struct ctap_pin_info *i) {
-        return json_pack("{s:b,s:b,s:b,s:i,s:i,s:i,s:b}", "set", i->is_set, "must_change",
-                         i->must_change, "latched", i->is_latched, "retries", (int)i->retries,
-                         "uv_retries", (int)i->uv_retries, "min_length", (int)i->min_length,
-                         "complex", i->complex);
+        return json_pack("{s:b,s:b,s:b,s:b,s:i,s:i,s:i,s:b}", "set", i->is_set, "must_change",
+                         i->must_change, "enrolment", i->is_for_enrolment, "latched", i->is_latched,
+                         "retries", (int)i->retries, "uv_retries", (int)i->uv_retries, "min_length",
+                         (int)i->min_length, "complex", i->complex);
 }
 
 static json_t *failed(const char *what, enum ctap_status s) {
@@ -97,7 +97,11 @@ static struct bytes text(const json_t *params, const char *name) {
 }
 
 json_t *manage_pin_set(struct ctap *ctap, const json_t *params) {
-        return answer(ctap, ctap_pin_set(ctap, text(params, "pin")));
+        const bool enrolment = json_is_true(json_object_get(params, "enrolment"));
+        const struct bytes pin = text(params, "pin");
+
+        return answer(ctap,
+                      enrolment ? ctap_pin_set_for_enrolment(ctap, pin) : ctap_pin_set(ctap, pin));
 }
 
 json_t *manage_pin_change(struct ctap *ctap, const json_t *params) {

@@ -12,6 +12,7 @@
 #include "authenticator/manage-credential.h"
 #include "authenticator/manage-events.h"
 #include "authenticator/manage-pin.h"
+#include "authenticator/manage-register.h"
 #include "authenticator/manage-reply.h"
 #include "authenticator/manage-seed.h"
 #include "authenticator/manage-uv.h"
@@ -171,6 +172,8 @@ static json_t *run(struct backend *b, struct presence *p, json_int_t call, const
                 return manage_credentials(b, params);
         case CONTROL_SEED:
                 return manage_seed(b, params);
+        case CONTROL_REGISTER:
+                return manage_register(b, params);
         case CONTROL_INVENTORY:
                 return manage_inventory(b, params);
         case CONTROL_EVENTS:

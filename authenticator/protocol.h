@@ -29,6 +29,9 @@
 /*
  * Methods, and the members of params beside "device" (the index among those of one user, default 0) and
  * "user" (a uid: whose; by default the caller's own, and for who reaches all the only one there is).
+ * register, and pin-set for an enrolment, are for administrators: root, the daemon's account, and who
+ * polkit says is one. Their user need not be logged in; to root, nor need that of list, show,
+ * credentials, inventory, events, pin-status, delete and reset, once there is a store.
  */
 #define PROTOCOL_STATUS "status" /* every device, or that user's; takes no "device" */
 #define PROTOCOL_LIST   "list"   /* "after": sequence of the last entry that was seen */
@@ -45,8 +48,15 @@
  * of at most PROTOCOL_SEED_MAX. All of them are made or none. The result has of each, in their order, what
  * "credentials" has but for "rp_id", "user" and "discoverable".
  */
-#define PROTOCOL_SEED      "seed"
-#define PROTOCOL_SEED_MAX  64
+#define PROTOCOL_SEED     "seed"
+#define PROTOCOL_SEED_MAX 64
+/*
+ * Makes a passkey for its user, by an administrator, whose act is the presence that it takes. "options":
+ * a site's PublicKeyCredentialCreationOptionsJSON (WebAuthn Level 3), or an object with that as its
+ * member "publicKey"; "origin": by default https:// and the RP ID; "secret": the PIN that pin-set set for
+ * an enrolment, which verifies until the user has changed it. The result is a RegistrationResponseJSON.
+ */
+#define PROTOCOL_REGISTER  "register"
 #define PROTOCOL_INVENTORY "inventory" /* "after", as of list; no names in it */
 #define PROTOCOL_EVENTS \
         "events" /* the newest first; "before": sequence of the last that was seen */
@@ -120,7 +130,8 @@
 #define PROTOCOL_FAIL_NEXT "fail-next"
 
 #define PROTOCOL_PIN_STATUS "pin-status"
-#define PROTOCOL_PIN_SET    "pin-set"    /* "pin" */
+/* "pin"; "enrolment": it is an administrator's one-time secret, which has to be changed before use. */
+#define PROTOCOL_PIN_SET    "pin-set"
 #define PROTOCOL_PIN_CHANGE "pin-change" /* "old", "pin" */
 
 /*
@@ -163,4 +174,5 @@
 #define PROTOCOL_E_FOREIGN        "foreign" /* a backup or an answer that is not of this machine */
 #define PROTOCOL_E_FULL           "full"    /* there is no room for so many passkeys */
 #define PROTOCOL_E_ANSWER         "answer-refused" /* of a certificate authority; the message says why */
+#define PROTOCOL_E_EXCLUDED       "excluded"       /* a passkey that the site excludes is there */
 #define PROTOCOL_E_FAILED         "failed"

@@ -38,7 +38,7 @@ static const struct failure {
           "tpmauthn doctor." },
         { STEP_VAULT, EACCES,
           "The owner hierarchy of the TPM at {tpm} has a password, which is needed once, to make the "
-          "keys. Run: tpmauthn provision." },
+          "keys. Run: tpmauthn owner-password." },
         { STEP_ANY, ENOTRECOVERABLE,
           "The counter of the TPM at {tpm} is behind what the store {store} was used at, or is gone: "
           "the TPM lost it, or somebody removed it. Signature counters could repeat, so nothing is "

@@ -24,8 +24,8 @@ struct scope {
 
 /* ---- who may ---- */
 
-static json_t *refuse_absent(const struct requests *r, uid_t owner, const char *whose) {
-        switch (devices_absence(r->devices, owner)) {
+static json_t *refuse_absence(enum devices_absence absence, const char *whose) {
+        switch (absence) {
         case DEVICES_COMING:
                 return control_error(PROTOCOL_E_NOT_READY,
                                      "The device of %s is about to be there; try again.", whose);
@@ -40,6 +40,10 @@ static json_t *refuse_absent(const struct requests *r, uid_t owner, const char *
         }
         return control_error(PROTOCOL_E_NO_DEVICE,
                              "There is no device of %s here: logind knows of no session.", whose);
+}
+
+static json_t *refuse_absent(const struct requests *r, uid_t owner, const char *whose) {
+        return refuse_absence(devices_absence(r->devices, owner), whose);
 }
 
 static json_t *refuse_user(const struct requests *r, uid_t uid) {
@@ -143,12 +147,44 @@ static json_t *find_owner(const struct requests *r, uid_t peer, const struct con
                              "Several users have devices here: say whose, with --user.");
 }
 
+/* What an administrator can do for a user who has no session. */
+static bool is_for_the_absent(const struct control_request *rq, bool *ret_make) {
+        *ret_make = control_is_administrative(rq);
+        switch (rq->method->call) {
+        case CONTROL_LIST:
+        case CONTROL_SHOW:
+        case CONTROL_DELETE:
+        case CONTROL_CREDENTIALS:
+        case CONTROL_INVENTORY:
+        case CONTROL_EVENTS:
+        case CONTROL_PIN_STATUS:
+        case CONTROL_RESET:
+                return true;
+        default:
+                return *ret_make;
+        }
+}
+
+/* NULL, or the error. */
+static json_t *open_store(const struct requests *r, uid_t owner, const struct control_request *rq,
+                          bool make, struct instance **ret) {
+        enum devices_absence absence;
+        char whose[32];
+
+        *ret = devices_open(r->devices, owner, rq->device, make, &absence);
+        if (*ret)
+                return NULL;
+        snprintf(whose, sizeof(whose), "uid %u", (unsigned)owner);
+        return refuse_absence(absence, whose);
+}
+
 /* NULL, or the error. */
 static json_t *find_device(const struct requests *r, uid_t peer, const struct control_request *rq,
                            struct instance **ret) {
         json_t *error;
         char whose[32];
         uid_t owner;
+        bool make;
 
         error = find_owner(r, peer, rq, &owner);
         if (error)
@@ -156,6 +192,9 @@ static json_t *find_device(const struct requests *r, uid_t peer, const struct co
         *ret = devices_find(r->devices, owner, rq->device);
         if (*ret)
                 return NULL;
+        if (count_of(r, owner) == 0 && control_peer_is_admin(peer, getuid()) && rq->has_user &&
+            is_for_the_absent(rq, &make))
+                return open_store(r, owner, rq, make, ret);
         snprintf(whose, sizeof(whose), "uid %u", (unsigned)owner);
         if (count_of(r, owner) == 0)
                 return refuse_absent(r, owner, whose);
@@ -336,8 +375,8 @@ static void run_on_machine(const struct requests *r, uint32_t tag, uid_t peer,
                                         "Only root may enrol this machine, or look at it."));
 }
 
-void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
-                  const struct control_request *rq) {
+static void run(const struct requests *r, uint32_t tag, uid_t peer,
+                const struct control_request *rq) {
         struct instance *i = NULL;
         json_t *error = NULL;
 
@@ -372,4 +411,31 @@ void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
                 instance_replug(i);
                 r->answer(r->userdata, tag, control_result(instance_describe(i)));
         }
+}
+
+void requests_run(const struct requests *r, uint32_t tag, uid_t peer,
+                  const struct control_request *rq) {
+        json_t *refusal;
+
+        if (control_peer_is_admin(peer, getuid()) || !control_is_administrative(rq)) {
+                run(r, tag, peer, rq);
+                return;
+        }
+        refusal = requests_refuse(r, peer);
+        if (refusal)
+                r->answer(r->userdata, tag, refusal);
+        else
+                authority_ask(r->authority, tag, peer, r->process_of(r->userdata, tag), rq);
+}
+
+/* Who is an administrator for one request runs it as this account would. */
+void requests_go_on(const struct requests *r, uint32_t tag, const struct control_request *rq,
+                    bool allowed) {
+        if (allowed)
+                run(r, tag, getuid(), rq);
+        else
+                r->answer(r->userdata, tag,
+                          control_error(PROTOCOL_E_NOT_ALLOWED,
+                                        "This is for administrators: root, and who polkit lets "
+                                        "(" AUTHORITY_PROVISION ")."));
 }

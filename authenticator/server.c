@@ -33,6 +33,7 @@ struct client {
         struct server *server;
         int fd;
         uid_t peer;
+        pid_t process; /* that connected */
         sd_event_source *io;
         bool gone;
 
@@ -237,6 +238,16 @@ void server_answer(struct server *s, uint32_t tag, json_t *body) {
                 c->gone = true;
 }
 
+pid_t server_peer_pid(const struct server *s, uint32_t tag) {
+        for (size_t i = 0; i < ELEMENTSOF(s->clients); i++) {
+                const struct client *c = s->clients[i];
+
+                if (c && c->busy && c->tag == tag)
+                        return c->process;
+        }
+        return 0;
+}
+
 bool server_answer_and_go_on(struct server *s, uint32_t tag, json_t *body) {
         struct client *c = client_of(s, tag);
 
@@ -363,14 +374,15 @@ static struct client **find_place(struct server *s, uid_t peer) {
         return n < PROTOCOL_CLIENTS_MAX ? place : NULL;
 }
 
-static int add_client(struct server *s, struct client **place, uid_t peer, int *fd) {
+static int add_client(struct server *s, struct client **place, const struct ucred *peer, int *fd) {
         struct client *c = calloc(1, sizeof(*c));
         int r;
 
         if (!c)
                 return -ENOMEM;
         c->server = s;
-        c->peer = peer;
+        c->peer = peer->uid;
+        c->process = peer->pid;
         c->fd = take_fd(fd);
         c->in = malloc(PROTOCOL_LINE_MAX);
         r = c->in ? sd_event_add_io(s->options.event, &c->io, c->fd, EPOLLIN, on_client, c)
@@ -383,21 +395,21 @@ static int add_client(struct server *s, struct client **place, uid_t peer, int *
         return 0;
 }
 
-static void take_in(struct server *s, uid_t peer, int *fd) {
-        json_t *refusal = s->options.on_connect(s->options.userdata, peer);
+static void take_in(struct server *s, const struct ucred *peer, int *fd) {
+        json_t *refusal = s->options.on_connect(s->options.userdata, peer->uid);
         struct client **place;
 
         if (refusal) {
                 /* Anybody can bring it about, as often as they like. */
                 log_write(s->options.log, LOG_DEBUG, NULL, "control: refused a client of uid %u",
-                          (unsigned)peer);
+                          (unsigned)peer->uid);
                 refuse(*fd, refusal);
                 return;
         }
-        place = find_place(s, peer);
+        place = find_place(s, peer->uid);
         if (!place) {
-                drop_hung_up(s, peer);
-                place = find_place(s, peer);
+                drop_hung_up(s, peer->uid);
+                place = find_place(s, peer->uid);
         }
         if (!place)
                 refuse(*fd, control_error(PROTOCOL_E_BUSY,
@@ -408,7 +420,7 @@ static void take_in(struct server *s, uid_t peer, int *fd) {
 }
 
 static void on_connect(void *userdata, const struct ucred *peer, int *fd) {
-        take_in(userdata, peer->uid, fd);
+        take_in(userdata, peer, fd);
 }
 
 int server_new(const struct server_options *options, struct server **ret) {

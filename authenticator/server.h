@@ -46,6 +46,9 @@ _must_check_ int server_new(const struct server_options *options, struct server 
 /* NULL is fine. Returns NULL. */
 struct server *server_free(struct server *s);
 
+/* The process that connected, which may be no more; 0: whoever asked has gone. */
+pid_t server_peer_pid(const struct server *s, uint32_t tag);
+
 /* For when on_connect() says another thing than before: who would be refused now has to go. */
 void server_drop_refused(struct server *s);
 

@@ -4,21 +4,21 @@
 
 #include "authenticator/webauthn.h"
 
-#include <assert.h>
-
 #include "authenticator/base64url.h"
+#include "authenticator/util.h"
 #include "ctap/cbor.h"
 #include "ctap/cose.h"
 #include "ctap/spki.h"
 
-static_assert(CTAP_SPKI_MAX >= CTAP_COSE_KEY_MAX, "a text has room for any of the two");
-
 json_t *webauthn_bytes(struct bytes b) {
-        uint8_t storage[BASE64URL_SIZE(CTAP_SPKI_MAX)];
-        struct buf text = BUF_ON(storage);
+        const size_t size = BASE64URL_SIZE(b.len);
+        _cleanup_(free_pointer) void *storage = malloc(size + 1);
+        struct buf text = { storage, 0, size, false };
 
+        if (!storage)
+                return NULL;
         base64url_put(&text, b);
-        return buf_error(&text) < 0 ? json_null() : json_stringn((const char *)text.data, text.len);
+        return json_stringn(storage, text.len);
 }
 
 static json_t *spki(const struct ctap_public_key *key) {

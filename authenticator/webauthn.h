@@ -11,7 +11,7 @@
 #include "ctap/bytes.h"
 #include "ctap/env.h"
 
-/* A text; null for more than CTAP_SPKI_MAX bytes. */
+/* A text. NULL: out of memory. */
 json_t *webauthn_bytes(struct bytes b);
 
 /*

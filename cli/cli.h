@@ -26,6 +26,10 @@ struct options {
         bool secrets;        /* --secrets, of a trace */
         bool machine_id;     /* --machine-id, of attestation request */
         const char *machine; /* --machine, likewise; or NULL */
+        /* Of an administrator who enrols users; NULL or false where they are left out. */
+        const char *secret_file; /* --secret-file */
+        bool from_credential;    /* --from-credential */
+        const char *origin;      /* --origin */
 };
 
 /* Each command: its operands, checked for number and ended by NULL, follow. */
@@ -44,6 +48,7 @@ int cmd_replug(const struct options *o, char **operands);
 int cmd_presence(const struct options *o, char **operands);
 int cmd_pin(const struct options *o, char **operands);
 int cmd_tpm(const struct options *o, char **operands);
+int cmd_owner_password(const struct options *o, char **operands);
 int cmd_provision(const struct options *o, char **operands);
 int cmd_attestation(const struct options *o, char **operands);
 int cmd_trace(const struct options *o, char **operands);

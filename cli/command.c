@@ -37,7 +37,9 @@ static const struct command commands[] = {
         { "pin", " status|set|change", 1, 1, cmd_pin, "the PIN",
           "status says whether there is a PIN and how many tries are left. set makes the\n"
           "first one, change replaces it. PINs are typed without echo, or read from\n"
-          "standard input, a line each, where that is no terminal.\n" },
+          "standard input, a line each, where that is no terminal. With --from-credential\n"
+          "or --secret-file, an administrator sets a one-time secret for --user: a PIN that\n"
+          "verifies for tpmauthn provision alone, and that the user has to change.\n" },
         { "presence", " MODE [MS]", 1, 2, cmd_presence, "how questions are answered",
           "From now on: deny refuses all questions; ask has them asked as configured;\n"
           "auto says yes (with a simulator only). To the question that is up, or else the\n"
@@ -93,10 +95,19 @@ static const struct command commands[] = {
         { "tpm", "", 0, 0, cmd_tpm, "what the TPM holds, and what using it costs",
           "Prints what is provisioned where in the TPM for a device, what the TPM can do,\n"
           "and how many TPM commands each ceremony takes at most.\n" },
-        { "provision", "", 0, 0, cmd_provision, "make the keys with the TPM owner's password",
+        { "owner-password", "", 0, 0, cmd_owner_password,
+          "make the keys with the TPM owner's password",
           "Makes the keys of a device that failed because the TPM's owner hierarchy has a\n"
           "password, which it asks for.\n" },
         GROUP("In an organisation"),
+        { "provision", "", 0, 0, cmd_provision, "make a passkey for a user, by a site's options",
+          "For administrators: makes a passkey for --user, who need not be logged in. Reads\n"
+          "what a site's server made for navigator.credentials.create(), in JSON, on\n"
+          "standard input (PublicKeyCredentialCreationOptionsJSON), and prints what that\n"
+          "server takes for it (RegistrationResponseJSON). Nobody is asked. Where the site\n"
+          "wants verification, that is by the secret of pin set --from-credential, for as\n"
+          "long as the user has not changed it. The origin is https:// and the site's RP ID\n"
+          "unless --origin says another.\n" },
         { "attestation", " request|install|show|renew|remove|activate [FILE]", 1, 2,
           cmd_attestation, "the certificate of this machine",
           "A certificate authority of the organisation can vouch for this machine's TPM;\n"
@@ -176,6 +187,11 @@ void command_print_help(void) {
              "      --secrets      leave secrets in a trace\n"
              "      --machine NAME what attestation request calls this machine\n"
              "      --machine-id   the same, by a hash of /etc/machine-id\n"
+             "      --secret-file FILE  with pin set and provision: the user's one-time secret,\n"
+             "                     the first line of FILE\n"
+             "      --from-credential  the same, from the service manager's credential\n"
+             "                     tpmauthn.secret in $CREDENTIALS_DIRECTORY\n"
+             "      --origin ORIGIN  with provision: where the site is\n"
              "  -h, --help\n"
              "  -v, --version\n"
              "\n"

@@ -19,10 +19,15 @@
 #include "cli/cli.h"
 #include "cli/command.h"
 
-/* They have no letter: nothing that is sent or shown by mistake. */
-#define OPTION_SECRETS    256
-#define OPTION_MACHINE    257
-#define OPTION_MACHINE_ID 258
+/* These have no letter: they are nothing to be typed by mistake. */
+enum {
+        OPTION_SECRETS = 256,
+        OPTION_SECRET_FILE,
+        OPTION_FROM_CREDENTIAL,
+        OPTION_ORIGIN,
+        OPTION_MACHINE,
+        OPTION_MACHINE_ID,
+};
 
 static const struct option long_options[] = {
         { "socket", required_argument, NULL, 's' },
@@ -36,6 +41,9 @@ static const struct option long_options[] = {
         { "secrets", no_argument, NULL, OPTION_SECRETS },
         { "machine", required_argument, NULL, OPTION_MACHINE },
         { "machine-id", no_argument, NULL, OPTION_MACHINE_ID },
+        { "secret-file", required_argument, NULL, OPTION_SECRET_FILE },
+        { "from-credential", no_argument, NULL, OPTION_FROM_CREDENTIAL },
+        { "origin", required_argument, NULL, OPTION_ORIGIN },
         { 0 },
 };
 
@@ -86,6 +94,12 @@ static int run_command(const struct options *o, int n, char **words) {
                 return usage("--webauthn is for list, not for ", words[0]);
         if ((o->machine || o->machine_id) && c->run != cmd_attestation)
                 return usage("--machine and --machine-id are for attestation, not for ", words[0]);
+        if (o->origin && c->run != cmd_provision)
+                return usage("--origin is for provision, not for ", words[0]);
+        if ((o->secret_file || o->from_credential) && c->run != cmd_provision && c->run != cmd_pin)
+                return usage("a one-time secret is for provision and pin set, not for ", words[0]);
+        if (o->secret_file && o->from_credential)
+                return usage("there is one secret: --secret-file or --from-credential", "");
         return c->run(o, words + 1);
 }
 
@@ -146,6 +160,15 @@ int main(int argc, char **argv) {
                         break;
                 case OPTION_SECRETS:
                         o.secrets = true;
+                        break;
+                case OPTION_SECRET_FILE:
+                        o.secret_file = optarg;
+                        break;
+                case OPTION_FROM_CREDENTIAL:
+                        o.from_credential = true;
+                        break;
+                case OPTION_ORIGIN:
+                        o.origin = optarg;
                         break;
                 case 'h':
                         command_print_help();

@@ -9,6 +9,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/enrolment.h"
 
 static void print_pin(const json_t *pin) {
         int retries = (int)json_integer_value(json_object_get(pin, "retries"));
@@ -21,7 +22,10 @@ static void print_pin(const json_t *pin) {
         else
                 printf("A PIN is set; %d %s left.\n", retries,
                        retries == 1 ? "try is" : "tries are");
-        if (json_is_true(json_object_get(pin, "must_change")))
+        if (json_is_true(json_object_get(pin, "enrolment")))
+                puts("It is the one-time secret that an administrator set, and must be changed before\n"
+                     "it can be used: tpmauthn pin change");
+        else if (json_is_true(json_object_get(pin, "must_change")))
                 puts("It must be changed before it can be used: tpmauthn pin change");
         if (json_is_true(json_object_get(pin, "latched")))
                 puts("Three wrong ones in a row: no more is tried until tpmauthn replug.");
@@ -84,6 +88,24 @@ static int check_pin(const struct options *o, bool want_set, const char *otherwi
         return status;
 }
 
+/* By an administrator, for somebody else. */
+static int pin_set_for_enrolment(const struct options *o) {
+        _cleanup_(secret_text_wipe) struct secret_text secret;
+        json_t *params;
+        int status = enrolment_check_user(o, "pin set --from-credential");
+
+        if (status != EXIT_OK)
+                return status;
+        if (enrolment_read_secret(o, &secret) < 0)
+                return EXIT_FAILED;
+        params = pin_params(NULL, secret.s);
+        json_object_set_new(params, "enrolment", json_true());
+        status = send_pin(o, PROTOCOL_PIN_SET, params);
+        if (status == EXIT_OK)
+                puts("The one-time secret is set. The user has to change it before use.");
+        return status;
+}
+
 static int pin_set(const struct options *o) {
         _cleanup_(secret_text_wipe) struct secret_text pin;
         int status = check_pin(o, false, "there is a PIN already. Run: tpmauthn pin change");
@@ -114,6 +136,14 @@ static int pin_change(const struct options *o) {
 }
 
 int cmd_pin(const struct options *o, char **operands) {
+        const bool enrols = o->from_credential || o->secret_file;
+
+        if (enrols && strcmp(operands[0], "set") == 0)
+                return pin_set_for_enrolment(o);
+        if (enrols) {
+                fputs("tpmauthn: --from-credential and --secret-file are for pin set\n", stderr);
+                return EXIT_USAGE;
+        }
         if (strcmp(operands[0], "status") == 0)
                 return pin_status(o);
         if (strcmp(operands[0], "set") == 0)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* tpm: what is provisioned where, and what it costs to use. provision: with the owner's password. */
+/*
+ * tpm: what is provisioned where, and what it costs to use. owner-password: provisions with that of the
+ * TPM's owner hierarchy.
+ */
 
 #include "cli/tpm.h"
 
@@ -114,7 +117,7 @@ static void print_tpm(const json_t *result) {
                : truth(p, "firmware") ? "in firmware"
                                       : "a chip of its own");
         printf("  %-22s %s\n", "owner password",
-               truth(t, "owner_auth_set") ? "set: provision and reset ask for it" : "none");
+               truth(t, "owner_auth_set") ? "set: owner-password and reset ask for it" : "none");
         printf("  %-22s %s\n", "lockout", truth(t, "in_lockout") ? "IN FORCE" : "no");
         printf("  %-22s %s\n", "P-384", truth(p, "p384") ? "yes" : "no");
         printf("  %-22s %s\n", "RSA-2048", truth(p, "rsa2048") ? "yes" : "no");
@@ -150,7 +153,7 @@ int cmd_tpm(const struct options *o, char **operands) {
         return EXIT_OK;
 }
 
-int cmd_provision(const struct options *o, char **operands) {
+int cmd_owner_password(const struct options *o, char **operands) {
         json_t *done = NULL;
         int status = client_run_as_owner(o, PROTOCOL_PROVISION, &done);
 

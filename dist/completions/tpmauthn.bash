@@ -44,8 +44,9 @@ _tpmauthn_ci() {
 
 _tpmauthn() {
         local commands='list show delete events pin presence status doctor replug backup restore reset retire
-                inventory config tpm provision attestation ci seed trace follow uv fail-next help'
-        local options='--device --user --json --webauthn --yes --socket --secrets --machine --machine-id --help --version'
+                inventory config tpm owner-password provision attestation ci seed trace follow uv fail-next help'
+        local options='--device --user --json --webauthn --yes --socket --secrets --machine --machine-id
+                --secret-file --from-credential --origin --help --version'
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' operands=0 i
 
         COMPREPLY=()
@@ -64,7 +65,7 @@ _tpmauthn() {
                 mapfile -t COMPREPLY < <(compgen -u -- "$cur")
                 return
                 ;;
-        -s | --socket)
+        -s | --socket | --secret-file)
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 return
                 ;;
@@ -79,7 +80,7 @@ _tpmauthn() {
 
         for ((i = 1; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
-                -d | --device | -u | --user | -s | --socket | --machine)
+                -d | --device | -u | --user | -s | --socket | --machine | --secret-file | --origin)
                         ((i++))
                         ;;
                 -*) ;;

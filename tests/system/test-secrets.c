@@ -217,13 +217,13 @@ static void an_owner_with_a_password_is_asked_for_it(void **state) {
         snprintf(setting, sizeof(setting), "--tpm=%s", tpm.tcti);
         kit_start(k, settings);
         assert_string_equal(kit_state(k), "failed");
-        assert_cli(k, "status", "", 5, "Run: tpmauthn provision.");
-        assert_cli(k, "provision", "", 1, "nothing could be read");
-        assert_cli(k, "provision", "simsalabim\n", 1, "password");
+        assert_cli(k, "status", "", 5, "Run: tpmauthn owner-password.");
+        assert_cli(k, "owner-password", "", 1, "nothing could be read");
+        assert_cli(k, "owner-password", "simsalabim\n", 1, "password");
         assert_string_equal(kit_state(k), "failed");
-        assert_cli(k, "provision", "sesame\n", 0, "Device 0 is provisioned and ready.");
-        assert_cli(k, "provision", "", 0, "ready");
-        assert_cli(k, "tpm", "", 0, "set: provision and reset ask for it");
+        assert_cli(k, "owner-password", "sesame\n", 0, "Device 0 is provisioned and ready.");
+        assert_cli(k, "owner-password", "", 0, "ready");
+        assert_cli(k, "tpm", "", 0, "set: owner-password and reset ask for it");
 
         assert_cli(k, "pin set", "1234\n", 0, "set");
         assert_cli(k, "reset --yes", "", 1, "nothing could be read");

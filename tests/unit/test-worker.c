@@ -651,11 +651,11 @@ static void provisioning_takes_the_owners_password(void **state) {
         start(f, PRESENCE_AUTO);
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
         assert_int_equal(f->m.type, WORKER_DENIED);
-        assert_true(says(f, "Run: tpmauthn provision."));
+        assert_true(says(f, "Run: tpmauthn owner-password."));
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("wrong"));
         assert_int_equal(f->m.type, WORKER_DENIED);
         assert_true(says(f, "has another password than that"));
-        assert_true(says(f, "Run: tpmauthn provision."));
+        assert_true(says(f, "Run: tpmauthn owner-password."));
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT(too_long));
         assert_int_equal(f->m.type, WORKER_DENIED);
         assert_true(says(f, "has another password than that"));
@@ -680,7 +680,7 @@ static void what_is_left_to_make_takes_the_owners_password(void **state) {
         part.lacks_pin = true;
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_NULL);
         assert_int_equal(f->m.type, WORKER_DENIED);
-        assert_true(says(f, "Run: tpmauthn provision."));
+        assert_true(says(f, "Run: tpmauthn owner-password."));
         run(f, WORKER_OPEN, (uint32_t)-1, BYTES_TEXT("wrong"));
         assert_int_equal(f->m.type, WORKER_DENIED);
         assert_false(part.keeps_auth);
