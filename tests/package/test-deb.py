@@ -32,6 +32,7 @@ CONTENT = {
         /usr/share/man/man5/tpmauthn.conf.5.gz
         /usr/share/man/man7/tpmauthn.7.gz
         /usr/share/man/man8/tpmauthnd.8.gz
+        /usr/share/polkit-1/actions/org.tpmauthn.policy
         /usr/share/polkit-1/rules.d/tpmauthn.rules
         /usr/share/tpmauthn/vm/kernel.sh
         /usr/share/tpmauthn/vm/tpmauthn-vm

@@ -58,6 +58,7 @@ MODULES/tpmauthn.conf
 CATALOG/tpmauthn.catalog
 UDEV/65-tpmauthn.rules
 UDEV/69-tpmauthn-snap.rules
+PREFIX/share/polkit-1/actions/org.tpmauthn.policy
 PREFIX/share/polkit-1/rules.d/tpmauthn.rules
 /etc/apparmor.d/tpmauthnd
 /etc/tpmauthn/tpmauthn.conf

@@ -156,6 +156,19 @@ def look_at_verification(client, daemon):
     client.ask("presence", mode="auto")
 
 
+def look_at_an_enrolment(client, daemon):
+    client.ask("reset")
+    client.ask("pin-set", pin="one-time 4711", enrolment=True)
+    assert client.ask("pin-status")["enrolment"]
+    options = {"rp": {"id": "example.com", "name": "Example"}, "user": {"id": "YWxpY2U", "name": "alice"},
+               "challenge": "AAECAwQFBgcICQoLDA0ODw", "pubKeyCredParams": [],
+               "authenticatorSelection": {"residentKey": "required", "userVerification": "required"}}
+    assert not client.refused("pin-refused", "register", options=options)
+    made = client.ask("register", options={"publicKey": options}, origin="https://login.example.com", secret="one-time 4711")
+    again = dict(options, excludeCredentials=[{"type": "public-key", "id": made["id"]}])
+    assert not client.refused("excluded", "register", options=again, secret="one-time 4711")
+
+
 def look_at_the_device(client, daemon):
     client.ask("status")
     client.ask("doctor-info")
@@ -191,7 +204,7 @@ def look_at_the_machine(client):
 def each_answer_and_event_is_as_the_schema_says(program):
     with Daemon(program, "--presence=auto") as daemon:
         client = Client(daemon)
-        for look in look_at_passkeys, look_at_verification, look_at_the_device:
+        for look in look_at_passkeys, look_at_verification, look_at_an_enrolment, look_at_the_device:
             look(client, daemon)
     with Maker() as maker, Tpm(maker) as tpm, Daemon(program, "--presence=auto", f"--tpm={tpm.tcti}") as daemon:
         look_at_the_machine(Client(daemon))
