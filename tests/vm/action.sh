@@ -94,15 +94,6 @@ attests() { # BROWSER
 chromium_hands_on_attestation_without_asking() { attests chromium; }
 firefox_hands_on_attestation_without_asking() { attests firefox; }
 
-# block NAME: the block of the guide behind the comment "run: NAME".
-block() {
-    awk -v "name=$1" '
-        $0 == "<!-- run: " name " -->" { wanted = 1; next }
-        wanted && /^```/ { if (inside) exit; inside = 1; next }
-        inside { print; n++ }
-        END { exit n == 0 }' "$TREE/docs/ci.md" || fail "the guide has no block $1"
-}
-
 first_command_of_the_guide_lists_a_key() {
     block first >first.sh
     limited 120 env PATH="$BUILD/cli:$PATH" bash -e first.sh >said

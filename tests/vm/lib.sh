@@ -77,6 +77,15 @@ contains() { # FILE TEXT
     grep -qF -- "$2" "$1" || { cat "$1"; fail "'$2' is not in $1"; }
 }
 
+# block NAME: the block of docs/ci.md behind the comment "run: NAME".
+block() {
+    awk -v "name=$1" '
+        $0 == "<!-- run: " name " -->" { wanted = 1; next }
+        wanted && /^```/ { if (inside) exit; inside = 1; next }
+        inside { print; n++ }
+        END { exit n == 0 }' "$TREE/docs/ci.md" || fail "docs/ci.md has no block $1"
+}
+
 # node [N [UID]]: the node of the daemon's device number N (0 is the first). The number in /dev/hidrawN
 # changes on every plug, so it is looked up by what the kernel knows of the device: HID_PHYS is
 # tpmauthn/UID, and .N after that for the second and later ones.
