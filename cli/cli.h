@@ -37,6 +37,7 @@ int cmd_status(const struct options *o, char **operands);
 int cmd_list(const struct options *o, char **operands);
 int cmd_events(const struct options *o, char **operands);
 int cmd_inventory(const struct options *o, char **operands);
+int cmd_report(const struct options *o, char **operands);
 int cmd_show(const struct options *o, char **operands);
 int cmd_delete(const struct options *o, char **operands);
 int cmd_reset(const struct options *o, char **operands);

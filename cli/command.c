@@ -87,6 +87,11 @@ static const struct command commands[] = {
           "hashes of their names (SHA-256 of the RP ID). Accounts and secrets are not in\n"
           "it. The hash of the TPM's endorsement key is not either: to make that key anew\n"
           "takes a TPM seconds. Ask for it once, with tpm2_createek.\n" },
+        { "report", "", 0, 0, cmd_report, "the same of all devices, as a table for programs",
+          "Prints a line for each device that the caller may see, as CSV (RFC 4180): what\n"
+          "it is, whether it is ready, how many passkeys it has for how many sites, when\n"
+          "the first and the last were made and used. It names no site and no account.\n"
+          "With --json an array of objects.\n" },
         { "config", " cat|verify [FILE]", 1, 2, cmd_config, "the configuration of the daemon",
           "cat prints every key with its meaning and the value that results from all\n"
           "files; verify says what is wrong with them. With FILE: that file and\n"

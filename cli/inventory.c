@@ -9,6 +9,7 @@
 #include "authenticator/protocol.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/inventory.h"
 #include "cli/text.h"
 
 static json_int_t integer(const json_t *from, const char *name) {
@@ -46,7 +47,7 @@ static void add(json_t *sites, const json_t *credential) {
 }
 
 /* The last page with all sites in the place of its passkeys. */
-static int fetch(const struct options *o, json_t **ret) {
+int inventory_fetch(const struct options *o, json_t **ret) {
         json_t *sites = json_object(), *list = json_array(), *page = NULL, *c;
         json_int_t after = 0;
         const char *key;
@@ -76,18 +77,27 @@ static int fetch(const struct options *o, json_t **ret) {
         return status;
 }
 
-static void print_inventory(const json_t *inventory) {
-        const json_t *sites = json_object_get(inventory, "sites");
-        const char *id = json_string_value(json_object_get(inventory, "attestation_key_id"));
+json_int_t inventory_count(const json_t *inventory, const char *of_each_site) {
         json_int_t n = 0;
         json_t *site;
         size_t i;
 
-        json_array_foreach(sites, i, site) n += integer(site, "passkeys");
+        json_array_foreach(json_object_get(inventory, "sites"), i, site) n +=
+                integer(site, of_each_site);
+        return n;
+}
+
+static void print_inventory(const json_t *inventory) {
+        const json_t *sites = json_object_get(inventory, "sites");
+        const char *id = json_string_value(json_object_get(inventory, "attestation_key_id"));
+        json_t *site;
+        size_t i;
+
         printf("%-12s %s\n", "AAGUID", json_string_value(json_object_get(inventory, "aaguid")));
         printf("%-12s %s\n", "version", json_string_value(json_object_get(inventory, "version")));
         printf("%-12s %s\n", "attestation", id ? id : "none: passkeys vouch for themselves");
-        printf("%-12s %lld, for %zu sites\n", "passkeys", (long long)n, json_array_size(sites));
+        printf("%-12s %lld, for %zu sites\n", "passkeys",
+               (long long)inventory_count(inventory, "passkeys"), json_array_size(sites));
         json_array_foreach(sites, i, site) {
                 const char *hash = json_string_value(json_object_get(site, "rp_id_hash"));
 
@@ -99,7 +109,7 @@ static void print_inventory(const json_t *inventory) {
 
 int cmd_inventory(const struct options *o, char **operands) {
         json_t *inventory = NULL;
-        int status = fetch(o, &inventory);
+        int status = inventory_fetch(o, &inventory);
 
         (void)operands;
         if (status != EXIT_OK)

@@ -44,7 +44,7 @@ _tpmauthn_ci() {
 
 _tpmauthn() {
         local commands='list show delete events pin presence status doctor replug backup restore reset retire
-                inventory config tpm owner-password provision attestation ci seed trace follow uv fail-next help'
+                inventory report config tpm owner-password provision attestation ci seed trace follow uv fail-next help'
         local options='--device --user --json --webauthn --yes --socket --secrets --machine --machine-id
                 --secret-file --from-credential --origin --help --version'
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' operands=0 i

@@ -36,6 +36,7 @@ complete -c tpmauthn -n __fish_use_subcommand -a restore -d 'Bring back what a b
 complete -c tpmauthn -n __fish_use_subcommand -a reset -d 'Erase all passkeys of a device'
 complete -c tpmauthn -n __fish_use_subcommand -a retire -d 'List the sites to tell, then erase all'
 complete -c tpmauthn -n __fish_use_subcommand -a inventory -d 'What the list of a fleet may have'
+complete -c tpmauthn -n __fish_use_subcommand -a report -d 'The same of all devices, as a table for programs'
 complete -c tpmauthn -n __fish_use_subcommand -a config -d 'The configuration of the daemon'
 complete -c tpmauthn -n __fish_use_subcommand -a tpm -d 'What the TPM holds'
 complete -c tpmauthn -n __fish_use_subcommand -a provision -d 'Make a passkey for a user'

@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "authenticator/store-schema.h"
+#include "build-config.h"
 #include "tests/system/fido-kit.h"
 #include "tests/unit/test.h"
 
@@ -251,6 +253,47 @@ static void more_events_than_one_page_come_in_order(void **state) {
         }
         json_decref(events);
         fido_cred_free(&cred);
+}
+
+static void a_report_is_a_line_for_each_device(void **state) {
+        static const char *const two[] = { "--presence=auto", "--set=device.count=2", NULL };
+        struct daemon_kit *k = *state;
+        char host[256] = "", line[400];
+        json_t *rows, *row;
+        fido_cred_t *a, *b;
+        fido_dev_t *dev;
+        const char *out;
+
+        kit_start(k, two);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        b = make(dev, "b.example", "bob");
+        assert_int_equal(use(dev, "a.example", a), 1);
+        kit_close_key(dev);
+
+        assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
+        out = cli(k, 0, "report");
+        assert_says(out, "host,version,user,device,state,tpm,simulator,aaguid,sites,passkeys,"
+                         "passkeys_with_pin,first_created,last_created,last_used");
+        assert_null(strstr(out, "example"));
+        snprintf(line, sizeof(line), "\r\n%s," TPMAUTHN_VERSION ",%u,0,ready,", host, getuid());
+        assert_says(out, line);
+        assert_says(out, ",true,37c07f0225c24cd9a6330fbd53267e82,2,2,0,20");
+        snprintf(line, sizeof(line), "\r\n%s," TPMAUTHN_VERSION ",%u,1,ready,", host, getuid());
+        assert_says(out, line);
+        assert_says(out, ",true,37c07f0225c24cd9a6330fbd53267e82,0,0,0,,,");
+
+        rows = cli_json(k, "report --json");
+        assert_int_equal(json_array_size(rows), 2);
+        row = json_array_get(rows, 0);
+        assert_int_equal(json_integer_value(json_object_get(row, "passkeys")), 2);
+        assert_true(json_integer_value(json_object_get(row, "first_created")) > 1700000000);
+        assert_true(json_integer_value(json_object_get(row, "last_used")) >=
+                    json_integer_value(json_object_get(row, "first_created")));
+        assert_true(json_is_null(json_object_get(json_array_get(rows, 1), "last_used")));
+        json_decref(rows);
+        fido_cred_free(&a);
+        fido_cred_free(&b);
 }
 
 static void the_inventory_names_nobody(void **state) {
@@ -673,6 +716,7 @@ static void json_is_what_the_manual_page_says(void **state) {
         check_json(k, "pin status", "pin status --json");
         check_json(k, "status", "status --json");
         check_json(k, "inventory", "inventory --json");
+        check_json(k, "report", "report --json");
         check_json(k, "doctor", "doctor --json");
         check_json(k, "tpm", "tpm --json");
         check_json(k, "backup", "backup @b1 --json");
@@ -813,6 +857,7 @@ int main(void) {
                 TEST(events_tell_of_uses_and_failures),
                 TEST(more_events_than_one_page_come_in_order),
                 TEST(the_inventory_names_nobody),
+                TEST(a_report_is_a_line_for_each_device),
                 TEST(a_backup_brings_back_what_was_deleted),
                 TEST(no_other_file_is_restored),
                 TEST(a_backup_outlives_the_store),
