@@ -33,7 +33,7 @@ enum audit_what {
         AUDIT_CONFIG_CHANGED,        /* by authenticatorConfig; number: its subcommand */
         AUDIT_ATTESTATION_REQUESTED, /* key: of the attestation key's public area */
         AUDIT_ATTESTATION_INSTALLED, /* key: likewise */
-        AUDIT_ATTESTATION_REJECTED, /* an answer that is not for this machine, or not good: error */
+        AUDIT_ATTESTATION_REJECTED,  /* an answer that is not for this machine, or not good */
         AUDIT_ATTESTATION_REMOVED,
         AUDIT_PLUGGED,       /* a device is there */
         AUDIT_DEVICE_FAILED, /* it cannot be: error */

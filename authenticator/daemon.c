@@ -423,6 +423,7 @@ static int add_machine(struct daemon *d) {
                 .event = d->event,
                 .config = d->config,
                 .log = d->log,
+                .audit = d->audit,
                 .on_answer = on_answer,
                 .on_attestation = on_attestation,
                 .userdata = d,

@@ -289,6 +289,8 @@ static json_t *install_answer(struct enrolment *e, const struct attestation_answ
         error = find_request(e, &request);
         if (!error)
                 error = find_facts(e, &key);
+        if (!error)
+                enrolment_set_key(e, &key);
         if (!error && answer->kind == ATTESTATION_ANSWER_WHOLE)
                 error = check_address(answer, &request, &key);
         if (error)

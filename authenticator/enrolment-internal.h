@@ -16,6 +16,9 @@ json_t *enrolment_failed_files(int error);
 /* NULL, or the error. The log context is the TPM's for as long as that lives. */
 json_t *enrolment_open_tpm(const struct enrolment *e, struct log_context *log, struct tpm **ret);
 
+/* The request is about this key: its name is a hash of its public area behind the hash's number. */
+void enrolment_set_key(struct enrolment *e, const struct tpm_attestation_facts *key);
+
 static inline void tpm_free_pointer(struct tpm **t) {
         tpm_free(*t);
 }

@@ -109,6 +109,11 @@ static json_t *open_tpm_as_owner(const struct enrolment *e, const json_t *params
         return r < 0 ? enrolment_failed(e, r) : NULL;
 }
 
+void enrolment_set_key(struct enrolment *e, const struct tpm_attestation_facts *key) {
+        e->has_key = true;
+        memcpy(e->key.b, key->name + 2, sizeof(e->key.b));
+}
+
 /* ---- request ---- */
 
 /* Whoever's key that is, it is no use here. */
@@ -188,7 +193,7 @@ static int make_request(const struct enrolment *e, const struct tpm_ek *ek,
         return r;
 }
 
-static json_t *write_bundle(const struct enrolment *e, struct tpm *t,
+static json_t *write_bundle(struct enrolment *e, struct tpm *t,
                             const struct tpm_attestation_key *key, const char *machine) {
         struct tpm_attestation_facts facts;
         struct attestation_subject subject = { .key = &facts, .machine = machine };
@@ -207,6 +212,7 @@ static json_t *write_bundle(const struct enrolment *e, struct tpm *t,
         r = make_request(e, &ek, &request);
         if (r < 0)
                 return enrolment_failed_files(r);
+        enrolment_set_key(e, &facts);
         subject.info = &info;
         subject.ek = &ek;
         return control_result(json_pack("{s:o}", "bundle", attestation_bundle(&request, &subject)));
@@ -241,12 +247,15 @@ static json_t *request(struct enrolment *e, const json_t *params) {
 /* The TPM first: it is what may say no. */
 static json_t *remove_key(struct enrolment *e, const json_t *params) {
         _cleanup_(tpm_free_pointer) struct tpm *t = NULL;
+        struct tpm_attestation_facts facts;
         struct tpm_attestation_key key;
         struct log_context log;
         json_t *error;
         int r = attestation_state_read_key(e->config->state_directory, &key);
         const bool existed = r != -ENOENT;
 
+        if (r == 0 && tpm_attestation_key_facts(&key, &facts) == 0)
+                enrolment_set_key(e, &facts);
         if (r == 0) {
                 error = open_tpm_as_owner(e, params, &log, &t);
                 if (error)
@@ -280,4 +289,43 @@ json_t *enrolment_run(struct enrolment *e, enum control_call call, const json_t 
         default:
                 return control_error(PROTOCOL_E_UNKNOWN_METHOD, "This is not for the machine.");
         }
+}
+
+/* ---- for the administrator ---- */
+
+static bool is_rejection(const json_t *body) {
+        const char *code =
+                json_string_value(json_object_get(json_object_get(body, "error"), "code"));
+
+        return code &&
+               (strcmp(code, PROTOCOL_E_ANSWER) == 0 || strcmp(code, PROTOCOL_E_FOREIGN) == 0);
+}
+
+/* What was asked for and done. False: nothing was, or it is nobody's concern. */
+static bool what_was_done(enum control_call call, const json_t *result, enum audit_what *ret) {
+        switch ((unsigned)call) {
+        case CONTROL_ATTESTATION_REQUEST:
+                *ret = AUDIT_ATTESTATION_REQUESTED;
+                return result;
+        case CONTROL_ATTESTATION_INSTALL:
+                *ret = AUDIT_ATTESTATION_INSTALLED;
+                return result;
+        case CONTROL_ATTESTATION_REMOVE:
+                *ret = AUDIT_ATTESTATION_REMOVED;
+                return json_is_true(json_object_get(result, "removed"));
+        default:
+                return false;
+        }
+}
+
+bool enrolment_audit(const struct enrolment *e, enum control_call call, const json_t *body,
+                     struct audit_event *ret) {
+        struct audit_event event = { .op = AUDIT_OP_ATTEST, .has_key = e->has_key, .key = e->key };
+
+        if (is_rejection(body))
+                event.what = AUDIT_ATTESTATION_REJECTED;
+        else if (!what_was_done(call, json_object_get(body, "result"), &event.what))
+                return false;
+        *ret = event;
+        return true;
 }

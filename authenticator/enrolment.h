@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "authenticator/audit-event.h"
 #include "authenticator/config.h"
 #include "authenticator/control.h"
 #include "authenticator/log.h"
@@ -18,8 +19,14 @@
 struct enrolment {
         const struct config *config;
         const struct log *log;
-        bool changed; /* what devices attest with is another thing than before */
+        bool changed;      /* what devices attest with is another thing than before */
+        bool has_key;      /* it was about this one */
+        struct sha256 key; /* of its public area */
 };
 
 /* A method of the machine (control_is_of_machine()). Always answers; NULL: out of memory. */
 json_t *enrolment_run(struct enrolment *e, enum control_call call, const json_t *params);
+
+/* What an administrator is to know of a request that was answered so. False: nothing. */
+bool enrolment_audit(const struct enrolment *e, enum control_call call, const json_t *body,
+                     struct audit_event *ret);

@@ -35,6 +35,7 @@ struct machine {
         pthread_t thread;
         bool runs;
         uint32_t tag;
+        uid_t caller;
         struct job job;
 };
 
@@ -64,6 +65,16 @@ static void *machine_main(void *userdata) {
 
 /* ---- on the loop ---- */
 
+static void audit(const struct machine *m, const json_t *body) {
+        struct audit_event e;
+
+        if (!enrolment_audit(&m->job.enrolment, m->job.call, body, &e))
+                return;
+        e.has_caller = true;
+        e.caller = m->caller;
+        audit_write(m->options.audit, &e);
+}
+
 static int on_done(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct machine *m = userdata;
         json_t *body;
@@ -77,6 +88,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t events, void *userd
         m->runs = false;
         body = m->job.answer ? json_loads(m->job.answer, 0, NULL) : NULL;
         job_done(&m->job);
+        audit(m, body);
         if (m->job.enrolment.changed)
                 m->options.on_attestation(m->options.userdata);
         m->options.on_answer(m->options.userdata, m->tag,
@@ -99,6 +111,7 @@ static int start_thread(struct machine *m) {
 
 static int start(struct machine *m, uint32_t tag, const struct control_request *rq) {
         m->tag = tag;
+        m->caller = rq->caller;
         m->job = (struct job){
                 .call = rq->method->call,
                 .params = json_dumps(rq->params, JSON_COMPACT),

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "authenticator/audit.h"
 #include "authenticator/config.h"
 #include "authenticator/control.h"
 #include "authenticator/log.h"
@@ -23,6 +24,7 @@ struct machine_options {
         sd_event *event;
         const struct config *config;
         const struct log *log;
+        struct audit *audit; /* NULL: nobody wants to know */
         void (*on_answer)(void *userdata, uint32_t tag, json_t *body); /* takes the body */
         /* The attestation key or its certificates are others: who uses them looks anew. */
         void (*on_attestation)(void *userdata);

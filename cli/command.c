@@ -85,8 +85,9 @@ static const struct command commands[] = {
         { "inventory", "", 0, 0, cmd_inventory, "what a fleet's list may have, without names",
           "Prints what this device is and how many passkeys it has for which sites, as\n"
           "hashes of their names (SHA-256 of the RP ID). Accounts and secrets are not in\n"
-          "it. The hash of the TPM's endorsement key is not either: to make that key anew\n"
-          "takes a TPM seconds. Ask for it once, with tpm2_createek.\n" },
+          "it. With --json also the attestation key of the machine, for an administrator,\n"
+          "and the hash of the TPM's endorsement key once a request for a certificate was\n"
+          "made: to make that key for each question takes a TPM seconds.\n" },
         { "report", "", 0, 0, cmd_report, "the same of all devices, as a table for programs",
           "Prints a line for each device that the caller may see, as CSV (RFC 4180): what\n"
           "it is, whether it is ready, how many passkeys it has for how many sites, when\n"

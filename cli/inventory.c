@@ -46,6 +46,37 @@ static void add(json_t *sites, const json_t *credential) {
         raise_to(site, "last_used", integer(credential, "last_used"));
 }
 
+/* ---- the machine's attestation, which an administrator alone may look at ---- */
+
+static json_t *member_or_null(const json_t *from, const char *name) {
+        json_t *value = json_object_get(from, name);
+
+        return value ? json_incref(value) : json_null();
+}
+
+static json_t *summary_of(const json_t *shown) {
+        const json_t *leaf = json_array_get(json_object_get(shown, "chain"), 0);
+
+        return json_pack("{s:o,s:o,s:o,s:o,s:o}", "state", member_or_null(shown, "state"), "key",
+                         member_or_null(json_object_get(shown, "key"), "name"), "certificate",
+                         member_or_null(leaf, "sha256"), "until", member_or_null(leaf, "until"),
+                         "ek", member_or_null(shown, "ek"));
+}
+
+/* Null for who may not look, and nothing is said about that: the rest is theirs. */
+static json_t *look_at_attestation(const struct options *o) {
+        struct client *c = client_open(o->socket);
+        json_t *body = c ? client_call(c, PROTOCOL_ATTESTATION_SHOW, NULL) : NULL;
+        const json_t *shown = json_object_get(body, "result");
+        json_t *attestation = shown ? summary_of(shown) : json_null();
+
+        json_decref(body);
+        client_close(c);
+        return attestation;
+}
+
+/* ---- all of it ---- */
+
 /* The last page with all sites in the place of its passkeys. */
 int inventory_fetch(const struct options *o, json_t **ret) {
         json_t *sites = json_object(), *list = json_array(), *page = NULL, *c;
@@ -70,6 +101,7 @@ int inventory_fetch(const struct options *o, json_t **ret) {
                 json_object_del(page, "credentials");
                 json_object_set(page, "sites", list);
                 json_object_set_new(page, "device", json_integer(o->device));
+                json_object_set_new(page, "attestation", look_at_attestation(o));
                 *ret = page;
         }
         json_decref(list);

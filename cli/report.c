@@ -37,6 +37,9 @@ static const struct field {
         { "first_created", KIND_TIME },
         { "last_created", KIND_TIME },
         { "last_used", KIND_TIME },
+        { "attestation", KIND_PLAIN },
+        { "attestation_key", KIND_PLAIN },
+        { "ek", KIND_PLAIN },
 };
 
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
@@ -80,12 +83,17 @@ static void put_times(json_t *row, const json_t *sites) {
 static void put_inventory(json_t *row, const json_t *inventory) {
         const json_t *sites = json_object_get(inventory, "sites");
 
+        const json_t *attestation = json_object_get(inventory, "attestation");
+
         copy(row, "aaguid", inventory, "aaguid");
         json_object_set_new(row, "sites", json_integer((json_int_t)json_array_size(sites)));
         json_object_set_new(row, "passkeys", json_integer(inventory_count(inventory, "passkeys")));
         json_object_set_new(row, "passkeys_with_pin",
                             json_integer(inventory_count(inventory, "with_pin")));
         put_times(row, sites);
+        copy(row, "attestation", attestation, "state");
+        copy(row, "attestation_key", attestation, "key");
+        copy(row, "ek", attestation, "ek");
 }
 
 /* All members are there, in their order, null where nothing is known. */

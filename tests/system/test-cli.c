@@ -156,6 +156,44 @@ static void retire_names_the_sites_and_then_erases(void **state) {
         kit_close_key(dev);
 }
 
+/* What was kept of the store before, as on a disk that somebody copied, is worth nothing either. */
+static void after_retire_neither_backups_nor_copies_work(void **state) {
+        struct daemon_kit *k = *state;
+        char command[400], arguments[128];
+        fido_cred_t *a;
+        fido_dev_t *dev;
+
+        start(k);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        assert_true(use(dev, "a.example", a) > 0);
+        kit_close_key(dev);
+        snprintf(arguments, sizeof(arguments), "backup %s/backup", k->folder);
+        cli(k, 0, arguments);
+        assert_int_equal(kit_stop(k), 0);
+        snprintf(command, sizeof(command), "cp %s/state/users/%u/store.db %s/copy", k->folder,
+                 getuid(), k->folder);
+        assert_int_equal(system(command), 0);
+
+        start(k);
+        cli(k, 0, "retire --yes");
+        snprintf(arguments, sizeof(arguments), "restore --yes %s/backup", k->folder);
+        assert_says(cli(k, 1, arguments), "of before a reset");
+        assert_says(cli(k, 0, "list"), "no passkeys");
+        assert_int_equal(kit_stop(k), 0);
+
+        snprintf(command, sizeof(command),
+                 "rm %s/state/users/%u/store.db* && cp %s/copy %s/state/users/%u/store.db",
+                 k->folder, getuid(), k->folder, k->folder, getuid());
+        assert_int_equal(system(command), 0);
+        start(k);
+        assert_says(cli(k, 0, "list"), "no passkeys");
+        dev = kit_open_key(k);
+        assert_int_equal(use(dev, "a.example", a), -FIDO_ERR_NO_CREDENTIALS);
+        kit_close_key(dev);
+        fido_cred_free(&a);
+}
+
 /* The nth event, newest first, as "what result site account". */
 static const char *event(const json_t *events, size_t nth) {
         static char text[256];
@@ -274,7 +312,8 @@ static void a_report_is_a_line_for_each_device(void **state) {
         assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
         out = cli(k, 0, "report");
         assert_says(out, "host,version,user,device,state,tpm,simulator,aaguid,sites,passkeys,"
-                         "passkeys_with_pin,first_created,last_created,last_used");
+                         "passkeys_with_pin,first_created,last_created,last_used,attestation,"
+                         "attestation_key,ek\r\n");
         assert_null(strstr(out, "example"));
         snprintf(line, sizeof(line), "\r\n%s," TPMAUTHN_VERSION ",%u,0,ready,", host, getuid());
         assert_says(out, line);
@@ -854,6 +893,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(the_list_is_a_table_of_80_columns),
                 TEST(retire_names_the_sites_and_then_erases),
+                TEST(after_retire_neither_backups_nor_copies_work),
                 TEST(events_tell_of_uses_and_failures),
                 TEST(more_events_than_one_page_come_in_order),
                 TEST(the_inventory_names_nobody),

@@ -8,9 +8,12 @@ changes nothing; what is cut short anywhere can be done again.
 import hashlib
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -295,6 +298,55 @@ def removing_leaves_nothing_of_it(maker):
         assert machine.show() == {"state": "none"}
 
 
+class Journal:
+    """journald, as far as events are concerned."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="tpmauthn-journal-")
+        self.path = f"{self.folder}/socket"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        shutil.rmtree(self.folder)
+
+    def next(self):
+        """The fields of the next event of the attestation."""
+        self.socket.settimeout(30)
+        while True:
+            fields = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().splitlines())
+            if fields["FIDO_EVENT"].startswith("attestation-"):
+                return fields
+
+
+def each_step_is_in_the_administrators_journal(maker):
+    authority = Authority()
+    with Tpm(maker) as tpm, Journal() as journal, Machine(tpm, f"--set=audit.socket={journal.path}") as machine:
+        bundle = machine.request()
+        key = hashlib.sha256(unb64(bundle["params"]["public"])).hexdigest()
+        requested = journal.next()
+        assert requested["FIDO_EVENT"] == "attestation-requested" and requested["FIDO_CALLER"] == str(os.getuid()), requested
+        assert requested["FIDO_KEY"] == key and requested["FIDO_RESULT"] == "ok" and "FIDO_USER" not in requested, requested
+        answer = authority.answer(bundle)
+        machine.refused_answer("", {**answer, "ak": "000b" + 64 * "0"})
+        rejected = journal.next()
+        assert rejected["FIDO_EVENT"] == "attestation-rejected" and rejected["FIDO_RESULT"] == "failed", rejected
+        machine.install(answer)
+        installed = journal.next()
+        assert installed["FIDO_EVENT"] == "attestation-installed" and installed["FIDO_KEY"] == key, installed
+        machine.show()
+        machine.tell("remove", "--yes")
+        machine.tell("remove", "--yes")
+        removed = journal.next()
+        assert removed["FIDO_EVENT"] == "attestation-removed" and removed["FIDO_KEY"] == key, removed
+        machine.request()
+        assert journal.next()["FIDO_EVENT"] == "attestation-requested"
+
+
 def a_certificate_of_another_endorsement_key_is_refused(maker):
     with Tpm(maker) as tpm, Tpm() as bare, Machine(bare) as machine:
         certificate = tpm.tool("tpm2_nvread", "0x1c00002", "-C", "0x1c00002")
@@ -395,6 +447,7 @@ with Maker() as the_maker:
             smallsteps_protocol_takes_two_rounds,
             renewing_keeps_the_key_and_what_is_in_use,
             removing_leaves_nothing_of_it,
+            each_step_is_in_the_administrators_journal,
             a_certificate_of_another_endorsement_key_is_refused,
             passwords_of_the_hierarchies_are_told,
             another_account_is_refused,

@@ -70,6 +70,7 @@ def the_schema_is_one(_):
 def an_empty_device_is_valid(daemon):
     inventory = check(tpmauthn(daemon, "inventory", "--json"))
     assert inventory["sites"] == []
+    assert inventory["attestation"] == {"state": "none", "key": None, "certificate": None, "until": None, "ek": None}
     row, = check(tpmauthn(daemon, "report", "--json"))
     assert row["passkeys"] == 0 and row["first_created"] is None and row["last_used"] is None
 
@@ -107,7 +108,7 @@ def a_device_that_failed_has_its_row(daemon):
         assert time.monotonic() < end
         time.sleep(0.1)
     assert row["state"] == "failed" and row["passkeys"] is None, row
-    assert ",failed,,,,,,," in tpmauthn(daemon, "report")
+    assert ",failed,,,,,,,,,," in tpmauthn(daemon, "report")
 
 
 DAEMON = Daemon(sys.argv[1], "--presence=auto")
