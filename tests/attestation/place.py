@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A CA with its folder, and the machines that ask it, for the tests beside this file."""
 
+import http.client
 import json
+import re
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -11,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
 sys.path.append(str(HERE.parent / "package"))
-from machine import Machine, Maker, encode, write_json  # noqa: E402
+from machine import Machine, Maker, encode, run, write_json  # noqa: E402
 
 CA = SOURCE / "tools/attestation-ca"
 
@@ -62,6 +66,13 @@ class Place:
     def file(self, value):
         return write_json(self.path(), value)
 
+    def tls(self):
+        """(a certificate for this computer, which vouches for itself, its key), as files."""
+        certificate, key = self.path(), self.path()
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+            "-out", certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+        return certificate, key
+
 
 class Authority:
     def __init__(self, folder):
@@ -90,6 +101,52 @@ class Authority:
 
     def entries(self):
         return [json.loads(line) for line in self.run("list", "--json").splitlines()]
+
+
+class Serving:
+    """attestation-ca serve, and a client of it."""
+
+    def __init__(self, ca, *options, trust=None):
+        self.trust, self.error = trust, ca.folder / "serve.log"
+        with open(self.error, "ab") as error:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *ca.command("serve", *(options or ("--listen", "127.0.0.1:0")))],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=error, text=True)
+        found = re.fullmatch(r"listening at https?://\S+:(\d+)\n", self.process.stdout.readline())
+        assert found, self.log()
+        self.port = int(found[1])
+        self.url = f"{'https' if trust else 'http'}://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def log(self):
+        return self.error.read_text(encoding="utf-8")
+
+    def post(self, path, value):
+        """(status, the answer)."""
+        if self.trust:
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
+                                                     context=ssl.create_default_context(cafile=self.trust))
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        connection.request("POST", path, body)
+        answer = connection.getresponse()
+        found = answer.status, json.loads(answer.read())
+        connection.close()
+        return found
+
+    def raw(self, data):
+        """The first bytes that come back for these."""
+        with socket.create_connection(("127.0.0.1", self.port), 60) as connection:
+            connection.sendall(data)
+            return connection.recv(4096)
 
 
 def changed(data, at):

@@ -11,6 +11,7 @@ Certificates are made, and written into the log, only for who has opened the sec
 import http.server
 import json
 import os
+import socket
 import ssl
 import sys
 import threading
@@ -129,6 +130,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, folder, address, certificate=None, key=None):
         self.folder, self.pending = folder, Pending()
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, Handler)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
