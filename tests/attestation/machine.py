@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 RESTRICTED_KEY = "restricted|sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda"
 CERTIFICATES = {"rsa": "0x1c00002"}
-IBM = 0x49424D20  # what swtpm answers to TPM2_PT_MANUFACTURER
+IBM = 0x49424D00  # what swtpm answers to TPM2_PT_MANUFACTURER
 
 
 def encode(data):

@@ -378,11 +378,11 @@ def the_policy_is_obeyed(place):
     assert result(f"[machines]\nek-revoked = {ours}\n") == "ek-revoked"
     assert result(f"[machines]\nek-revoked = {theirs}\n") == "signed"
     assert result("[machines]\nmanufacturers = id:494E5443\n") == "manufacturer-refused"
-    assert result("[machines]\nmanufacturers = id:494e5443 id:49424d20\n") == "signed"
-    ca = place.authority(policy="[certificates]\nrename-manufacturers = id:49424D20=id:49424D00\ndays = 7\n"
+    assert result("[machines]\nmanufacturers = id:494e5443 id:49424d00\n") == "signed"
+    ca = place.authority(policy="[certificates]\nrename-manufacturers = id:49424D00=id:FFFFF1D0\ndays = 7\n"
                                 "answer-hours = 2\n")
     _, answer, chain = enrolled(place, ca)
-    assert "id:49424D00" in chain[0].extensions.get_extension_for_oid(
+    assert "id:FFFFF1D0" in chain[0].extensions.get_extension_for_oid(
         ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value.get_values_for_type(x509.DirectoryName)[0].rfc4514_string()
     assert timedelta(days=6) < chain[0].not_valid_after - datetime.utcnow() <= timedelta(days=7)
     made, ends = (datetime.strptime(answer[m], "%Y-%m-%dT%H:%M:%SZ") for m in ("created", "expires"))
@@ -400,11 +400,11 @@ def a_policy_that_contradicts_itself_is_refused(place):
             (f"[machines]\nek-list = {none}\n", "ek-list"),
             (f"[machines]\nek-list = {both}\nek-revoked = {both}\n", "ek-list"),
             ("[certificates]\ndays = 1\nanswer-hours = 25\n", "answer-hours"),
-            ("[certificates]\nrename-manufacturers = id:49424D20=id:49424D00 id:49424D00=id:494E5443\n",
+            ("[certificates]\nrename-manufacturers = id:49424D00=id:494E5444 id:494E5444=id:494E5443\n",
              "rename-manufacturers"),
-            ("[machines]\nmanufacturers = id:494E5443\n[certificates]\nrename-manufacturers = id:49424D20=id:49424D00\n",
+            ("[machines]\nmanufacturers = id:494E5443\n[certificates]\nrename-manufacturers = id:49424D00=id:FFFFF1D0\n",
              "rename-manufacturers"),
-            ("[certificates]\nrename-manufacturers = id:49424D20=id:49424D00 id:49424D20=id:494E5443\n",
+            ("[certificates]\nrename-manufacturers = id:49424D00=id:FFFFF1D0 id:49424D00=id:494E5443\n",
              "rename-manufacturers"),
             # What is merely wrong.
             ("[machines]\nrequire-ek-certificates = no\n", "require-ek-certificates"),

@@ -57,7 +57,7 @@ def smallsteps_client_gets_its_chain(place):
 
 def the_object_of_tpm_info_is_understood_too(place):
     info = {"version": "2.0", "interface": "kernel-managed", "vendorInfo": "SW TPM", "firmwareVersion": "8217.4131",
-            "manufacturer": {"id": 0x49424D20, "name": "IBM", "ascii": "IBM", "hex": "49424D20"}}
+            "manufacturer": {"id": 0x49424D00, "name": "IBM", "ascii": "IBM", "hex": "49424D00"}}
     with Serving(place.authority()) as at:
         assert prove(place, at, smallstep_request(place.machine, place.key, tpmInfo=info))[0] == 200
 

@@ -34,6 +34,9 @@ CONTENT = {
         /usr/share/man/man8/tpmauthnd.8.gz
         /usr/share/polkit-1/actions/org.tpmauthn.policy
         /usr/share/polkit-1/rules.d/tpmauthn.rules
+        /usr/share/tpmauthn/attestation/carry.py
+        /usr/share/tpmauthn/attestation/enrol-http
+        /usr/share/tpmauthn/attestation/enrol-keylime
         /usr/share/tpmauthn/vm/kernel.sh
         /usr/share/tpmauthn/vm/tpmauthn-vm
         /usr/share/tpmauthn/vm/vm-init

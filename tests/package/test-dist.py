@@ -77,6 +77,9 @@ PREFIX/share/man/man1/tpmauthn.1
 PREFIX/share/man/man5/tpmauthn.conf.5
 PREFIX/share/man/man7/tpmauthn.7
 PREFIX/share/man/man8/tpmauthnd.8
+PREFIX/share/tpmauthn/attestation/carry.py
+PREFIX/share/tpmauthn/attestation/enrol-http
+PREFIX/share/tpmauthn/attestation/enrol-keylime
 PREFIX/share/tpmauthn/vm/kernel.sh
 PREFIX/share/tpmauthn/vm/tpmauthn-vm
 PREFIX/share/tpmauthn/vm/vm-init

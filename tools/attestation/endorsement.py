@@ -19,7 +19,7 @@ MANUFACTURER, MODEL, VERSION = (x509.ObjectIdentifier(f"2.23.133.2.{n}") for n i
 EK_CERTIFICATE = x509.ObjectIdentifier("2.23.133.8.1")
 
 # Certificates of the simulator swtpm name IBM by its number among makers of PCI devices, its TPM by letters.
-ALSO_CALLED = {0x00001014: {0x49424D00, 0x49424D20}}
+ALSO_CALLED = {0x00001014: {0x49424D00}}
 
 UNKNOWN_ISSUER = {2, 18, 19, 20, 21, 27}
 OUTSIDE_ITS_TIME = {9, 10}

@@ -120,7 +120,7 @@ class Keys:
         for word in self.text(section, key).split():
             names = [ID.fullmatch(part) for part in word.split("=")]
             if len(names) != 2 or not all(names):
-                raise self.wrong(key, f"'{word}' is not of the form id:49424D20=id:49424D00")
+                raise self.wrong(key, f"'{word}' is not of the form id:49424D00=id:FFFFF1D0")
             before, after = (int(name[1], 16) for name in names)
             if before in found:
                 raise self.wrong(key, f"id:{before:08X} is renamed twice")
