@@ -355,6 +355,14 @@ static int add_der(X509 *x, struct buf *storage, struct attestation_chain *chain
         return 0;
 }
 
+size_t attestation_chain_size(const struct attestation_chain *chain) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < chain->n; i++)
+                n += chain->der[i].len;
+        return n;
+}
+
 int attestation_chain_read(struct bytes pem, struct buf *storage, struct attestation_chain *ret,
                            struct buf *reason) {
         _cleanup_(bio_free) BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);

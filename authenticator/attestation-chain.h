@@ -40,5 +40,7 @@ _must_check_ int attestation_chain_check(const struct attestation_chain *chain,
  */
 _must_check_ int attestation_chain_read(struct bytes pem, struct buf *storage,
                                         struct attestation_chain *ret, struct buf *reason);
+/* Bytes of all of them together. */
+size_t attestation_chain_size(const struct attestation_chain *chain);
 /* To PEM. -EMSGSIZE: it does not fit. */
 _must_check_ int attestation_chain_write(const struct attestation_chain *chain, struct buf *pem);

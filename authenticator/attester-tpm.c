@@ -103,15 +103,7 @@ static bool is_certificate_of(struct bytes der, const struct ctap_public_key *ke
         return is;
 }
 
-static size_t size_of(const struct attestation_chain *chain) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < chain->n; i++)
-                n += chain->der[i].len;
-        return n;
-}
-
-/* 0: it can be used, or there is none; the note tells. */
+/* False: the note tells why. */
 static bool read_chain(struct attester_tpm *a, struct bytes pem) {
         char text[256];
         struct buf reason = { (uint8_t *)text, 0, sizeof(text), false };
@@ -131,9 +123,9 @@ static bool read_chain(struct attester_tpm *a, struct bytes pem) {
                 note(a, "the certificates are of another attestation key than it has. " ANEW);
                 return false;
         }
-        if (size_of(&a->chain) > ctap_attestation_room(CTAP_KEY_P256)) {
+        if (attestation_chain_size(&a->chain) > ctap_attestation_room(CTAP_KEY_P256)) {
                 note(a, "its certificates have %zu bytes together; clients take %zu.",
-                     size_of(&a->chain), ctap_attestation_room(CTAP_KEY_P256));
+                     attestation_chain_size(&a->chain), ctap_attestation_room(CTAP_KEY_P256));
                 return false;
         }
         return true;

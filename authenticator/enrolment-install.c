@@ -19,6 +19,7 @@
 #include "authenticator/manage-reply.h"
 #include "authenticator/protocol.h"
 #include "authenticator/util.h"
+#include "ctap/attestation.h"
 
 #define ROOTS_MAX 65536
 
@@ -221,7 +222,7 @@ static json_t *check_chain(const struct enrolment *e, struct tpm *t,
         char why[512] = "";
         struct buf reason = { (uint8_t *)why, 0, sizeof(why) - 1, false };
         struct attestation_wants wants = { .now = (int64_t)time(NULL),
-                                           .bytes_max = CTAP_CERTIFICATES_MAX };
+                                           .bytes_max = ctap_attestation_room(CTAP_KEY_P256) };
         struct tpm_info info;
         int r;
 

@@ -15,6 +15,7 @@
 
 #include "authenticator/attestation-state.h"
 #include "authenticator/manage-reply.h"
+#include "ctap/attestation.h"
 
 /* ---- certificates ---- */
 
@@ -134,6 +135,20 @@ static json_t *describe_request(const struct attestation_request *request) {
         return json_pack("{s:o,s:s}", "id", attestation_request_text(request), "created", created);
 }
 
+/* H39: what has room beside a key on a curve may have none beside an RSA key, which is longer. */
+static void put_note(const struct attestation_chain *chain, json_t *to) {
+        const size_t size = attestation_chain_size(chain);
+        const size_t room = ctap_attestation_room(CTAP_KEY_RSA2048);
+
+        if (size > room)
+                json_object_set_new(
+                        to, "note",
+                        json_sprintf("The certificates have %zu bytes together. Beside an RSA key "
+                                     "clients have room for %zu, so that passkeys for sites that "
+                                     "take nothing else (RS256) attest to themselves.",
+                                     size, room));
+}
+
 static void put_key(const struct enrolment *e, const struct tpm_attestation_facts *key,
                     json_t *to) {
         const char *state = "key";
@@ -143,6 +158,7 @@ static void put_key(const struct enrolment *e, const struct tpm_attestation_fact
         json_object_set_new(to, "key", describe_key(key));
         if (read_kept(e, &kept)) {
                 json_object_set_new(to, "chain", describe_chain(&kept.chain, &until));
+                put_note(&kept.chain, to);
                 state = !is_of_key(&kept.chain, key)   ? "unusable"
                         : until <= (int64_t)time(NULL) ? "expired"
                                                        : "installed";

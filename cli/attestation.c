@@ -119,6 +119,8 @@ static void print_shown(const json_t *shown) {
         }
         if (request)
                 print_line("open request", text(request, "created"));
+        if (json_object_get(shown, "note"))
+                print_line("note", text(shown, "note"));
 }
 
 static int finish(const struct options *o, int status, json_t *shown) {

@@ -13,7 +13,7 @@
  *   w                         the key device restarts
  *   V                         alwaysUv goes on or off
  *   L RP LENGTH               the least length of a PIN, which this RP, too, may be told
- *   N BITS                    an attester is there, and turned on: 1, 2
+ *   N BITS                    an attester is there, and turned on: 1, 2; it is the key device's: 4
  *   g CHANNEL COMMAND         a command without parameters
  *   R CHANNEL RP CHALLENGE    U2F_REGISTER
  *   A CHANNEL RP WHICH CHALLENGE P1   U2F_AUTHENTICATE
@@ -408,6 +408,23 @@ static void check_pin_rules(const struct model *m, const struct exchange *e,
         require(complexity.boolean <= m->f->settings.pin_complexity);
 }
 
+/* MC18: the key device certifies for whom it is granted to, and for who is served, unless it fails. */
+static void check_certified(const struct model *m, const struct exchange *e, bool is_dummy,
+                            const struct cbor_value *reply) {
+        const struct cbor_value enterprise = asked_for(e, 0x0a), rp = asked_for(e, 2);
+        const struct cbor_value statement = member(reply, 3), granted = member(reply, 4);
+        const bool is_tpm = bytes_equal(member(reply, 1).string, BYTES_TEXT("tpm"));
+        const struct bytes rp_id = cbor_find_text(&rp, "id").string;
+
+        require(is_there(&statement, "x5c") == is_tpm &&
+                is_there(&statement, "certInfo") == is_tpm);
+        require(granted.boolean == (is_tpm && enterprise.kind != CBOR_KIND_ABSENT));
+        require(!granted.boolean || m->f->settings.enterprise_attestation);
+        require(!is_tpm || (!is_dummy && (enterprise.integer == 2 ||
+                                          bytes_equal(rp_id, BYTES_TEXT(m->f->served)))));
+        require(!is_tpm || fake_calls(m->f, "certify") > 0);
+}
+
 /* MC9: the attester signs for whom it is granted to, and for nobody else, nor for a dummy. */
 static void check_attestation(const struct model *m, const struct exchange *e, bool is_dummy,
                               const struct cbor_value *reply) {
@@ -417,6 +434,10 @@ static void check_attestation(const struct model *m, const struct exchange *e, b
         const struct bytes rp_id = cbor_find_text(&rp, "id").string;
 
         require(granted.kind == CBOR_KIND_ABSENT || granted.boolean);
+        if (m->ctap->env.attester == &m->f->certifier) {
+                check_certified(m, e, is_dummy, reply);
+                return;
+        }
         require(granted.boolean == is_there(&statement, "x5c"));
         require(granted.boolean == (fake_calls(m->f, "attest") > 0));
         require(!none || statement.n == 0);
@@ -1131,7 +1152,7 @@ static void step_list(struct model *m, struct cursor *c) {
 static void step_attester(struct model *m, struct cursor *c) {
         const uint8_t bits = cursor_u8(c);
 
-        m->ctap->env.attester = bits & 1 ? &m->f->attester : NULL;
+        m->ctap->env.attester = bits & 4 ? &m->f->certifier : bits & 1 ? &m->f->attester : NULL;
         m->f->settings.enterprise_attestation = bits & 2;
 }
 

@@ -498,10 +498,13 @@ static void what_is_no_certificate_is_told(void **state) {
 /* H39: beside an RSA key there is less room; a chain for which there is none is told. */
 static void H39_what_clients_have_no_room_for_is_not_sent(void **state) {
         struct world *w = *state;
+        char out[8192];
         fido_cred_t *c;
 
         enrol_with(w, true, 500);
         start(w);
+        assert_int_equal(kit_cli(&w->kit, "attestation show", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "(RS256) attest to themselves"));
         assert_attests(w);
         c = make(w, RP, COSE_RS256, 0);
         assert_string_equal(fido_cred_fmt(c), "packed");

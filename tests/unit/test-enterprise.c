@@ -289,6 +289,26 @@ static void MC19_with_the_pin_a_key_behind_it_attests_without_its_attester(void 
         }
 }
 
+static void let_tickets_end(struct fake *f) {
+        f->epoch++;
+}
+
+/* What comes in the place of a certificate may fail as well: then nothing is made. */
+static void MC19_where_neither_attester_nor_key_works_nothing_is_made(void **state) {
+        struct client *c = *state;
+
+        install_certifier(c);
+        c->fake->served = CLIENT_RP;
+        client_make_credential(c);
+        client_set(c, 6, "{'credProtect': 3}");
+        client_verify(c);
+        c->fake->on_wait = let_tickets_end;
+        fake_fail(c->fake, "certify", 1, -EIO);
+        assert_int_equal(client_send(c), CTAP2_ERR_PIN_AUTH_INVALID);
+        assert_int_equal(c->fake->n_rows, 0);
+        assert_int_equal(c->fake->n_loaded, 0);
+}
+
 /* libfido2 has 2048 bytes for a reply; the largest one has all that there is. */
 static void make_the_largest(struct client *c, int alg, int protect, size_t chain_size,
                              struct made *ret) {
@@ -361,6 +381,7 @@ int main(void) {
                 client_unit_test(MC9_a_dummy_is_not_certified_either),
                 client_unit_test(MC19_without_its_attester_a_key_attests_as_if_there_were_none),
                 client_unit_test(MC19_with_the_pin_a_key_behind_it_attests_without_its_attester),
+                client_unit_test(MC19_where_neither_attester_nor_key_works_nothing_is_made),
                 client_unit_test(H39_the_largest_reply_fits_into_2048_bytes),
                 client_unit_test(H39_the_largest_tpm_statement_fits_into_2048_bytes),
         };
