@@ -231,13 +231,14 @@ static const struct check registration_checks[] = {
         { "attestation", "The attestation holds", check_attestation },
 };
 
+/* The challenge comes first here: it says whose passkey was asked for. */
 static const struct check login_checks[] = {
-        { "credential", "This site knows the passkey, and asked for it", check_known },
-        { "user-handle", "The passkey belongs to the account it names", check_user_handle },
         { "client-data", "The client data is of a login", check_client_data },
         { "challenge", "The challenge is the one this session was given, and new",
           check_challenge },
         { "origin", "It was made on a page of this site", check_origin },
+        { "credential", "This site knows the passkey, and asked for it", check_known },
+        { "user-handle", "The passkey belongs to the account it names", check_user_handle },
         { "authenticator-data", "The authenticator data can be read", check_auth_data },
         { "rp-id-hash", "The authenticator signed for this site", check_rp_id_hash },
         { "user-presence", "A person was there", check_user_presence },

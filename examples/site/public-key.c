@@ -63,7 +63,8 @@ enum refusal public_key_parse(struct slice cose, struct public_key *ret) {
         struct item item;
         int64_t algorithm;
 
-        if (!item_by_number(cose, 3, &item) || !item_int(&item, &algorithm))
+        if (cose.len > PUBLIC_KEY_MAX || !item_by_number(cose, 3, &item) ||
+            !item_int(&item, &algorithm))
                 return REFUSED_PUBLIC_KEY;
         form = form_of(algorithm);
         if (!form)

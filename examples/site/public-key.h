@@ -6,7 +6,7 @@
 #include "examples/site/refusal.h"
 #include "examples/site/slice.h"
 
-#define PUBLIC_KEY_MAX 512
+#define PUBLIC_KEY_MAX 512 /* in COSE: RSA takes 272 */
 
 /* COSE's numbers, for those that libfido2 verifies. */
 enum algorithm {

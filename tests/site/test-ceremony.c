@@ -552,12 +552,12 @@ static void a_marked_passkey_is_refused_behind_its_signature(_unused_ void **sta
 
 /* Each reason has a name that no other has, a sentence, and a status that says that it is the client's. */
 static void every_refusal_has_its_own_words(_unused_ void **state) {
-        for (int i = REFUSED_NOTHING; i < N_REFUSALS; i++) {
+        for (enum refusal i = REFUSED_NOTHING; i < N_REFUSALS; i++) {
                 assert_non_null(refusal_name(i));
                 assert_true(strlen(refusal_text(i)) > 8);
                 assert_true(i == REFUSED_NOTHING ||
                             (refusal_status(i) >= 400 && refusal_status(i) < 500));
-                for (int k = REFUSED_NOTHING; k < i; k++) {
+                for (enum refusal k = REFUSED_NOTHING; k < i; k++) {
                         assert_string_not_equal(refusal_name(i), refusal_name(k));
                         assert_string_not_equal(refusal_text(i), refusal_text(k));
                 }
