@@ -263,10 +263,12 @@ static int on_visits(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static enum devices_absence refuse_visit(const struct devices *d, uid_t owner) {
+static enum devices_absence refuse_visit(const struct devices *d, uid_t owner, unsigned index) {
+        if (d->kind != DEVICES_USERS || index >= d->options.config->count)
+                return DEVICES_NOT_WANTED;
         if (has_stopping(d, owner))
                 return DEVICES_COMING;
-        return count_free(d) == 0 ? DEVICES_FULL : DEVICES_NOT_WANTED;
+        return count_free(d) == 0 ? DEVICES_FULL : DEVICES_NO_STORE;
 }
 
 struct instance *devices_open(struct devices *d, uid_t owner, unsigned index, bool make,
@@ -278,7 +280,7 @@ struct instance *devices_open(struct devices *d, uid_t owner, unsigned index, bo
             (make || instance_has_store(d->options.config, owner, index)))
                 s = make_one(d, owner, index, true);
         if (!s) {
-                *ret_absence = refuse_visit(d, owner);
+                *ret_absence = refuse_visit(d, owner, index);
                 return NULL;
         }
         if (s->visited) {

@@ -73,6 +73,7 @@ enum devices_absence {
         DEVICES_NOT_WANTED, /* it is no owner */
         DEVICES_FULL,       /* others have all */
         DEVICES_COMING,     /* when the ones from before have ended */
+        DEVICES_NO_STORE,   /* from devices_open() only: there was never one */
 };
 
 /*

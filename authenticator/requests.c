@@ -35,6 +35,9 @@ static json_t *refuse_absence(enum devices_absence absence, const char *whose) {
                         "All %d devices are taken by other users; %s gets one when one "
                         "of them logs out.",
                         CONFIG_DEVICES_MAX, whose);
+        case DEVICES_NO_STORE:
+                return control_error(PROTOCOL_E_NOT_FOUND,
+                                     "%s never had a passkey here, and is not logged in.", whose);
         case DEVICES_NOT_WANTED:
                 break;
         }

@@ -354,7 +354,8 @@ static void only_a_store_that_is_there_is_opened_to_be_looked_at(void **state) {
         char path[80];
 
         start(w);
-        assert_cli(w, "list --user 3", 1, "logind knows of no session");
+        assert_cli(w, "list --user 3", 4, "uid 3 never had a passkey here");
+        assert_cli(w, "--device 1 list --user 3", 1, "logind knows of no session");
         snprintf(path, sizeof(path), "%s/state/users/3", w->kit.folder);
         assert_int_equal(access(path, F_OK), -1);
         assert_int_equal(kit_swtpm(&w->kit), -1);
