@@ -4,11 +4,15 @@
 What it installs and starts is for tests/vm: here is no service manager.
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import yaml
 
@@ -157,11 +161,61 @@ def lint_tools_of_the_distribution_agree(_):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+SITE = """\
+import base64, json, os, sys
+folder = sys.argv[1]
+if sys.argv[2] == "options":
+    made = {"rp": {"id": "sso.example.com", "name": "Example"}, "attestation": "none",
+            "user": {"id": "YWxpY2U", "name": "alice", "displayName": "Alice"},
+            "challenge": base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("="),
+            "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
+            "authenticatorSelection": {"residentKey": "required", "userVerification": "required"}}
+    open(folder + "/options", "a").write(made["challenge"] + "\\n")
+    print(json.dumps(made))
+else:
+    open(folder + "/responses", "a").write(json.dumps(json.load(sys.stdin)) + "\\n")
+"""
+
+
+def passkeys_are_made_once_and_verified_by_the_secret(fleet):
+    playing = Playing(fleet, fleet.one)
+    site = playing.folder / "site"
+    site.mkdir()
+    (site / "site.py").write_text(SITE)
+    command = f"/usr/bin/python3 {site}/site.py {site}"
+    passkey = {"user": "root", "rp_id": "sso.example.com", "options_command": f"{command} options",
+               "response_command": f"{command} response", "secret": "one time 123"}
+    # A site that requires verification gets none without the secret.
+    unverified = {name: value for name, value in passkey.items() if name != "secret"}
+    playing.play(status=1, tpmauthn_passkeys=[unverified])
+    assert not (site / "responses").exists()
+    printed, changed = playing.play(tpmauthn_passkeys=[passkey])
+    assert changed > 0 and "one time 123" not in printed
+    (response,) = [json.loads(line) for line in (site / "responses").read_text().splitlines()]
+    said = json.loads(unpadded(response["response"]["clientDataJSON"]))
+    assert said["challenge"] == (site / "options").read_text().splitlines()[-1]
+    assert (said["type"], said["origin"]) == ("webauthn.create", "https://sso.example.com")
+    data = unpadded(response["response"]["authenticatorData"])
+    assert data[:32] == hashlib.sha256(b"sso.example.com").digest() and data[32] & 0x45 == 0x45, data[32]
+    # Nothing of the secret is left on the machine, and a second run makes nothing.
+    assert not list(Path(tempfile.gettempdir()).glob("ansible.*.secret"))
+    printed, changed = playing.play(tpmauthn_passkeys=[passkey])
+    assert changed == 0, printed
+    assert len((site / "responses").read_text().splitlines()) == 1
+    (site_of_report,) = playing.report()["users"]["root"]["sites"]
+    assert site_of_report["rp_id_hash"] == hashlib.sha256(b"sso.example.com").hexdigest()
+
+
+def unpadded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 TESTS = (
     the_second_run_changes_nothing,
     a_certificate_is_renewed_before_it_ends,
     it_enrols_over_http_too,
     a_refusal_stops_it_with_the_reason,
+    passkeys_are_made_once_and_verified_by_the_secret,
     wrong_settings_are_not_put_in_place,
     a_syntax_check_does_nothing,
     the_files_are_in_the_form_that_they_should_have,
