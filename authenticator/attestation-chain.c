@@ -365,7 +365,8 @@ size_t attestation_chain_size(const struct attestation_chain *chain) {
 
 int attestation_chain_read(struct bytes pem, struct buf *storage, struct attestation_chain *ret,
                            struct buf *reason) {
-        _cleanup_(bio_free) BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+        _cleanup_(bio_free) BIO *bio =
+                BIO_new_mem_buf(pem.data ? pem.data : (const uint8_t *)"", (int)pem.len);
         struct attestation_chain chain = { 0 };
         X509 *x;
         int r = 0;
