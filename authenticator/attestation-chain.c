@@ -243,20 +243,36 @@ static int check_order(const struct material *m) {
         return 0;
 }
 
-static int read_roots(struct material *m) {
-        BIO *bio = BIO_new_mem_buf(m->wants->roots.data, (int)m->wants->roots.len);
+/* What is behind one that is damaged does not count. */
+static int add_roots(struct bytes pem, STACK_OF(X509) * to) {
+        BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+        int r = bio ? 0 : -ENOMEM;
         X509 *x;
-        int r = 0;
 
-        m->roots = sk_X509_new_null();
-        if (!bio || !m->roots)
-                r = -ENOMEM;
         while (r == 0 && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
-                if (sk_X509_push(m->roots, x) == 0) {
+                if (sk_X509_push(to, x) == 0) {
                         X509_free(x);
                         r = -ENOMEM;
                 }
         BIO_free(bio);
+        ERR_clear_error();
+        return r;
+}
+
+bool attestation_has_roots(struct bytes pem) {
+        STACK_OF(X509) *roots = sk_X509_new_null();
+        const bool has =
+                roots && pem.len > 0 && add_roots(pem, roots) == 0 && sk_X509_num(roots) > 0;
+
+        sk_X509_pop_free(roots, X509_free);
+        return has;
+}
+
+static int read_roots(struct material *m) {
+        int r;
+
+        m->roots = sk_X509_new_null();
+        r = m->roots ? add_roots(m->wants->roots, m->roots) : -ENOMEM;
         if (r == 0 && sk_X509_num(m->roots) == 0)
                 return refuse(m->reason,
                               "The file of [attestation] root holds no certificate in PEM");

@@ -8,6 +8,7 @@
  * no clock.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ctap/bytes.h"
@@ -33,6 +34,9 @@ struct attestation_wants {
 /* -EINVAL: it is refused, and the sentence is in `reason`, without its end. */
 _must_check_ int attestation_chain_check(const struct attestation_chain *chain,
                                          const struct attestation_wants *wants, struct buf *reason);
+
+/* True if there is one to lead to in this PEM. */
+bool attestation_has_roots(struct bytes pem);
 
 /*
  * From PEM: `storage` gets the DER, which *ret borrows. Text between the certificates does not count.

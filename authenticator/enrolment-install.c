@@ -21,8 +21,6 @@
 #include "authenticator/util.h"
 #include "ctap/attestation.h"
 
-#define ROOTS_MAX 65536
-
 /* ---- activate ---- */
 
 /* NULL, or the error. */
@@ -194,8 +192,7 @@ static json_t *read_chain(const struct enrolment *e, struct tpm *t,
         return r < 0 ? refuse_chain(why, r) : NULL;
 }
 
-/* Nothing, if none is configured. */
-static int read_roots(const char *path, struct buf *to) {
+int enrolment_read_roots(const char *path, struct buf *to) {
         _cleanup_(close_fd_pointer) int fd = -1;
         ssize_t n;
 
@@ -217,7 +214,7 @@ static int read_roots(const char *path, struct buf *to) {
 static json_t *check_chain(const struct enrolment *e, struct tpm *t,
                            const struct tpm_attestation_facts *key,
                            const struct attestation_chain *chain) {
-        uint8_t public[CTAP_SPKI_MAX], roots[ROOTS_MAX];
+        uint8_t public[CTAP_SPKI_MAX], roots[ENROLMENT_ROOTS_MAX];
         struct buf spki = BUF_ON(public), to = BUF_ON(roots);
         char why[512] = "";
         struct buf reason = { (uint8_t *)why, 0, sizeof(why) - 1, false };
@@ -226,7 +223,7 @@ static json_t *check_chain(const struct enrolment *e, struct tpm *t,
         struct tpm_info info;
         int r;
 
-        r = read_roots(e->config->attestation_root, &to);
+        r = enrolment_read_roots(e->config->attestation_root, &to);
         if (r < 0)
                 return control_error(PROTOCOL_E_FAILED, "[attestation] root = %s: %s.",
                                      e->config->attestation_root,

@@ -15,6 +15,8 @@
 #include "authenticator/config.h"
 #include "authenticator/control.h"
 #include "authenticator/log.h"
+#include "ctap/bytes.h"
+#include "ctap/macro.h"
 
 struct enrolment {
         const struct config *config;
@@ -30,3 +32,8 @@ json_t *enrolment_run(struct enrolment *e, enum control_call call, const json_t 
 /* What an administrator is to know of a request that was answered so. False: nothing. */
 bool enrolment_audit(const struct enrolment *e, enum control_call call, const json_t *body,
                      struct audit_event *ret);
+
+#define ENROLMENT_ROOTS_MAX 65536
+
+/* The file of [attestation] root; nothing, if none is configured. -EMSGSIZE: it is too long. */
+_must_check_ int enrolment_read_roots(const char *path, struct buf *to);

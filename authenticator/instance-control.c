@@ -104,8 +104,8 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
 }
 
 void instance_renew_attestation(struct instance *i) {
-        if (i->state == INSTANCE_READY)
-                instance_replug(i);
+        i->attestation_is_due = true;
+        instance_follow_presence(i);
 }
 
 void instance_forget(struct instance *i, uint32_t tag) {

@@ -88,9 +88,10 @@ struct instance {
         sd_event_source *timer;
         sd_event_source *lost; /* runs once after the device was lost */
 
-        uint64_t cycle_at;      /* when it last began to open the TPM, or was plugged in */
-        sd_event_source *pause; /* after that, until the next time */
-        bool start_is_due;      /* at its end */
+        uint64_t cycle_at;       /* when it last began to open the TPM, or was plugged in */
+        sd_event_source *pause;  /* after that, until the next time */
+        bool start_is_due;       /* at its end */
+        bool attestation_is_due; /* what attests is another thing than the worker opened */
 
         uint8_t fail_status;      /* that the next command is answered by; 0: none is to be */
         const char *fail_command; /* if it is this one; NULL: whichever it is */
@@ -120,7 +121,7 @@ void instance_answer_provisioning(struct instance *i);
 
 /* Begins to open store and TPM; the device is plugged in when the worker has. */
 void instance_start(struct instance *i, struct bytes owner_auth);
-/* Plugs it in anew, now or a little later, if clients know something else than is so. */
+/* Plugs it in anew, now or a little later, if clients or the worker know something else than is so. */
 void instance_follow_presence(struct instance *i);
 int instance_on_pause_over(sd_event_source *source, uint64_t usec, void *userdata);
 

@@ -209,6 +209,7 @@ void instance_start(struct instance *i, struct bytes owner_auth) {
         int r;
 
         i->wants_owner_auth = false;
+        i->attestation_is_due = false;
         i->start_is_due = false;
         i->cycle_at = env_awake_ms();
         instance_set_state(i, INSTANCE_STARTING, "");
@@ -235,8 +236,15 @@ static bool is_over(struct instance *i, uint64_t at) {
 void instance_follow_presence(struct instance *i) {
         uint64_t at = i->cycle_at + CYCLE_MS;
 
-        if (i->state != INSTANCE_READY || i->unplugged || i->verifies == i->plugged_verifies ||
-            instance_client_job(i))
+        if (i->state != INSTANCE_READY || i->unplugged || instance_client_job(i))
+                return;
+        if (i->attestation_is_due) {
+                log_write(i->options.log, LOG_INFO, i->id,
+                          "this machine's attestation is another: plugged in anew");
+                instance_replug(i);
+                return;
+        }
+        if (i->verifies == i->plugged_verifies)
                 return;
         if (!i->verifies && i->verifies_since + SETTLED_MS > at)
                 at = i->verifies_since + SETTLED_MS;

@@ -103,7 +103,10 @@ bool instance_is_suspending(const struct instance *i);
  * can. When that ends, so does a question that is up.
  */
 void instance_set_person(struct instance *i, uid_t uid, bool usable);
-/* The machine's attestation key or its certificates are others than before. */
+/*
+ * What the machine attests with is another thing than before: the device is plugged in anew for it, when
+ * no command of a client runs.
+ */
 void instance_renew_attestation(struct instance *i);
 /* See presence_inject(). NULL, or the error to answer with. */
 json_t *instance_inject(struct instance *i, enum presence_inject what, struct bytes with);

@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authenticator/attestation-chain.h"
 #include "authenticator/attester.h"
+#include "authenticator/enrolment.h"
 #include "authenticator/util.h"
 #include "build-config.h"
 
@@ -149,8 +151,19 @@ static bool second_walk(int argc, char **argv, struct config *config) {
         return good;
 }
 
-/* The files that the configuration names, as far as they are not made by the daemon. */
-static bool check_files(const struct config *config) {
+static bool check_root(const struct config *config) {
+        uint8_t storage[ENROLMENT_ROOTS_MAX];
+        struct buf pem = BUF_ON(storage);
+        int r = enrolment_read_roots(config->attestation_root, &pem);
+
+        if (!*config->attestation_root || (r == 0 && attestation_has_roots(buf_bytes(&pem))))
+                return true;
+        fprintf(stderr, "[attestation] root = %s: %s.\n", config->attestation_root,
+                r < 0 ? strerror(-r) : "it holds no certificate in PEM");
+        return false;
+}
+
+static bool check_attester(const struct config *config) {
         const struct attester_options options = {
                 .key = config->attestation_key,
                 .certificates = config->attestation_certificates,
@@ -168,6 +181,13 @@ static bool check_files(const struct config *config) {
         }
         attester_close(attester);
         return true;
+}
+
+/* The files that the configuration names, as far as they are not made by the daemon. */
+static bool check_files(const struct config *config) {
+        const bool good = check_attester(config);
+
+        return check_root(config) && good;
 }
 
 enum options_verdict options_read(int argc, char **argv, struct config *config) {

@@ -373,6 +373,17 @@ def passwords_of_the_hierarchies_are_told(maker):
         machine.tell("remove", "--yes", text="owner\n")
 
 
+def a_root_that_is_none_is_told_by_the_check_of_the_configuration(maker):
+    for path, why in ("/etc/hostname", "it holds no certificate in PEM"), ("/nonexistent", "No such file"):
+        done = subprocess.run([DAEMON, "--config=/dev/null", f"--set=attestation.root={path}", "--check-config"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 78 and f"[attestation] root = {path}: {why}" in done.stderr, done
+    authority = Authority()
+    root = maker.folder / "root.pem"
+    authority.write_root(root)
+    subprocess.run([DAEMON, "--config=/dev/null", f"--set=attestation.root={root}", "--check-config"], check=True, timeout=60)
+
+
 def another_account_is_refused(maker):
     with Tpm(maker) as tpm, Machine(tpm) as machine:
         for path in machine.folder, machine.folder / "run":
@@ -450,6 +461,7 @@ with Maker() as the_maker:
             each_step_is_in_the_administrators_journal,
             a_certificate_of_another_endorsement_key_is_refused,
             passwords_of_the_hierarchies_are_told,
+            a_root_that_is_none_is_told_by_the_check_of_the_configuration,
             another_account_is_refused,
             a_kill_between_the_steps_loses_nothing,
             a_kill_at_any_tpm_command_can_be_made_good,

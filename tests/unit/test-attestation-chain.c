@@ -440,7 +440,10 @@ static void they_lead_to_a_root_that_is_configured(void **state) {
         add_leaf(f, &plain);
         assert_taken(f);
 
+        assert_true(attestation_has_roots(f->wants.roots));
         f->wants.roots = BYTES_TEXT("nothing");
+        assert_false(attestation_has_roots(f->wants.roots));
+        assert_false(attestation_has_roots(BYTES_NULL));
         assert_refused(f, "root holds no certificate in PEM");
 }
 
