@@ -23,6 +23,7 @@ from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec, padding  # noqa: E402
 from daemon import Daemon  # noqa: E402
+from fido2 import cbor  # noqa: E402
 from enrolment_kit import DAY, Authority, Maker, Tpm, b64, name_of_ak, unb64, verify_creation, write_json  # noqa: E402
 from tap import run_tests  # noqa: E402
 
@@ -77,6 +78,17 @@ class Machine:
 
     def install(self, answer):
         return json.loads(self.tell("install", "-", "--json", text=json.dumps(answer)))
+
+    def register(self, algorithm, rp="intern.example"):
+        """A passkey of a site that wants the TPM's attestation, as verify-attestation.py takes it."""
+        self.await_ready()
+        digest = os.urandom(32)
+        answer = self.daemon.ctap(b"\x01" + cbor.encode({
+            1: digest, 2: {"id": rp}, 3: {"id": os.urandom(8), "name": "ann"},
+            4: [{"alg": algorithm, "type": "public-key"}], 0x0b: ["tpm"]}))
+        assert answer[0] == 0, f"status {answer[0]:#x}"
+        made = cbor.decode(answer[1:])
+        return {"fmt": made[1], "authData": made[2].hex(), "attStmt": cbor.encode(made[3]).hex(), "clientDataHash": digest.hex()}
 
     def snapshot(self):
         files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in self.state.iterdir()} if self.state.exists() else {}
@@ -152,6 +164,28 @@ def an_answer_is_installed_and_taken_once(maker):
         newest = machine.request()
         machine.refused_answer("another request", older)
         machine.install(authority.answer(newest))
+
+
+def a_running_device_attests_from_then_on(maker):
+    """No site takes it for less than the TPM's word; after a reset of the passkeys too, and no longer than the key is there."""
+    authority = Authority()
+    with Tpm(maker) as tpm, Machine(tpm, "--set=attestation.rp-ids=intern.example") as machine:
+        root = tpm.folder / "root.pem"
+        authority.write_root(root)
+        process = machine.daemon.process.pid
+        assert machine.register(-7)["fmt"] == "packed"
+        machine.install(authority.answer(machine.request()))
+        made = [machine.register(algorithm) for algorithm in (-7, -35, -257)]
+        assert machine.cli("reset", "--yes").returncode == 0
+        made.append(machine.register(-7))
+        assert [m["fmt"] for m in made] == 4 * ["tpm"]
+        assert machine.register(-7, rp="elsewhere.example")["fmt"] == "packed"
+        verified = subprocess.run([sys.executable, HERE / "verify-attestation.py", root], capture_output=True, text=True,
+                                  input="".join(json.dumps(m) + "\n" for m in made), timeout=60)
+        assert verified.returncode == 0, verified
+        machine.tell("remove", "--yes")
+        assert machine.register(-7)["fmt"] == "packed"
+        assert machine.daemon.process.pid == process and machine.daemon.process.poll() is None
 
 
 def an_answer_for_another_machine_is_refused(maker):
@@ -452,6 +486,7 @@ with Maker() as the_maker:
         (
             a_bundle_is_what_an_attestation_authority_wants_to_know,
             an_answer_is_installed_and_taken_once,
+            a_running_device_attests_from_then_on,
             an_answer_for_another_machine_is_refused,
             an_answer_that_was_changed_or_came_too_late_is_refused,
             certificates_that_a_site_would_refuse_are_refused,
