@@ -58,6 +58,7 @@ void config_done(struct config *c) {
         free(c->attestation_rp_ids);
         free(c->attestation_root);
         free(c->presence_pin_file);
+        free(c->audit_socket);
         *c = (struct config){ 0 };
 }
 
