@@ -165,6 +165,7 @@ class Firefox(Browser):
         "network.captive-portal-service.enabled": False, "network.connectivity-service.enabled": False,
         "browser.safebrowsing.malware.enabled": False, "browser.safebrowsing.phishing.enabled": False,
         "extensions.update.enabled": False, "dom.disable_open_during_load": False,
+        "toolkit.legacyUserProfileCustomizations.stylesheets": True,
         "services.settings.server": "http://localhost:9/none",
     }
 
@@ -175,6 +176,9 @@ class Firefox(Browser):
         if virtual:
             values |= {"security.webauth.webauthn_enable_softtoken": True, "security.webauth.webauthn_enable_usbtoken": False,
                        "security.webauthn.enable_softtoken": True}
+        # Its window is never narrower than 450 pixels otherwise.
+        (profile / "chrome").mkdir()
+        (profile / "chrome/userChrome.css").write_text(":root { min-width: 0 !important; }\n")
         (profile / "user.js").write_text("".join(f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in values.items()))
         self.process = start(["firefox-esr", "--headless", "--marionette", "--no-remote", "--profile", str(profile)],
                              f"{folder}/firefox.log")
@@ -221,8 +225,10 @@ class Firefox(Browser):
         return value["value"] if isinstance(value, dict) and set(value) == {"value"} else value
 
     def screenshot(self, path, width, dark=False):
-        """All of the page at this width, or at the least that a window can have."""
+        """All of the page at this width."""
         self.resize(width, 900)
+        self.wait(f"innerWidth === {width}", 10, f"a window of {width} pixels")
+        assert not self.run("return document.documentElement.scrollWidth > innerWidth"), f"the page is wider than {width} pixels"
         taken = self.command("WebDriver:TakeScreenshot", None, None, {"full": True, "hash": False})
         Path(path).write_bytes(base64.b64decode(taken))
 
