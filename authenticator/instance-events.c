@@ -71,5 +71,8 @@ void instance_audit_of_worker(const struct instance *i, struct bytes event) {
                 return;
         e.has_caller = job && job->type == WORKER_CONTROL;
         e.caller = e.has_caller ? job->caller : 0;
+        /* Over the control socket only an administrator has one made, and nobody else is asked. */
+        if (e.has_caller && e.what == AUDIT_CREATED)
+                e.what = AUDIT_REGISTERED;
         instance_audit(i, &e);
 }

@@ -21,14 +21,15 @@
 #include "tests/system/fido-kit.h"
 #include "tests/unit/test.h"
 
-#define BANK    "bank.example"
-#define SHOP    "shop.example"
-#define ACCOUNT "wilhelmina"
-#define DISPLAY "Wilhelmina of the Accounts"
-#define USER_ID "user-handle-of-w"
-#define PIN     "correct-horse"
-#define NEW_PIN "battery-staple"
-#define WRONG   "not-the-pin"
+#define BANK       "bank.example"
+#define SHOP       "shop.example"
+#define ACCOUNT    "wilhelmina"
+#define DISPLAY    "Wilhelmina of the Accounts"
+#define USER_ID    "user-handle-of-w"
+#define USER_ID_64 "dXNlci1oYW5kbGUtb2Ytdw" /* the same in base64url */
+#define PIN        "correct-horse"
+#define NEW_PIN    "battery-staple"
+#define WRONG      "not-the-pin"
 
 /* printf bank.example | sha256sum */
 #define BANK_HASH "05be55af508c5555d806d5bd5490f5e21dab9a101b88367f8d1d063f8c3bfc3f"
@@ -315,6 +316,34 @@ static void off_writes_nothing(void **state) {
         assert_int_equal(f->n, 0);
 }
 
+/* It is told as what it is, with who did it; and what the policy refuses is no failure. */
+static void what_an_administrator_does_and_forbids_is_told(void **state) {
+        static const char options[] =
+                "{\"options\":{\"rp\":{\"id\":\"" BANK "\",\"name\":\"" BANK "\"},"
+                "\"user\":{\"id\":\"" USER_ID_64 "\",\"name\":\"" ACCOUNT
+                "\",\"displayName\":\"" DISPLAY "\"},\"challenge\":\"AAECAwQFBgcICQoLDA0ODw\","
+                "\"pubKeyCredParams\":[{\"type\":\"public-key\",\"alg\":-7}]}}";
+        struct fixture *f = *state;
+        char socket[100], line[60];
+        const char *const settings[] = { "--presence=auto", socket, "--set=policy.lock=yes", NULL };
+        fido_dev_t *dev;
+
+        snprintf(socket, sizeof(socket), "--set=audit.socket=%s/journal", f->kit.folder);
+        kit_start(&f->kit, settings);
+        kit_assert_done(&f->kit, "register", options);
+        assert_events(f, "plugged registered ");
+        snprintf(line, sizeof(line), "FIDO_CALLER=%u", getuid());
+        assert_line(f, "registered", line);
+        assert_line(f, "registered", "FIDO_UV=0");
+        assert_false(has(f, "example") || has(f, ACCOUNT) || has(f, "Accounts"));
+
+        dev = kit_open_key(&f->kit);
+        assert_int_not_equal(fido_dev_toggle_always_uv(dev, NULL), FIDO_OK);
+        assert_events(f, "policy-refused ");
+        assert_line(f, "policy-refused", "FIDO_RESULT=forbidden");
+        kit_close_key(dev);
+}
+
 static void a_journal_that_goes_away_stops_nothing(void **state) {
         struct fixture *f = *state;
         fido_cred_t *cred;
@@ -343,6 +372,7 @@ int main(void) {
                 TEST(hashes_name_sites_to_who_knows_them),
                 TEST(full_names_sites_and_never_accounts),
                 TEST(off_writes_nothing),
+                TEST(what_an_administrator_does_and_forbids_is_told),
                 TEST(a_journal_that_goes_away_stops_nothing),
         };
 
