@@ -114,15 +114,19 @@ bool session_type_is_graphical(const char *type) {
         return strcmp(type, "x11") == 0 || strcmp(type, "wayland") == 0;
 }
 
-static bool counts(const struct session *s) {
+static bool is_there(const struct session *s) {
         return s->known && s->facts.of_user && !s->facts.closing;
+}
+
+static bool counts(const struct sessions *t, const struct session *s) {
+        return is_there(s) && !(t->no_remote && s->facts.remote);
 }
 
 size_t sessions_users(const struct sessions *t, uid_t ret[static SESSIONS_MAX]) {
         size_t n = 0;
 
         for (size_t i = 0; i < t->n; i++) {
-                bool there = !counts(t->all[i]);
+                bool there = !counts(t, t->all[i]);
 
                 for (size_t k = 0; k < n && !there; k++)
                         there = ret[k] == t->all[i]->uid;
@@ -134,13 +138,21 @@ size_t sessions_users(const struct sessions *t, uid_t ret[static SESSIONS_MAX]) 
 
 bool sessions_has(const struct sessions *t, uid_t uid) {
         for (size_t i = 0; i < t->n; i++)
-                if (t->all[i]->uid == uid && counts(t->all[i]))
+                if (t->all[i]->uid == uid && counts(t, t->all[i]))
                         return true;
         return false;
 }
 
+bool sessions_is_turned_away(const struct sessions *t, uid_t uid) {
+        bool there = false;
+
+        for (size_t i = 0; i < t->n; i++)
+                there = there || (t->all[i]->uid == uid && is_there(t->all[i]));
+        return there && !sessions_has(t, uid);
+}
+
 static bool is_open(const struct session *s) {
-        return counts(s) && !s->facts.remote && s->facts.active && !s->facts.locked;
+        return is_there(s) && !s->facts.remote && s->facts.active && !s->facts.locked;
 }
 
 /* logind calls each session without a seat active: its user may have locked the screen and gone. */
@@ -150,7 +162,7 @@ bool sessions_is_usable(const struct sessions *t, uid_t uid) {
         for (size_t i = 0; i < t->n; i++) {
                 const struct session *s = t->all[i];
 
-                if (s->uid != uid || !counts(s))
+                if (s->uid != uid || !is_there(s))
                         continue;
                 if (is_open(s) && s->facts.on_seat)
                         return true;

@@ -40,6 +40,7 @@ struct session {
 struct sessions {
         struct session *all[SESSIONS_MAX]; /* oldest first */
         size_t n;
+        bool no_remote;                       /* one from another machine counts for nothing */
         void (*on_remove)(struct session *s); /* before it is freed; may be NULL */
 };
 
@@ -68,6 +69,8 @@ bool session_type_is_graphical(const char *type);
 /* Who has a session that counts, each once, oldest first; how many. */
 size_t sessions_users(const struct sessions *t, uid_t ret[static SESSIONS_MAX]);
 bool sessions_has(const struct sessions *t, uid_t uid);
+/* Who has some, none of which counts because of no_remote. */
+bool sessions_is_turned_away(const struct sessions *t, uid_t uid);
 /*
  * Whether one of them is local, active, not locked, and somebody looks at it: it is on a seat; or it is
  * a desktop without one (VNC, xrdp), and no session of this user is locked.

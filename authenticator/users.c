@@ -408,6 +408,7 @@ int users_new(const struct users_options *options, struct users **ret) {
         u->options = *options;
         u->knowledge = USERS_UNKNOWN;
         u->sessions.on_remove = drop_call;
+        u->sessions.no_remote = options->no_remote;
         u->retry_ms = RETRY_MIN_MS;
         r = sd_event_add_time(options->event, &u->retry, CLOCK_BOOTTIME, 0, 100000, on_retry, u);
         if (r >= 0)
@@ -443,6 +444,10 @@ size_t users_list(const struct users *u, uid_t ret[static SESSIONS_MAX]) {
 
 bool users_has_session(const struct users *u, uid_t uid) {
         return sessions_has(&u->sessions, uid);
+}
+
+bool users_is_turned_away(const struct users *u, uid_t uid) {
+        return sessions_is_turned_away(&u->sessions, uid);
 }
 
 bool users_is_usable(const struct users *u, uid_t uid) {

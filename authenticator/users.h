@@ -28,6 +28,7 @@ struct users_options {
         sd_event *event;
         struct bus *bus; /* to be freed first */
         const struct log *log;
+        bool no_remote; /* who is logged in from another machine alone is not there */
         /* What the functions below say is, or may be, another thing than before. */
         void (*on_change)(void *userdata);
         void *userdata;
@@ -43,6 +44,8 @@ enum users_knowledge users_knowledge(const struct users *u);
 /* Who has a session of class user that is not closing, each once, who came first first; how many. */
 size_t users_list(const struct users *u, uid_t ret[static SESSIONS_MAX]);
 bool users_has_session(const struct users *u, uid_t uid);
+/* Who has some that do not count because of no_remote, and none that does. */
+bool users_is_turned_away(const struct users *u, uid_t uid);
 /* Whether somebody can be asked in one of them, as sessions_is_usable(). */
 bool users_is_usable(const struct users *u, uid_t uid);
 /* The id of the session that this user can be asked in, borrowed for now; NULL: there is none. */

@@ -70,6 +70,33 @@ static void what_is_not_of_a_user_or_is_closing_does_not_count(void **state) {
         assert_true(sessions_is_usable(t, 1000));
 }
 
+static void where_no_remote_session_counts_a_local_one_does(void **state) {
+        struct session_facts from_elsewhere = { .of_user = true, .active = true, .remote = true };
+        struct sessions *t = *state;
+        uid_t users[SESSIONS_MAX];
+        struct session *s;
+
+        add(t, "1", 1000, from_elsewhere);
+        s = add(t, "2", 1001, from_elsewhere);
+        add(t, "3", 1001, in_front);
+        assert_int_equal(sessions_users(t, users), 2);
+        assert_false(sessions_is_turned_away(t, 1000));
+
+        t->no_remote = true;
+        assert_false(sessions_has(t, 1000));
+        assert_true(sessions_is_turned_away(t, 1000));
+        assert_true(sessions_has(t, 1001));
+        assert_false(sessions_is_turned_away(t, 1001));
+        assert_false(sessions_is_turned_away(t, 1002)); /* who has none at all */
+        assert_int_equal(sessions_users(t, users), 1);
+        assert_int_equal(users[0], 1001);
+        /* A device that is there asks as before. */
+        assert_true(sessions_is_usable(t, 1001));
+        from_elsewhere.closing = true;
+        assert_true(session_set_facts(s, &from_elsewhere));
+        assert_true(sessions_has(t, 1001));
+}
+
 static void classes_of_users_are_told_from_others(void **state) {
         static const char *const yes[] = { "user", "user-early", "user-light", "user-early-light" };
         static const char *const no[] = { "greeter", "lock-screen",     "background",
@@ -240,6 +267,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_session_counts_once_its_facts_are_known),
                 TEST(what_is_not_of_a_user_or_is_closing_does_not_count),
+                TEST(where_no_remote_session_counts_a_local_one_does),
                 TEST(classes_of_users_are_told_from_others),
                 TEST(a_session_is_usable_if_it_is_local_in_front_and_not_locked),
                 TEST(a_session_without_a_seat_makes_nobody_usable_who_locked_the_screen),
