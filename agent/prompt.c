@@ -36,6 +36,10 @@ static const struct words {
                           N_("It can then see, change and delete all passkeys of this computer, "
                              "and change the settings of this key."),
                           N_("_Allow"), false },
+        [VERB_FORBIDDEN] = { N_("Not allowed here"), N_("No passkeys are allowed here for"), NULL,
+                             N_("Whoever administers this computer does not allow them. Use another "
+                                "security key, or end the request here."),
+                             N_("_End the request"), true },
 };
 
 static struct buf buf_of(char *to, size_t size) {
@@ -121,13 +125,15 @@ void prompt_make(const struct question *q, const char *machine, const struct hol
 
         *ret = (struct prompt){
                 .title = _(w->title),
-                .headline = _(w->names_site && is_ssh(q) ? w->ssh : w->headline),
+                .headline = _(w->ssh && is_ssh(q) ? w->ssh : w->headline),
                 .detail = w->detail ? _(w->detail) : NULL,
                 .confirm = _(w->confirm),
                 .refuse = _("_Refuse"),
                 .is_blocked = q->verify && q->tries == 0,
         };
-        if (q->passive) {
+        if (q->passive && q->verb == VERB_FORBIDDEN)
+                ret->refuse = _("_Dismiss");
+        else if (q->passive) {
                 ret->detail = _("This is probably meant for another security key.");
                 ret->confirm = _("_Use this computer's passkey");
                 ret->refuse = _("_Dismiss");

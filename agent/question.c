@@ -12,9 +12,10 @@
 #include "authenticator/agent-protocol.h"
 
 static const char *const verbs[_VERBS] = {
-        [VERB_CREATE] = AGENT_VERB_CREATE, [VERB_USE] = AGENT_VERB_USE,
-        [VERB_SELECT] = AGENT_VERB_SELECT, [VERB_RESET] = AGENT_VERB_RESET,
-        [VERB_VERIFY] = AGENT_VERB_VERIFY, [VERB_MANAGE] = AGENT_VERB_MANAGE,
+        [VERB_CREATE] = AGENT_VERB_CREATE,       [VERB_USE] = AGENT_VERB_USE,
+        [VERB_SELECT] = AGENT_VERB_SELECT,       [VERB_RESET] = AGENT_VERB_RESET,
+        [VERB_VERIFY] = AGENT_VERB_VERIFY,       [VERB_MANAGE] = AGENT_VERB_MANAGE,
+        [VERB_FORBIDDEN] = AGENT_VERB_FORBIDDEN,
 };
 
 static const char *const fingers[_FINGERS] = {

@@ -16,6 +16,7 @@ enum verb {
         VERB_RESET,
         VERB_VERIFY,
         VERB_MANAGE,
+        VERB_FORBIDDEN,
         _VERBS,
 };
 

@@ -141,9 +141,10 @@ char *agent_message_welcome(const char *device, const char *phys, const char *ma
 char *agent_message_ask(uint32_t id, const char *phys, const struct ctap_prompt *prompt,
                         uint64_t timeout_ms, bool finger) {
         static const char *const verbs[_CTAP_ASKS] = {
-                [CTAP_ASK_CREATE] = AGENT_VERB_CREATE, [CTAP_ASK_USE] = AGENT_VERB_USE,
-                [CTAP_ASK_SELECT] = AGENT_VERB_SELECT, [CTAP_ASK_RESET] = AGENT_VERB_RESET,
-                [CTAP_ASK_VERIFY] = AGENT_VERB_VERIFY, [CTAP_ASK_MANAGE] = AGENT_VERB_MANAGE,
+                [CTAP_ASK_CREATE] = AGENT_VERB_CREATE,       [CTAP_ASK_USE] = AGENT_VERB_USE,
+                [CTAP_ASK_SELECT] = AGENT_VERB_SELECT,       [CTAP_ASK_RESET] = AGENT_VERB_RESET,
+                [CTAP_ASK_VERIFY] = AGENT_VERB_VERIFY,       [CTAP_ASK_MANAGE] = AGENT_VERB_MANAGE,
+                [CTAP_ASK_FORBIDDEN] = AGENT_VERB_FORBIDDEN,
         };
 
         return text_of(json_pack("{s:s,s:I,s:s,s:s,s:o,s:o,s:I,s:b,s:b,s:b,s:i,s:i,s:b,s:I}",

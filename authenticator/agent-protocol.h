@@ -60,12 +60,13 @@
 #define AGENT_WHY_LOCKED    "locked" /* the session was locked, or another one is in front */
 
 /* Verbs: enum ctap_ask in the same order. */
-#define AGENT_VERB_CREATE "create"
-#define AGENT_VERB_USE    "use"
-#define AGENT_VERB_SELECT "select"
-#define AGENT_VERB_RESET  "reset"
-#define AGENT_VERB_VERIFY "verify"
-#define AGENT_VERB_MANAGE "manage"
+#define AGENT_VERB_CREATE    "create"
+#define AGENT_VERB_USE       "use"
+#define AGENT_VERB_SELECT    "select"
+#define AGENT_VERB_RESET     "reset"
+#define AGENT_VERB_VERIFY    "verify"
+#define AGENT_VERB_MANAGE    "manage"
+#define AGENT_VERB_FORBIDDEN "forbidden" /* no question: the policy has no passkeys of "rp_id" */
 
 /* States of fingers. */
 #define AGENT_FINGER_WAITING  "waiting"  /* put it on */

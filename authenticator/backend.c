@@ -187,16 +187,10 @@ static int open_ctap(struct backend *b) {
                 .attester = attester(b),
                 .witness = &b->witness,
         };
-        struct ctap_options options = {
-                .firmware_version = TPMAUTHN_FIRMWARE_VERSION,
-                .max_message = BACKEND_MESSAGE_MAX,
-                .max_large_blobs = b->options.max_large_blobs,
-                .always_uv = b->options.always_uv,
-                .verified_presence = b->options.verified_presence,
-                .locked = b->options.locked,
-                .ctap_2_3 = b->options.ctap_2_3,
-        };
+        struct ctap_options options = b->options.ctap;
 
+        options.firmware_version = TPMAUTHN_FIRMWARE_VERSION;
+        options.max_message = BACKEND_MESSAGE_MAX;
         memcpy(options.aaguid, backend_aaguid(b), sizeof(options.aaguid));
         return ctap_new(&env, &options, &b->ctap);
 }

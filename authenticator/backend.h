@@ -30,11 +30,8 @@ struct backend_options {
         const char *id; /* of the instance */
         const char *store_path;
         uint32_t max_credentials;
-        uint32_t max_large_blobs;
-        bool always_uv;
-        bool verified_presence;
-        bool locked;
-        bool ctap_2_3;
+        /* What the configuration says; the AAGUID and the like are filled in. Its lists are borrowed. */
+        struct ctap_options ctap;
         const char *state_directory; /* where the machine's attestation is kept; NULL: nowhere */
         struct attester_options attester; /* its key is NULL or empty: there is none */
         struct tpm_options tpm; /* its log callback and its fd are set when it is opened */

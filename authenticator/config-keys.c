@@ -87,6 +87,19 @@ static void print_count(const void *field, FILE *to) {
         fprintf(to, "%u", *(const unsigned *)field);
 }
 
+static int parse_pin_length(const char *text, void *field) {
+        uint64_t v;
+
+        if (parse_number(text, CTAP_MIN_PIN_LENGTH, CTAP_PIN_BYTES_MAX, &v) < 0)
+                return -EINVAL;
+        *(uint8_t *)field = (uint8_t)v;
+        return 0;
+}
+
+static void print_pin_length(const void *field, FILE *to) {
+        fprintf(to, "%u", *(const uint8_t *)field);
+}
+
 static int parse_credentials(const char *text, void *field) {
         uint64_t v;
 
@@ -310,8 +323,35 @@ static const struct config_key keys[] = {
           "what hides the PIN on the way to the TPM; auto: salted, but password for one in firmware" },
         { "policy", "always-uv", parse_bool, print_bool, offsetof(struct config, always_uv), "no",
           "yes or no", "ask for the PIN whenever a passkey is made or used" },
-        { "policy", "lock", parse_bool, print_bool, offsetof(struct config, lock), "no",
-          "yes or no", "let no client change how the device works (authenticatorConfig)" },
+        { "policy", "min-pin-length", parse_pin_length, print_pin_length,
+          offsetof(struct config, min_pin_length), "4", "a number from 4 to 63",
+          "the least number of characters of a PIN; clients can only raise it" },
+        { "policy", "pin-complexity", parse_bool, print_bool,
+          offsetof(struct config, pin_complexity), "no", "yes or no",
+          "take no PIN that is guessed first, such as 1111 or 1234" },
+        { "policy", "rp-allow", config_parse_rp_rules, config_print_list,
+          offsetof(struct config, rp_allow), "",
+          "names such as example.com, *.example.com or ssh:* with blanks between them, or nothing",
+          "sites whose passkeys may be made and used here, and no others; nothing: all" },
+        { "policy", "rp-deny", config_parse_rp_rules, config_print_list,
+          offsetof(struct config, rp_deny), "",
+          "names such as example.com, *.example.com or ssh:* with blanks between them, or nothing",
+          "sites whose passkeys may not be made and used here" },
+        { "policy", "enterprise-attestation", config_parse_enterprise, config_print_enterprise,
+          offsetof(struct config, enterprise), "client", "client, off, listed or on",
+          "client: a client turns it on; listed: on, for [attestation] rp-ids alone; on: and for sites "
+          "that a browser's policy names" },
+        { "policy", "reset", config_parse_reset, config_print_reset,
+          offsetof(struct config, reset_by_administrator), "anyone", "anyone or administrator",
+          "who may erase all passkeys; administrator: no client and no user" },
+        { "policy", "remote", config_parse_remote, config_print_remote,
+          offsetof(struct config, remote), "quiet", "quiet or deny",
+          "who is logged in from elsewhere alone has a device that refuses what takes a yes (quiet), or "
+          "none (deny)" },
+        { "policy", "locked", config_parse_locked, config_print_list,
+          offsetof(struct config, locked), "",
+          "keys of [policy], or SECTION.KEY, with blanks between them; or all; or nothing",
+          "what no later file changes, and no client (authenticatorConfig)" },
         { "policy", "ctap-2.3", parse_bool, print_bool, offsetof(struct config, ctap_2_3), "yes",
           "yes or no", "say FIDO_2_3; no: for clients that stumble over it" },
         { "policy", "large-blobs", parse_large_blobs, print_uint32,
@@ -370,6 +410,10 @@ static const struct config_key keys[] = {
 const struct config_key *config_keys(size_t *ret_n) {
         *ret_n = ELEMENTSOF(keys);
         return keys;
+}
+
+bool config_key_is_list(const struct config_key *k) {
+        return k->print == config_print_list;
 }
 
 /* ---- the nearest known key ---- */

@@ -27,6 +27,12 @@ const struct config_places config_system_places = {
         .file = TPMAUTHN_ETC_CONF_DIR "/tpmauthn.conf",
 };
 
+/* The name of a file that was read, for as long as the configuration. */
+struct config_path {
+        struct config_path *next;
+        char text[];
+};
+
 static void *field_of(struct config *c, const struct config_key *k) {
         return (char *)c + k->field;
 }
@@ -37,6 +43,9 @@ int config_init(struct config *c) {
         int r;
 
         *c = (struct config){ 0 };
+        c->origins = calloc(n, sizeof(*c->origins));
+        if (!c->origins)
+                return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
                 r = keys[i].parse(keys[i].initial, field_of(c, &keys[i]));
                 if (r < 0) {
@@ -45,6 +54,15 @@ int config_init(struct config *c) {
                 }
         }
         return 0;
+}
+
+static void free_paths(struct config *c) {
+        while (c->paths) {
+                struct config_path *next = c->paths->next;
+
+                free(c->paths);
+                c->paths = next;
+        }
 }
 
 void config_done(struct config *c) {
@@ -59,26 +77,65 @@ void config_done(struct config *c) {
         free(c->attestation_root);
         free(c->presence_pin_file);
         free(c->audit_socket);
+        config_list_done(&c->rp_allow);
+        config_list_done(&c->rp_deny);
+        config_list_done(&c->locked);
+        free(c->origins);
+        free_paths(c);
         *c = (struct config){ 0 };
+}
+
+/* To be freed; NULL: out of memory. */
+static char *value_of(const struct config *c, const struct config_key *k) {
+        char *value = NULL;
+        size_t n;
+        FILE *text = open_memstream(&value, &n);
+
+        if (!text)
+                return NULL;
+        k->print((const char *)c + k->field, text);
+        if (fclose(text) != 0) {
+                free(value);
+                return NULL;
+        }
+        return value;
 }
 
 /*
  * With blanks around the "=" unless they would turn the value into a comment, or the line into one that
  * is too long: what fitted into a line of a file fits again without them.
  */
-static void print_pair(const struct config *c, const struct config_key *k, FILE *to) {
-        _cleanup_(free_pointer) char *value = NULL;
-        size_t n = 0;
-        FILE *text = open_memstream(&value, &n);
-        bool wide;
+static void print_line(const struct config_key *k, const char *value, FILE *to) {
+        const bool wide = value[0] != ';' &&
+                          strlen(k->name) + strlen(" = ") + strlen(value) <= INI_MAX_LINE - 2;
 
-        if (!text)
-                return;
-        k->print((const char *)c + k->field, text);
-        if (fclose(text) != 0)
-                return;
-        wide = value[0] != ';' && strlen(k->name) + strlen(" = ") + n <= INI_MAX_LINE - 2;
         fprintf(to, "%s%s%s\n", k->name, wide ? " = " : "=", value);
+}
+
+/* Words add up, so that a list takes as many lines as it needs. */
+static void print_list(const struct config_key *k, char *words, FILE *to) {
+        const size_t width = INI_MAX_LINE / 2;
+        char *end;
+
+        while (strlen(words) > width && (end = strchr(words + width, ' '))) {
+                *end = '\0';
+                print_line(k, words, to);
+                words = end + 1;
+        }
+        print_line(k, words, to);
+}
+
+static void print_pair(const struct config *c, const struct config_key *k, FILE *to) {
+        _cleanup_(free_pointer) char *value = value_of(c, k);
+
+        if (!value)
+                return;
+        if (config_lock_of(c, k))
+                fputs("# locked: no later file changes it, and no client\n", to);
+        if (config_key_is_list(k))
+                print_list(k, value, to);
+        else
+                print_line(k, value, to);
 }
 
 void config_print(const struct config *c, FILE *to) {
@@ -101,18 +158,23 @@ struct reading {
         struct config *config;
         FILE *errors;
         FILE *file;
-        const char *path; /* or "command line" */
-        unsigned line;
-        int result; /* 0, or the first failure */
+        struct config_origin at; /* its path is that of this reading alone, or command_line */
+        int result;              /* 0, or the first failure */
 };
+
+static const char command_line[] = "command line";
+
+void config_print_origin(const struct config_origin *from, FILE *to) {
+        if (from->path && from->line > 0)
+                fprintf(to, "%s:%u: ", from->path, from->line);
+        else if (from->path)
+                fprintf(to, "%s: ", from->path);
+}
 
 static void _printf_(2, 3) complain(struct reading *r, const char *format, ...) {
         va_list ap;
 
-        if (r->line > 0)
-                fprintf(r->errors, "%s:%u: ", r->path, r->line);
-        else
-                fprintf(r->errors, "%s: ", r->path);
+        config_print_origin(&r->at, r->errors);
         va_start(ap, format);
         vfprintf(r->errors, format, ap);
         va_end(ap);
@@ -121,20 +183,68 @@ static void _printf_(2, 3) complain(struct reading *r, const char *format, ...) 
                 r->result = -EINVAL;
 }
 
+/* What this line says may be said again, but nothing else. Else it is complained about. */
+static bool goes_against(struct reading *r, const struct config_key *k, const char *value,
+                         const char *before, const struct config_origin *said) {
+        const struct config_origin *lock = config_lock_of(r->config, k);
+        _cleanup_(free_pointer) char *now = value_of(r->config, k);
+
+        if (!before || !now || strcmp(before, now) == 0)
+                return false;
+        if (lock && lock->path != r->at.path) {
+                complain(r, "[%s] %s = %s: %s:%u has locked it", k->section, k->name, value,
+                         lock->path, lock->line);
+                return true;
+        }
+        if (said->path != r->at.path || said->path == command_line || config_key_is_list(k))
+                return false;
+        complain(r, "[%s] %s = %s: line %u of this file says %s", k->section, k->name, value,
+                 said->line, *before ? before : "nothing");
+        return true;
+}
+
+/* What is locked goes on being so. */
+static bool unlocks(struct reading *r, const struct config_key *k, const char *value) {
+        const struct config_list *locked = &r->config->locked;
+
+        if (field_of(r->config, k) != locked || *value || locked->n == 0 ||
+            locked->from[0].path == r->at.path)
+                return false;
+        complain(r, "[%s] %s = : %s:%u has locked %s", k->section, k->name, locked->from[0].path,
+                 locked->from[0].line, locked->text);
+        return true;
+}
+
+static void set(struct reading *r, size_t i, const char *value) {
+        size_t n;
+        const struct config_key *k = &config_keys(&n)[i];
+        struct config_origin *said = &r->config->origins[i];
+        _cleanup_(free_pointer) char *before = value_of(r->config, k);
+        int e;
+
+        if (unlocks(r, k, value))
+                return;
+        e = k->parse(value, field_of(r->config, k));
+        if (e < 0) {
+                complain(r, "[%s] %s = %s: %s", k->section, k->name, value,
+                         e == -EINVAL ? k->takes : strerror(-e));
+                return;
+        }
+        if (config_key_is_list(k))
+                config_list_note(field_of(r->config, k), &r->at);
+        if (!goes_against(r, k, value, before, said))
+                *said = r->at;
+}
+
 static void assign(struct reading *r, const char *section, const char *name, const char *value) {
         size_t n;
         const struct config_key *keys = config_keys(&n), *near;
-        int e;
 
-        for (size_t i = 0; i < n; i++) {
-                if (strcmp(section, keys[i].section) != 0 || strcmp(name, keys[i].name) != 0)
-                        continue;
-                e = keys[i].parse(value, field_of(r->config, &keys[i]));
-                if (e < 0)
-                        complain(r, "[%s] %s = %s: %s", section, name, value,
-                                 e == -EINVAL ? keys[i].takes : strerror(-e));
-                return;
-        }
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(section, keys[i].section) == 0 && strcmp(name, keys[i].name) == 0) {
+                        set(r, i, value);
+                        return;
+                }
 
         near = config_key_nearest(section, name);
         complain(r, "[%s] %s: there is no such key; the nearest is [%s] %s", section, name,
@@ -155,7 +265,7 @@ static char *read_line(char *line, int size, void *stream) {
         if (!fgets(line, size, r->file))
                 return NULL;
 
-        r->line++;
+        r->at.line++;
         length = strlen(line);
         if (length + 1 == (size_t)size && line[length - 1] != '\n') {
                 complain(r, "the line is longer than %d bytes", size - 2);
@@ -170,9 +280,20 @@ static char *read_line(char *line, int size, void *stream) {
         return line;
 }
 
+static int remember_path(struct config *c, const char *path) {
+        struct config_path *p = malloc(sizeof(*p) + strlen(path) + 1);
+
+        if (!p)
+                return -ENOMEM;
+        strcpy(p->text, path);
+        p->next = c->paths;
+        c->paths = p;
+        return 0;
+}
+
 static int read_file(struct config *c, const char *path, bool required, FILE *errors) {
         _cleanup_(close_stream) FILE *file = fopen(path, "re");
-        struct reading r = { .config = c, .errors = errors, .file = file, .path = path };
+        struct reading r = { .config = c, .errors = errors, .file = file, .at = { path, 0 } };
         struct stat st;
         int bad;
 
@@ -189,13 +310,16 @@ static int read_file(struct config *c, const char *path, bool required, FILE *er
                 return -EISDIR;
         }
 
+        if (remember_path(c, path) < 0)
+                return -ENOMEM;
+        r.at.path = c->paths->text;
         bad = ini_parse_stream(read_line, &r, on_pair, &r);
         if (ferror(file)) {
-                r.line = 0;
+                r.at.line = 0;
                 complain(&r, "cannot be read to its end");
         }
         if (bad > 0) {
-                r.line = (unsigned)bad;
+                r.at.line = (unsigned)bad;
                 complain(&r, "is neither [section], key = value nor a comment");
         }
         return bad < 0 ? -ENOMEM : r.result;
@@ -242,7 +366,7 @@ int config_read(struct config *c, const struct config_places *places, FILE *erro
 
 int config_set(struct config *c, const char *assignment, FILE *errors) {
         _cleanup_(free_pointer) char *copy = strdup(assignment);
-        struct reading r = { .config = c, .errors = errors, .path = "command line" };
+        struct reading r = { .config = c, .errors = errors, .at = { command_line, 0 } };
         char *dot, *equals;
 
         if (!copy)
@@ -259,29 +383,4 @@ int config_set(struct config *c, const char *assignment, FILE *errors) {
         *dot = '\0';
         assign(&r, copy, dot + 1, equals + 1);
         return r.result;
-}
-
-int config_check(const struct config *c, FILE *errors) {
-        if (!*c->attestation_key != !*c->attestation_certificates) {
-                fprintf(errors, "[attestation] key, certificates: one is of no use without the "
-                                "other\n");
-                return -EINVAL;
-        }
-        if (c->presence == PRESENCE_TTY && c->count > 1) {
-                fprintf(errors, "[presence] presence = tty asks on one terminal, for one device: "
-                                "set [device] count = 1\n");
-                return -EINVAL;
-        }
-        if (c->presence_verified && !c->presence_verify) {
-                fprintf(errors, "[presence] require = verify needs verify = yes: where nobody is "
-                                "asked for the PIN here, nothing could be used\n");
-                return -EINVAL;
-        }
-        if (*c->presence_pin_file && c->presence != PRESENCE_AUTO &&
-            c->presence != PRESENCE_SCRIPT) {
-                fprintf(errors, "[presence] pin-file is for presence = auto and presence = script, "
-                                "which answer in place of a person\n");
-                return -EINVAL;
-        }
-        return 0;
 }

@@ -5,6 +5,9 @@
  * The daemon's configuration: INI files, later ones over earlier ones, then the command line. Every
  * key has a default; a key that does not exist or a value that makes no sense is an error that names
  * file, line and the nearest known key, and all errors are named in one run.
+ *
+ * What [policy] locked names is settled by the file that names it: a later one that says something else
+ * is an error, and so is a file that says two things itself.
  */
 
 #include <stdbool.h>
@@ -13,6 +16,7 @@
 
 #include "authenticator/audit-event.h"
 #include "authenticator/presence.h"
+#include "ctap/ctap.h"
 #include "ctap/macro.h"
 #include "tpm/tpm.h"
 
@@ -20,6 +24,26 @@
 
 struct config_range {
         uint32_t first, last; /* inclusive */
+};
+
+/* Where something was said. */
+struct config_origin {
+        const char *path; /* borrowed of struct config; NULL: nowhere, it is the default */
+        unsigned line;    /* 0: it has none, as on the command line */
+};
+
+/* Words that add up: each line of a file adds to them, and an empty one takes all away. */
+struct config_list {
+        char *text; /* with one blank between two words; or "" */
+        size_t n;
+        struct config_origin *from; /* of each word */
+};
+
+/* [policy] remote: what becomes of who is logged in from another machine alone. */
+enum config_remote {
+        CONFIG_REMOTE_QUIET, /* a device that refuses whatever takes a yes */
+        CONFIG_REMOTE_DENY,  /* none */
+        _CONFIG_REMOTES,
 };
 
 struct config {
@@ -40,7 +64,14 @@ struct config {
         enum tpm_sessions sessions;
 
         bool always_uv;
-        bool lock;
+        uint8_t min_pin_length;
+        bool pin_complexity;
+        struct config_list rp_allow; /* of ctap/rp-rules.h, like the next */
+        struct config_list rp_deny;
+        enum ctap_enterprise enterprise;
+        bool reset_by_administrator;
+        enum config_remote remote;
+        struct config_list locked;
         bool ctap_2_3;
         uint32_t large_blobs; /* bytes; 0: none are kept */
 
@@ -62,7 +93,13 @@ struct config {
         enum audit_level audit_level;
         enum audit_rp_ids audit_rp_ids;
         char *audit_socket; /* or "" */
+
+        /* Of config.c: where each key was last set, and the names of the files. */
+        struct config_origin *origins;
+        struct config_path *paths;
 };
+
+struct config_path;
 
 /* Everything at its default. 0 or -ENOMEM. */
 _must_check_ int config_init(struct config *c);
@@ -88,5 +125,8 @@ _must_check_ int config_set(struct config *c, const char *assignment, FILE *erro
 /* What only makes sense together. After the last config_set(). */
 _must_check_ int config_check(const struct config *c, FILE *errors);
 
-/* As a file that config_read() takes, with each key's help as a comment. */
+/* CTAP_LOCK_*: what [policy] locked keeps clients from. */
+unsigned config_locks(const struct config *c);
+
+/* As a file that config_read() takes, with each key's help, and that it is locked, as comments. */
 void config_print(const struct config *c, FILE *to);

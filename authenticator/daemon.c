@@ -411,6 +411,7 @@ static int add_devices(struct daemon *d) {
                 .users = d->users,
                 .authority = d->authority,
                 .process_of = process_of,
+                .reset_by_administrator = d->config->reset_by_administrator,
                 .answer = on_answer,
                 .follow = on_follow,
                 .userdata = d,
@@ -443,6 +444,7 @@ static int add_users(struct daemon *d) {
                 .event = d->event,
                 .bus = d->bus,
                 .log = d->log,
+                .no_remote = d->config->remote == CONFIG_REMOTE_DENY,
                 .on_change = follow_users,
                 .userdata = d,
         };

@@ -25,9 +25,10 @@ static void set_text(json_t *event, const char *name, struct bytes text) {
 
 json_t *event_question(const struct ctap_prompt *prompt) {
         static const char *const verbs[_CTAP_ASKS] = {
-                [CTAP_ASK_CREATE] = AGENT_VERB_CREATE, [CTAP_ASK_USE] = AGENT_VERB_USE,
-                [CTAP_ASK_SELECT] = AGENT_VERB_SELECT, [CTAP_ASK_RESET] = AGENT_VERB_RESET,
-                [CTAP_ASK_VERIFY] = AGENT_VERB_VERIFY, [CTAP_ASK_MANAGE] = AGENT_VERB_MANAGE,
+                [CTAP_ASK_CREATE] = AGENT_VERB_CREATE,       [CTAP_ASK_USE] = AGENT_VERB_USE,
+                [CTAP_ASK_SELECT] = AGENT_VERB_SELECT,       [CTAP_ASK_RESET] = AGENT_VERB_RESET,
+                [CTAP_ASK_VERIFY] = AGENT_VERB_VERIFY,       [CTAP_ASK_MANAGE] = AGENT_VERB_MANAGE,
+                [CTAP_ASK_FORBIDDEN] = AGENT_VERB_FORBIDDEN,
         };
         json_t *event =
                 json_pack("{s:s,s:s,s:b,s:b}", "type", PROTOCOL_EVENT_QUESTION, "verb",

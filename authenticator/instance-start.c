@@ -94,6 +94,21 @@ static int link_agents(struct instance *i, int *ret) {
         return r;
 }
 
+static struct ctap_options what_is_configured(const struct config *c) {
+        return (struct ctap_options){
+                .max_large_blobs = c->large_blobs,
+                .always_uv = c->always_uv,
+                .verified_presence = c->presence_verified,
+                .min_pin_length = c->min_pin_length,
+                .pin_complexity = c->pin_complexity,
+                .enterprise = c->enterprise,
+                .reset_by_administrator = c->reset_by_administrator,
+                .rp_rules = { .allow = c->rp_allow.text, .deny = c->rp_deny.text },
+                .locks = config_locks(c),
+                .ctap_2_3 = c->ctap_2_3,
+        };
+}
+
 static int start_worker(struct instance *i, struct buf *reason) {
         _cleanup_(ctap_typed_pin_wipe) struct ctap_typed_pin pin = { 0 };
         _cleanup_(close_fd_pointer) int link = -1;
@@ -110,11 +125,7 @@ static int start_worker(struct instance *i, struct buf *reason) {
                                  .persistent_last = i->config->persistent.last,
                                  .persist_srk = i->config->persist_srk,
                                  .sessions = i->config->sessions },
-                        .max_large_blobs = i->config->large_blobs,
-                        .always_uv = i->config->always_uv,
-                        .verified_presence = i->config->presence_verified,
-                        .locked = i->config->lock,
-                        .ctap_2_3 = i->config->ctap_2_3,
+                        .ctap = what_is_configured(i->config),
                         .state_directory = i->config->state_directory,
                         .attester = { .key = i->config->attestation_key,
                                       .certificates = i->config->attestation_certificates,

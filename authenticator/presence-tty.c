@@ -63,7 +63,7 @@ void presence_question(const struct ctap_prompt *prompt, const char *device_name
                        struct buf *text) {
         text_put_harmless(text, BYTES_TEXT(device_name));
         buf_put(text, BYTES_TEXT(": "));
-        if (prompt->passive)
+        if (prompt->passive && prompt->ask != CTAP_ASK_FORBIDDEN)
                 buf_put(text, BYTES_TEXT("This is probably meant for another security key. "));
         if (prompt->verify)
                 put_tries(text, prompt);
@@ -97,6 +97,12 @@ void presence_question(const struct ctap_prompt *prompt, const char *device_name
         case CTAP_ASK_MANAGE:
                 buf_put(text, BYTES_TEXT("Let a program see, change and delete all passkeys of "
                                          "this computer, and change the settings of this key?"));
+                break;
+        case CTAP_ASK_FORBIDDEN:
+                buf_put(text,
+                        BYTES_TEXT("Whoever administers this computer allows no passkeys of "));
+                put_rp_id(text, prompt->rp_id);
+                buf_put(text, BYTES_TEXT(" here. End the request?"));
                 break;
         case _CTAP_ASKS:
                 break;

@@ -41,6 +41,11 @@ static json_t *refuse_absence(enum devices_absence absence, const char *whose) {
         case DEVICES_NOT_WANTED:
                 break;
         }
+        if (r->users && users_is_turned_away(r->users, owner))
+                return control_error(PROTOCOL_E_NO_DEVICE,
+                                     "There is no device of %s here: [policy] remote = deny, and "
+                                     "all its sessions are from other machines.",
+                                     whose);
         return control_error(PROTOCOL_E_NO_DEVICE,
                              "There is no device of %s here: logind knows of no session.", whose);
 }
@@ -203,6 +208,18 @@ static json_t *find_device(const struct requests *r, uid_t peer, const struct co
                 return refuse_absent(r, owner, whose);
         return control_error(PROTOCOL_E_NO_DEVICE, "There are %u devices of %s, from 0 on.",
                              count_of(r, owner), whose);
+}
+
+/* NULL, or the error. */
+static json_t *refuse_reset(const struct requests *r, uid_t peer,
+                            const struct control_request *rq) {
+        if (rq->method->call != CONTROL_RESET || !r->reset_by_administrator ||
+            control_peer_is_admin(peer, getuid()))
+                return NULL;
+        return control_error(
+                PROTOCOL_E_NOT_ALLOWED,
+                "[policy] reset = administrator: only root erases all passkeys of this "
+                "computer.");
 }
 
 /* ---- what it does ---- */
@@ -396,6 +413,8 @@ static void run(const struct requests *r, uint32_t tag, uid_t peer,
                 return;
         }
         error = find_device(r, peer, rq, &i);
+        if (!error)
+                error = refuse_reset(r, peer, rq);
         if (!error && rq->method->simulates)
                 error = instance_refuse_simulation(i);
         if (error) {

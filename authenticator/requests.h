@@ -4,6 +4,7 @@
 /* What comes over the control socket: who may ask for what, which device is meant, and what it does. */
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,6 +21,7 @@ struct requests {
         const struct users *users; /* NULL: logind is not asked */
         struct authority *authority;
         pid_t (*process_of)(void *userdata, uint32_t tag); /* who asks; 0: nobody any more */
+        bool reset_by_administrator;                       /* [policy] reset */
         void (*answer)(void *userdata, uint32_t tag, json_t *body); /* takes the body */
         /* Answers, and then tells it what happens; takes the body. */
         void (*follow)(void *userdata, const struct follower *who, json_t *body);

@@ -65,16 +65,17 @@ static const char *const queries[_QUERIES] = {
         [Q_SET_SPARE] = "INSERT OR REPLACE INTO spare_key (one, key, tag) VALUES (1, ?1, ?2)",
         [Q_SET_CRED_RANDOM] = "UPDATE credential SET cred_random = ?2, cred_random_uv = ?3"
                               " WHERE id = ?1 AND cred_random IS NULL AND cred_random_uv IS NULL",
-        [Q_GET_SETTINGS] = "SELECT pin_length, min_pin_length, force_pin_change, pin_in_doubt,"
-                           " uv_retries, always_uv, enterprise_attestation,"
-                           " long_touch_for_reset, pin_complexity, persistent_token_epoch,"
-                           " min_pin_length_rps, pin_is_for_enrolment FROM settings",
+        [Q_GET_SETTINGS] =
+                "SELECT pin_length, min_pin_length, force_pin_change, pin_in_doubt,"
+                " uv_retries, always_uv, enterprise_attestation,"
+                " long_touch_for_reset, pin_complexity, persistent_token_epoch,"
+                " min_pin_length_rps, pin_is_for_enrolment, pin_is_complex FROM settings",
         [Q_SET_SETTINGS] = "INSERT OR REPLACE INTO settings (one, pin_length, min_pin_length,"
                            " force_pin_change, pin_in_doubt, uv_retries, always_uv,"
                            " enterprise_attestation, long_touch_for_reset, pin_complexity,"
                            " persistent_token_epoch, min_pin_length_rps,"
-                           " pin_is_for_enrolment)"
-                           " VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                           " pin_is_for_enrolment, pin_is_complex)"
+                           " VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         [Q_GET_LARGE_BLOBS_SIZE] = "SELECT length(array) FROM large_blobs",
         [Q_SET_LARGE_BLOBS] = "UPDATE large_blobs SET array = ?1",
         [Q_ADD_EVENT] = "INSERT INTO event (sealed) VALUES (?1)",

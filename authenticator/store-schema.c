@@ -31,6 +31,8 @@
  *
  * event (from version 5): the newest STORE_EVENTS of them, sealed above the store. The sequence goes on
  * from the newest, which is never the one that is dropped.
+ *
+ * pin_is_complex (from version 7): of a PIN of before nobody knows it.
  */
 
 #include <stdio.h>
@@ -158,8 +160,15 @@ static int from_5(sqlite3 *db) {
                 NULL, NULL, NULL);
 }
 
+static int from_6(sqlite3 *db) {
+        return sqlite3_exec(db,
+                            "ALTER TABLE settings ADD COLUMN pin_is_complex INTEGER NOT NULL"
+                            "  DEFAULT 0 CHECK (pin_is_complex BETWEEN 0 AND 1);",
+                            NULL, NULL, NULL);
+}
+
 static store_step_fn *const steps[] = {
-        from_0, from_1, from_2, from_3, from_4, from_5,
+        from_0, from_1, from_2, from_3, from_4, from_5, from_6,
 };
 
 const struct store_schema store_schema = { steps, ELEMENTSOF(steps) };

@@ -63,6 +63,7 @@ static bool read_settings(sqlite3_stmt *q, struct ctap_settings *ret) {
                 .pin_complexity = sqlite3_column_int(q, 8) != 0,
                 .persistent_token_epoch = (uint32_t)sqlite3_column_int64(q, 9),
                 .pin_is_for_enrolment = sqlite3_column_int(q, 11) != 0,
+                .pin_is_complex = sqlite3_column_int(q, 12) != 0,
         };
         const void *rps = sqlite3_column_blob(q, 10);
         size_t len = (size_t)sqlite3_column_bytes(q, 10);
@@ -108,6 +109,7 @@ static int put_settings(struct store *s, const struct ctap_settings *p, const ch
                          BYTES(p->min_pin_length_rps,
                                p->n_min_pin_length_rps * sizeof(struct sha256)));
         store_bind_int(q, 12, p->pin_is_for_enrolment);
+        store_bind_int(q, 13, p->pin_is_complex);
         return store_query_step(s, q, doing);
 }
 

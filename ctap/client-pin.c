@@ -13,6 +13,7 @@
 #include "ctap/crypto.h"
 #include "ctap/persistent-token.h"
 #include "ctap/pin.h"
+#include "ctap/policy.h"
 
 /* These are for one site, and all that the old way gives (CP23). */
 #define FOR_A_SITE (CTAP_PERMISSION_MC | CTAP_PERMISSION_GA)
@@ -378,6 +379,9 @@ static enum ctap_status get_token_by_uv(struct ctap *c, const struct request *rq
         enum ctap_status s;
 
         s = read_permissions(c, rq, true, &g.permissions);
+        if (s == CTAP_OK && (g.permissions & FOR_A_SITE) &&
+            !ctap_rp_is_allowed(c, rq->rp_id.string))
+                s = ctap_refuse_rp(c, rq->rp_id.string);
         if (s == CTAP_OK)
                 s = check_uv(c);
         if (s == CTAP_OK)

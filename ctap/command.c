@@ -13,6 +13,7 @@
 
 #include "ctap/command.h"
 #include "ctap/ctap.h"
+#include "ctap/policy.h"
 
 enum {
         TAKES_PARAMS = 1 << 0,
@@ -78,8 +79,10 @@ bool ctap_always_uv(const struct ctap *c) {
         return c->options.always_uv || c->env.store->ops->settings(c->env.store)->always_uv;
 }
 
+/* A site that only a part of its name forbids is not known by its hash. */
 bool ctap_has_u2f(const struct ctap *c) {
-        return !ctap_always_uv(c) && !c->options.verified_presence;
+        return !ctap_always_uv(c) && !c->options.verified_presence &&
+               !ctap_rp_rules_deny_by_star(&c->options.rp_rules);
 }
 
 void ctap_walk_begin(struct ctap *c, enum ctap_walk_kind kind, uint32_t channel,
@@ -154,7 +157,8 @@ int ctap_need_credential_keys(struct ctap *c) {
  * maxMsgSize, maxSerializedLargeBlobArray). A fragment of those fills an answer as it does a request.
  */
 static bool are_possible(const struct ctap_options *o) {
-        return o->max_message >= 1024 && o->max_message <= CTAP_REPLY_MAX &&
+        return o->min_pin_length <= CTAP_PIN_BYTES_MAX && o->max_message >= 1024 &&
+               o->max_message <= CTAP_REPLY_MAX &&
                (o->max_large_blobs == 0 || o->max_large_blobs >= 1024);
 }
 
@@ -173,6 +177,8 @@ int ctap_new(const struct ctap_env *env, const struct ctap_options *options, str
         u2f_init(&c->u2f);
 
         r = ctap_need_credential_keys(c);
+        if (r == 0)
+                r = ctap_policy_look_at_pin(c);
         if (r < 0) {
                 ctap_free(c);
                 return r;
@@ -273,6 +279,8 @@ void ctap_request(struct ctap *c, uint32_t channel, struct bytes message, struct
 }
 
 void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *reply) {
+        const struct u2f_rules rules = { .off = !ctap_has_u2f(c), .rps = &c->options.rp_rules };
+
         reply->len = 0;
         reply->failed = false;
         ctap_forget_walk(c);
@@ -280,7 +288,7 @@ void ctap_u2f(struct ctap *c, uint32_t channel, struct bytes apdu, struct buf *r
                 buf_put_u16(reply, 0x6f00);
                 return;
         }
-        u2f_message(&c->u2f, &c->env, &c->credential_keys, !ctap_has_u2f(c), channel, apdu, reply);
+        u2f_message(&c->u2f, &c->env, &c->credential_keys, &rules, channel, apdu, reply);
 }
 
 uint64_t ctap_deadline(const struct ctap *c) {

@@ -5,8 +5,8 @@
  * settings; the copy is then kept in one piece, or nothing has happened. Whether there is a token to
  * be shown depends on whether a PIN is set: without one, everybody may turn things on.
  *
- * Where the administrator has locked the settings, no subcommand does anything, and getInfo goes on to
- * say what the settings are.
+ * What the administrator demands is a floor that no subcommand gets below. Where they have locked a
+ * setting it stays as it is, and getInfo goes on to say what that is.
  */
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include "ctap/authorize.h"
 #include "ctap/crypto.h"
 #include "ctap/persistent-token.h"
+#include "ctap/policy.h"
 
 struct request {
         struct cbor_value subcommand, params;
@@ -27,13 +28,11 @@ static bool has(const struct cbor_value *v) {
 
 /* ---- enableEnterpriseAttestation (AC3), enableLongTouchForReset (AC6) ---- */
 
-static bool has_attester(const struct ctap *c) {
-        return c->env.attester;
-}
-
-static enum ctap_status enable_enterprise_attestation(struct ctap *c _unused_,
+static enum ctap_status enable_enterprise_attestation(struct ctap *c,
                                                       const struct request *rq _unused_,
                                                       struct ctap_settings *s) {
+        if ((c->options.locks & CTAP_LOCK_ENTERPRISE) && !ctap_enterprise_is_on(c))
+                return CTAP2_ERR_OPERATION_DENIED;
         s->enterprise_attestation = true;
         return CTAP_OK;
 }
@@ -53,7 +52,7 @@ static enum ctap_status enable_long_touch(struct ctap *c _unused_,
 
 static enum ctap_status toggle_always_uv(struct ctap *c, const struct request *rq _unused_,
                                          struct ctap_settings *s) {
-        if (c->options.always_uv)
+        if (c->options.always_uv || (c->options.locks & CTAP_LOCK_ALWAYS_UV))
                 return CTAP2_ERR_OPERATION_DENIED; /* the administrator's: it is not turned off */
         s->always_uv = !s->always_uv;
         return CTAP_OK;
@@ -83,6 +82,17 @@ static enum ctap_status set_rp_ids(struct ctap *c, const struct cbor_value *ids,
         return ctap_status_from_errno(r);
 }
 
+/* What it says now may be said again. */
+static bool is_locked(const struct ctap *c, const struct request *rq, int64_t length) {
+        const unsigned locks = c->options.locks;
+
+        if ((locks & CTAP_LOCK_MIN_PIN_LENGTH) &&
+            (length != ctap_min_pin_length(c) || has(&rq->rp_ids)))
+                return true;
+        return (locks & CTAP_LOCK_PIN_COMPLEXITY) && rq->complexity.boolean &&
+               !ctap_pin_complexity(c);
+}
+
 /* AC5c to AC5e. Nobody knows if the PIN that is set obeys a rule that is new. */
 static bool must_change(const struct request *rq, const struct ctap_settings *before,
                         const struct ctap_settings *s) {
@@ -95,18 +105,21 @@ static enum ctap_status set_min_pin_length(struct ctap *c, const struct request 
         const struct ctap_settings before = *s;
         const bool is_set = before.pin_length > 0; /* in no doubt: authorize() looked */
         const int64_t length =
-                has(&rq->min_pin_length) ? rq->min_pin_length.integer : before.min_pin_length;
+                has(&rq->min_pin_length) ? rq->min_pin_length.integer : ctap_min_pin_length(c);
         enum ctap_status status;
 
-        if (length < before.min_pin_length || length > CTAP_PIN_BYTES_MAX)
+        if (length < ctap_min_pin_length(c) || length > CTAP_PIN_BYTES_MAX)
                 return CTAP2_ERR_PIN_POLICY_VIOLATION; /* AC5a */
+        if (is_locked(c, rq, length))
+                return CTAP2_ERR_OPERATION_DENIED;
         if (rq->force_change.boolean && !is_set)
                 return CTAP2_ERR_PIN_NOT_SET;
         status = set_rp_ids(c, &rq->rp_ids, s);
         if (status != CTAP_OK)
                 return status;
 
-        s->min_pin_length = (uint8_t)length;
+        if (has(&rq->min_pin_length))
+                s->min_pin_length = (uint8_t)length;
         if (rq->complexity.boolean)
                 s->pin_complexity = true; /* AC5f: for good */
         if (is_set && must_change(rq, &before, s)) {
@@ -133,7 +146,8 @@ static const struct subcommand {
         const struct cbor_field *params; /* NULL: none are read */
         size_t n_params;
 } subcommands[] = {
-        [0x01] = { enable_enterprise_attestation, has_attester, CTAP_DEMAND_UNLESS_OPEN, NULL, 0 },
+        [0x01] = { enable_enterprise_attestation, ctap_has_enterprise, CTAP_DEMAND_UNLESS_OPEN,
+                   NULL, 0 },
         /* AC2: who has no PIN has no token either, and may still turn alwaysUv off. */
         [0x02] = { toggle_always_uv, NULL, CTAP_DEMAND_IF_PROTECTED, NULL, 0 },
         [0x03] = { set_min_pin_length, NULL, CTAP_DEMAND_UNLESS_OPEN, min_pin_length_params,
@@ -234,7 +248,7 @@ static enum ctap_status change(struct ctap *c, const struct subcommand *sub,
         struct ctap_settings settings = *c->env.store->ops->settings(c->env.store);
         enum ctap_status s = CTAP2_ERR_OPERATION_DENIED;
 
-        if (!c->options.locked)
+        if (c->options.locks != CTAP_LOCK_ALL)
                 s = sub->change(c, rq, &settings);
         if (s == CTAP2_ERR_OPERATION_DENIED)
                 note(c, CTAP_NOTED_POLICY, rq);

@@ -12,10 +12,30 @@
 #include "ctap/bytes.h"
 #include "ctap/env.h"
 #include "ctap/macro.h"
+#include "ctap/rp-rules.h"
 #include "ctap/status.h"
 
 struct ctap;
 
+/* Who turns enterprise attestation on (CTAP 2.3 §7.1), and for whom it is then. */
+enum ctap_enterprise {
+        CTAP_ENTERPRISE_CLIENT, /* authenticatorConfig; a reset turns it off */
+        CTAP_ENTERPRISE_OFF,    /* nobody */
+        CTAP_ENTERPRISE_LISTED, /* the administrator: for RPs that the attester serves alone */
+        CTAP_ENTERPRISE_ON,     /* likewise, and for those that a platform names */
+        _CTAP_ENTERPRISES,
+};
+
+/* What authenticatorConfig does not change. */
+enum {
+        CTAP_LOCK_ENTERPRISE = 1 << 0,
+        CTAP_LOCK_ALWAYS_UV = 1 << 1,
+        CTAP_LOCK_MIN_PIN_LENGTH = 1 << 2, /* nor who may be told of it */
+        CTAP_LOCK_PIN_COMPLEXITY = 1 << 3,
+        CTAP_LOCK_ALL = 0xff,
+};
+
+/* The administrator's part is a floor: what a client sets counts where it is stricter (policy.h). */
 struct ctap_options {
         uint8_t aaguid[16];
         uint32_t firmware_version;
@@ -24,14 +44,19 @@ struct ctap_options {
         bool always_uv; /* nothing without verification (CTAP 2.3 §7.2), and no client changes that */
         /* Nothing is made or used on a touch alone, whatever a client asks for: see confirm.h. */
         bool verified_presence;
-        bool locked;   /* the administrator's: authenticatorConfig changes nothing */
-        bool ctap_2_3; /* claims FIDO_2_3 */
+        uint8_t min_pin_length; /* code points; 0: no more than the specification has it */
+        bool pin_complexity;
+        enum ctap_enterprise enterprise;
+        bool reset_by_administrator;   /* no client resets anything */
+        struct ctap_rp_rules rp_rules; /* borrowed */
+        unsigned locks;                /* CTAP_LOCK_* */
+        bool ctap_2_3;                 /* claims FIDO_2_3 */
 };
 
 /* No answer is longer, status byte included: it is what CTAPHID can carry (A4). */
 #define CTAP_REPLY_MAX 7609
 
-/* The options are copied; the ports are borrowed and outlive the authenticator. */
+/* The options are copied, but for lists; those and the ports are borrowed and outlive the authenticator. */
 _must_check_ int ctap_new(const struct ctap_env *env, const struct ctap_options *options,
                           struct ctap **ret);
 struct ctap *ctap_free(struct ctap *c);
@@ -41,6 +66,9 @@ void ctap_power_up(struct ctap *c);
 
 /* The machine slept, or is about to: whoever was verified before is not any more. */
 void ctap_suspend(struct ctap *c);
+
+/* Whether passkeys of this RP may be made and used here. */
+bool ctap_rp_is_allowed(const struct ctap *c, struct bytes rp_id);
 
 /* There is room for large blobs: for authenticatorLargeBlobs, and a credential may have a key for them. */
 bool ctap_has_large_blobs(const struct ctap *c);

@@ -224,6 +224,7 @@ struct ctap_settings {
         bool enterprise_attestation; /* likewise */
         bool long_touch_for_reset;   /* likewise */
         bool pin_complexity;         /* likewise */
+        bool pin_is_complex; /* the PIN that is set was found to be what pin-complexity.h asks for */
         /* Counts the persistent tokens that were given up; part of what the present one is made of. */
         uint32_t persistent_token_epoch;
         /* RP tags (ctap_rp_tag()) of those who may be told the least length of a PIN. */
@@ -334,6 +335,8 @@ enum ctap_ask {
         /* A program wants a token: for rp_id, either of the first two; else for all passkeys. */
         CTAP_ASK_VERIFY, /* create or use a passkey of rp_id */
         CTAP_ASK_MANAGE, /* see, change and delete passkeys; change how this key works */
+        /* No question: no passkey of rp_id may be made or used here. It ends with the request. */
+        CTAP_ASK_FORBIDDEN,
         _CTAP_ASKS,
 };
 

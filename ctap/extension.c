@@ -5,6 +5,7 @@
 #include "ctap/extension.h"
 
 #include "ctap/command.h"
+#include "ctap/policy.h"
 
 /* One input, and what it is read against. */
 struct input {
@@ -107,11 +108,8 @@ static enum ctap_status read_large_blob_key(const struct input *in, struct ctap_
 /* ---- minPinLength and pinComplexityPolicy ---- */
 
 static enum ctap_status read_pin_rules(const struct input *in, struct ctap_extensions *x) {
-        const struct ctap_store *store = in->ctap->env.store;
-        const struct ctap_settings *settings = store->ops->settings(in->ctap->env.store);
-
-        x->min_pin_length = settings->min_pin_length;
-        x->pin_complexity = settings->pin_complexity;
+        x->min_pin_length = ctap_min_pin_length(in->ctap);
+        x->pin_complexity = ctap_pin_complexity(in->ctap);
         return read_yes(in, x);
 }
 

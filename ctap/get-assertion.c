@@ -24,6 +24,7 @@
 #include "ctap/cose.h"
 #include "ctap/crypto.h"
 #include "ctap/descriptor.h"
+#include "ctap/policy.h"
 #include "ctap/sign.h"
 #include "ctap/user.h"
 
@@ -295,6 +296,9 @@ static enum ctap_status ga_authorize(struct ctap *c, struct ga_request *rq,
         s = ctap_authorize(c, &rq->authorization, rq->rp_id.string);
         if (s != CTAP_OK)
                 return s;
+        /* A silent request hears what it would if there were none (H7). */
+        if (!ctap_rp_is_allowed(c, rq->rp_id.string))
+                return rq->up ? ctap_refuse_rp(c, rq->rp_id.string) : CTAP2_ERR_NO_CREDENTIALS;
         s = check_options(c, rq);
         if (s != CTAP_OK)
                 return s;

@@ -16,6 +16,7 @@
 #include "ctap/extension.h"
 #include "ctap/persistent-token.h"
 #include "ctap/pin.h"
+#include "ctap/policy.h"
 
 /* A descriptor of ours: a map of "id" and "type" with an id of 48 bytes, in CBOR. */
 #define DESCRIPTOR_SIZE (1 + 3 + 2 + CTAP_CREDENTIAL_ID_SIZE + 5 + 11)
@@ -104,7 +105,7 @@ static int put_options(const struct ctap *c, struct cbor_writer *out) {
         const bool always_uv = ctap_always_uv(c), uv = ctap_uv_is_supported(c);
         const struct item options[] = {
                 { "ep", ctap_config_has(c, ENABLE_ENTERPRISE_ATTESTATION),
-                  settings(c)->enterprise_attestation },
+                  ctap_enterprise_is_on(c) },
                 { "rk", true, true },
                 { "up", true, true },
                 { "uv", uv, ctap_uv_is_configured(c) },
@@ -187,7 +188,7 @@ static int put_force_pin_change(const struct ctap *c, struct cbor_writer *out) {
 }
 
 static int put_min_pin_length(const struct ctap *c, struct cbor_writer *out) {
-        cbor_put_int(out, settings(c)->min_pin_length);
+        cbor_put_int(out, ctap_min_pin_length(c));
         return 0;
 }
 
@@ -241,7 +242,7 @@ static int put_long_touch(const struct ctap *c, struct cbor_writer *out) {
 }
 
 static int put_complexity(const struct ctap *c, struct cbor_writer *out) {
-        cbor_put_bool(out, settings(c)->pin_complexity);
+        cbor_put_bool(out, ctap_pin_complexity(c));
         return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "ctap/crypto.h"
 #include "ctap/descriptor.h"
 #include "ctap/new-credential.h"
+#include "ctap/policy.h"
 #include "ctap/sign.h"
 #include "ctap/user.h"
 
@@ -166,11 +167,12 @@ static enum ctap_status decide_attestation(struct ctap *c, struct mc_request *rq
         };
         enum ctap_status s;
 
-        s = ctap_attestation_grant(
-                c->env.attester, c->env.store->ops->settings(c->env.store)->enterprise_attestation,
-                &rq->enterprise, rq->rp.id.string, &q.granted);
+        s = ctap_attestation_grant(c->env.attester, ctap_enterprise_is_on(c), &rq->enterprise,
+                                   rq->rp.id.string, &q.granted);
         if (s != CTAP_OK)
                 return s;
+        if (q.granted && !ctap_enterprise_is_for(c, rq->rp.id.string))
+                q.granted = NULL;
         if (rq->dummy)
                 q.there = q.granted = NULL;
         rq->attesting = ctap_attestation_decide(&q);
@@ -216,6 +218,9 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
         s = ctap_authorize(c, a, rq->dummy ? BYTES_NULL : rq->rp.id.string);
         if (s != CTAP_OK)
                 return s;
+        /* Before what a person would be asked for in vain, and before anything is looked up. */
+        if (!rq->dummy && !ctap_rp_is_allowed(c, rq->rp.id.string))
+                return ctap_refuse_rp(c, rq->rp.id.string);
         if (!rq->alg)
                 return CTAP2_ERR_UNSUPPORTED_ALGORITHM;
         s = check_options(c, rq);

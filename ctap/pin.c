@@ -16,6 +16,7 @@
 #include "ctap/crypto.h"
 #include "ctap/persistent-token.h"
 #include "ctap/pin-complexity.h"
+#include "ctap/policy.h"
 
 #define MISMATCHES_MAX 3 /* in a row: CTAP 2.3 §6.5.5.6 */
 
@@ -47,9 +48,13 @@ int ctap_pin_hash(struct bytes pin, struct ctap_pin_hash *ret) {
 
 /* Of a PIN that nothing is known of but that there is one. */
 static int save_unknown_in(struct ctap *c, struct ctap_settings s) {
+        int r;
+
         s.pin_length = CTAP_MIN_PIN_LENGTH;
         s.pin_in_doubt = true;
-        return save(c, &s);
+        s.pin_is_complex = false;
+        r = save(c, &s);
+        return r < 0 ? r : ctap_policy_look_at_pin(c);
 }
 
 static int save_unknown(struct ctap *c) {
@@ -242,6 +247,7 @@ struct new_pin {
         struct ctap_pin_hash hash;
         uint8_t length; /* code points */
         bool for_enrolment;
+        bool is_complex;
 };
 
 static void new_pin_wipe(struct new_pin *p) {
@@ -249,16 +255,16 @@ static void new_pin_wipe(struct new_pin *p) {
 }
 
 /* CP21: the least in code points, the most in bytes. AC5f */
-static bool is_allowed(const struct ctap *c, struct bytes pin, uint8_t *ret_length) {
+static bool is_allowed(const struct ctap *c, struct bytes pin, struct new_pin *ret) {
         uint8_t length = 0;
 
         if (pin.len > CTAP_PIN_BYTES_MAX || !bytes_is_utf8(pin))
                 return false;
         for (size_t i = 0; i < pin.len; i++)
                 length = (uint8_t)(length + ((pin.data[i] & 0xc0) != 0x80));
-        *ret_length = length;
-        return length >= settings(c)->min_pin_length &&
-               (!settings(c)->pin_complexity || ctap_pin_is_complex(pin));
+        ret->length = length;
+        ret->is_complex = ctap_pin_is_complex(pin);
+        return length >= ctap_min_pin_length(c) && (!ctap_pin_complexity(c) || ret->is_complex);
 }
 
 /* `old` is NULL if none is set yet. */
@@ -266,7 +272,7 @@ static enum ctap_status read_new_pin(const struct ctap *c, const struct ctap_pin
                                      struct bytes pin, struct new_pin *ret) {
         int r;
 
-        if (!is_allowed(c, pin, &ret->length))
+        if (!is_allowed(c, pin, ret))
                 return CTAP2_ERR_PIN_POLICY_VIOLATION;
         r = ctap_pin_hash(pin, &ret->hash);
         if (r < 0)
@@ -293,6 +299,7 @@ static int propose(struct ctap *c, const struct ctap_pin_hash *old, const struct
         /* Whatever a cut leaves, nobody may go on with the administrator's secret for a PIN. */
         if (new->for_enrolment)
                 s.force_pin_change = s.pin_is_for_enrolment = true;
+        s.pin_is_complex = s.pin_is_complex && new->is_complex;
         ctap_persistent_token_end(&s); /* CP22: before there can be another PIN */
         r = save(c, &s);
         if (r < 0)
@@ -311,6 +318,7 @@ static int adopt(struct ctap *c, const struct new_pin *new, enum ctap_noted what
 
         ctap_end_token(c);
         s.pin_length = new->length;
+        s.pin_is_complex = new->is_complex;
         s.pin_in_doubt = false;
         s.force_pin_change = s.pin_is_for_enrolment = new->for_enrolment;
         s.uv_retries = CTAP_UV_RETRIES_MAX;
@@ -445,8 +453,8 @@ enum ctap_status ctap_pin_describe(struct ctap *c, struct ctap_pin_info *ret) {
         info.uv_retries = settings(c)->uv_retries;
         info.must_change = settings(c)->force_pin_change;
         info.is_for_enrolment = settings(c)->pin_is_for_enrolment;
-        info.min_length = settings(c)->min_pin_length;
-        info.complex = settings(c)->pin_complexity;
+        info.min_length = ctap_min_pin_length(c);
+        info.complex = ctap_pin_complexity(c);
         *ret = info;
         return CTAP_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "ctap/command.h"
 #include "ctap/confirm.h"
+#include "ctap/policy.h"
 
 #define LONG_TOUCH_SECONDS 5 /* RS3 */
 
@@ -51,6 +52,11 @@ enum ctap_status ctap_reset(struct ctap *c, const struct ctap_call *call _unused
         };
         enum ctap_status s;
 
+        /* As on a transport that resets nothing (RS3): it is no question of time or of the person. */
+        if (c->options.reset_by_administrator) {
+                ctap_note_policy(&c->env, BYTES_NULL);
+                return CTAP2_ERR_OPERATION_DENIED;
+        }
         if (!reset_is_allowed(c))
                 return CTAP2_ERR_NOT_ALLOWED;
         s = ctap_confirm(c, &prompt, NULL, NULL, CTAP2_ERR_USER_ACTION_TIMEOUT);

@@ -13,6 +13,7 @@
 #include "ctap/auth-data.h"
 #include "ctap/cose.h"
 #include "ctap/crypto.h"
+#include "ctap/policy.h"
 #include "ctap/u2f-attester.h"
 #include "ctap/u2f.h"
 
@@ -44,7 +45,7 @@ struct call {
         struct u2f *u2f;
         const struct ctap_env *env;
         const struct ctap_credential_keys *keys;
-        bool off;
+        const struct u2f_rules *rules;
         uint32_t channel;
         uint8_t ins, p1;
         struct bytes data;
@@ -328,14 +329,32 @@ static int register_act(const struct call *c, const struct register_request *rq)
         return r;
 }
 
+/* A client asks again and again; that is one request. */
+static enum status_word refuse(const struct call *c, const struct register_request *rq) {
+        struct u2f_mark *denied = &c->u2f->denied;
+        const uint64_t now = now_ms(c->env);
+        struct sha256 request;
+
+        if (request_digest(c, rq->challenge, &rq->app, BYTES_NULL, &request) < 0)
+                return SW_FAILED;
+        if (!holds(denied, &request, now))
+                ctap_note_policy(c->env, BYTES_NULL);
+        *denied = (struct u2f_mark){ request, now + U2F_GRANT_MS };
+        return SW_CONDITIONS_NOT_SATISFIED;
+}
+
 static enum status_word run_register(const struct call *c) {
         struct register_request rq;
-        bool granted;
+        bool allowed = true, granted;
 
         if (!register_decode(c->data, &rq))
                 return SW_WRONG_LENGTH;
-        if (c->off)
+        if (!rq.dummy && ctap_rp_rules_allow_hash(c->rules->rps, &rq.app, &allowed) < 0)
+                return SW_FAILED;
+        if (c->rules->off)
                 return SW_CONDITIONS_NOT_SATISFIED;
+        if (!allowed)
+                return refuse(c, &rq);
         if (register_confirm(c, &rq, &granted) < 0)
                 return SW_FAILED;
         if (!granted)
@@ -470,14 +489,19 @@ static enum status_word run_enforced(const struct call *c, const struct authenti
 static enum status_word run_authenticate(const struct call *c) {
         struct authenticate_request rq;
         struct ctap_row row;
+        bool allowed;
         int r;
 
         if (!authenticate_decode(c->data, &rq))
                 return SW_WRONG_LENGTH;
         if (c->p1 != P1_ENFORCE && c->p1 != P1_CHECK_ONLY && c->p1 != P1_DONT_ENFORCE)
                 return SW_WRONG_P1;
-        if (c->off)
+        if (c->rules->off)
                 return SW_CONDITIONS_NOT_SATISFIED;
+        if (ctap_rp_rules_allow_hash(c->rules->rps, &rq.app, &allowed) < 0)
+                return SW_FAILED;
+        if (!allowed)
+                return SW_WRONG_DATA; /* as where there is none (U6) */
 
         r = resolve(c, &rq, &row);
         if (r < 0)
@@ -528,12 +552,13 @@ static enum status_word run(struct call *c, struct bytes apdu) {
 }
 
 void u2f_message(struct u2f *u, const struct ctap_env *env, const struct ctap_credential_keys *keys,
-                 bool off, uint32_t channel, struct bytes apdu, struct buf *reply) {
+                 const struct u2f_rules *rules, uint32_t channel, struct bytes apdu,
+                 struct buf *reply) {
         struct call c = {
                 .u2f = u,
                 .env = env,
                 .keys = keys,
-                .off = off,
+                .rules = rules,
                 .channel = channel,
                 .reply = reply,
         };

@@ -14,6 +14,7 @@
 #include "ctap/bytes.h"
 #include "ctap/credential.h"
 #include "ctap/env.h"
+#include "ctap/rp-rules.h"
 
 #define U2F_POLL_MS  3000  /* a client that has not asked again for so long has gone */
 #define U2F_GRANT_MS 10000 /* how long a yes, and a no, hold for the request they were said to */
@@ -33,12 +34,16 @@ struct u2f {
 
 void u2f_init(struct u2f *u);
 
-/*
- * Runs one message: APDU in, response APDU out. What the machine could not do becomes 6F00. Where
- * it is `off` nothing is made and nothing signed, for U2F has no way to verify anybody (U11).
- */
+/* What is not done, whatever the person says. */
+struct u2f_rules {
+        bool off; /* nothing is made and nothing signed: U2F has no way to verify anybody (U11) */
+        const struct ctap_rp_rules *rps;
+};
+
+/* Runs one message: APDU in, response APDU out. What the machine could not do becomes 6F00. */
 void u2f_message(struct u2f *u, const struct ctap_env *env, const struct ctap_credential_keys *keys,
-                 bool off, uint32_t channel, struct bytes apdu, struct buf *reply);
+                 const struct u2f_rules *rules, uint32_t channel, struct bytes apdu,
+                 struct buf *reply);
 
 /* When u2f_expire() takes the question away; UINT64_MAX: there is none. */
 uint64_t u2f_deadline(const struct u2f *u);

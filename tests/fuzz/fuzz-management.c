@@ -591,7 +591,7 @@ static void check_configured(const struct model *m, const struct before *b, unsi
         const bool protected = b->settings.pin_length > 0;
         const bool always_uv = o->always_uv || b->settings.always_uv;
 
-        require(!o->locked);
+        require(o->locks == 0);
         if (b->plain && (protected || (always_uv && sub != 2)))
                 require(allows(m, b, by, CTAP_PERMISSION_ACFG));
         require(!protected || by == BY_TOKEN);
@@ -818,7 +818,7 @@ static void step_allow(struct model *m, struct cursor *c) {
         const uint8_t what = cursor_u8(c);
         struct ctap_options *o = &m->client.ctap->options;
 
-        o->locked = what & ALLOW_LOCKED;
+        o->locks = what & ALLOW_LOCKED ? CTAP_LOCK_ALL : 0;
         o->always_uv = what & ALLOW_ALWAYS_UV;
         o->max_large_blobs = what & ALLOW_NO_BLOBS ? 0 : MAX_BLOBS;
         m->client.ctap->env.attester = what & ALLOW_ATTESTER ? &m->attester : NULL;

@@ -264,7 +264,7 @@ static void settings_that_are_locked_stay(void **state) {
         struct daemon_kit *k = *state;
         fido_dev_t *dev;
 
-        dev = set_pin(k, start(k, "--set=policy.lock=yes"));
+        dev = set_pin(k, start(k, "--set=policy.locked=all"));
         assert_int_equal(fido_dev_set_pin_minlen(dev, 6, PIN), FIDO_ERR_OPERATION_DENIED);
         assert_int_equal(fido_dev_toggle_always_uv(dev, PIN), FIDO_ERR_OPERATION_DENIED);
         stop(k, dev);

@@ -135,6 +135,26 @@ static void every_verb_says_what_will_happen(void **state) {
         assert_text("{\"id\":1,\"verb\":\"use\",\"rp_id\":\"a.b\",\"passive\":true}", NULL,
                     "Use a passkey for\na.b\nComputer: lab\n"
                     "This is probably meant for another security key.");
+        assert_text("{\"id\":1,\"verb\":\"forbidden\",\"rp_id\":\"a.b\",\"passive\":true}", NULL,
+                    "No passkeys are allowed here for\na.b\nComputer: lab\n"
+                    "Whoever administers this computer does not allow them. Use another security "
+                    "key, or end the request here.");
+        assert_text("{\"id\":1,\"verb\":\"forbidden\",\"rp_id\":\"ssh:\",\"passive\":true}", NULL,
+                    "No passkeys are allowed here for\nSSH key\nComputer: lab\n"
+                    "Whoever administers this computer does not allow them. Use another security "
+                    "key, or end the request here.");
+}
+
+static void the_end_of_a_forbidden_request_is_what_there_is_to_choose(void **state) {
+        struct question q;
+        struct prompt p;
+
+        (void)state;
+        parse("{\"id\":1,\"verb\":\"forbidden\",\"rp_id\":\"a.b\",\"passive\":true}", &q);
+        prompt_make(&q, "lab", &(struct holders){ 0 }, &p);
+        assert_string_equal(p.confirm, "_End the request");
+        assert_string_equal(p.refuse, "_Dismiss");
+        question_done(&q);
 }
 
 static void ssh_is_called_an_ssh_key(void **state) {
@@ -316,6 +336,7 @@ int main(void) {
                 cmocka_unit_test(what_is_no_question_is_none),
                 cmocka_unit_test(words_of_the_daemon_are_known),
                 cmocka_unit_test(every_verb_says_what_will_happen),
+                cmocka_unit_test(the_end_of_a_forbidden_request_is_what_there_is_to_choose),
                 cmocka_unit_test(ssh_is_called_an_ssh_key),
                 cmocka_unit_test(programs_that_may_have_asked_are_named),
                 cmocka_unit_test(notes_tell_of_wrong_pins_and_of_the_last_try),

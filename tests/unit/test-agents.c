@@ -528,8 +528,8 @@ static void a_question_is_put_to_the_agent_whole(void **state) {
 
 static void the_verbs_are_those_of_the_questions(void **state) {
         static const char *const verbs[_CTAP_ASKS] = {
-                AGENT_VERB_CREATE, AGENT_VERB_USE,    AGENT_VERB_SELECT,
-                AGENT_VERB_RESET,  AGENT_VERB_VERIFY, AGENT_VERB_MANAGE,
+                AGENT_VERB_CREATE, AGENT_VERB_USE,    AGENT_VERB_SELECT,    AGENT_VERB_RESET,
+                AGENT_VERB_VERIFY, AGENT_VERB_MANAGE, AGENT_VERB_FORBIDDEN,
         };
         struct fixture *f = *state;
         int fd = new_agent(f);

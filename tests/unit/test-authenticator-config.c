@@ -262,7 +262,7 @@ static void AC2_what_the_administrator_locked_stays(void **state) {
         struct client *c = *state;
         struct ctap_settings before;
 
-        c->ctap->options.locked = true;
+        c->ctap->options.locks = CTAP_LOCK_ALL;
         before = c->fake->settings;
         for (size_t i = 0; i < ELEMENTSOF(all); i++) {
                 begin(c, all[i]);

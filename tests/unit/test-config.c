@@ -102,7 +102,14 @@ static void every_key_has_a_default(void **state) {
         assert_false(f->config.presence_verified);
         assert_true(f->config.presence_fingerprint);
         assert_string_equal(f->config.presence_pin_file, "");
-        assert_false(f->config.lock);
+        assert_int_equal(config_locks(&f->config), 0);
+        assert_int_equal(f->config.min_pin_length, 4);
+        assert_false(f->config.pin_complexity);
+        assert_string_equal(f->config.rp_allow.text, "");
+        assert_string_equal(f->config.rp_deny.text, "");
+        assert_int_equal(f->config.enterprise, CTAP_ENTERPRISE_CLIENT);
+        assert_false(f->config.reset_by_administrator);
+        assert_int_equal(f->config.remote, CONFIG_REMOTE_QUIET);
         assert_true(f->config.ctap_2_3);
         assert_int_equal(f->config.large_blobs, 65536);
         assert_string_equal(f->config.attestation_key, "");
@@ -119,7 +126,10 @@ static void values_are_read(void **state) {
                         "# comment\n[device]\n  device = socket:/tmp/x ; why\n"
                         "count=2\n[tpm]\ntpm = swtpm\npersist-srk = yes\n"
                         "nv-range = 0x01800300-0x0180030f\nsessions = salted\n"
-                        "[policy]\nalways-uv = yes\nlock = yes\nctap-2.3 = no\nlarge-blobs = 1024\n"
+                        "[policy]\nalways-uv = yes\nlocked = all\nctap-2.3 = no\nlarge-blobs = 1024\n"
+                        "min-pin-length = 8\npin-complexity = yes\nreset = administrator\n"
+                        "rp-allow = *.example.com  a.example\nrp-deny = ssh:*\nremote = deny\n"
+                        "enterprise-attestation = listed\n"
                         "[presence]\npresence = script\ntimeout = 1500ms\n"
                         "verify = no\nrequire = verify\nfingerprint = no\npin-file = /etc/pin\n"
                         "[attestation]\nkey = /etc/key.pem\ncertificates = /etc/chain.pem\n"
@@ -132,7 +142,14 @@ static void values_are_read(void **state) {
         assert_int_equal(f->config.nv.last, 0x0180030f);
         assert_int_equal(f->config.sessions, TPM_SESSIONS_SALTED);
         assert_true(f->config.always_uv);
-        assert_true(f->config.lock);
+        assert_int_equal(config_locks(&f->config), CTAP_LOCK_ALL);
+        assert_int_equal(f->config.min_pin_length, 8);
+        assert_true(f->config.pin_complexity);
+        assert_true(f->config.reset_by_administrator);
+        assert_string_equal(f->config.rp_allow.text, "*.example.com a.example");
+        assert_string_equal(f->config.rp_deny.text, "ssh:*");
+        assert_int_equal(f->config.remote, CONFIG_REMOTE_DENY);
+        assert_int_equal(f->config.enterprise, CTAP_ENTERPRISE_LISTED);
         assert_false(f->config.ctap_2_3);
         assert_int_equal(f->config.large_blobs, 1024);
         assert_int_equal(f->config.presence, PRESENCE_SCRIPT);
@@ -203,7 +220,17 @@ static void wrong_value_says_what_is_taken(void **state) {
                 { "[presence]\nfingerprint = 2\n", "yes or no" },
                 { "[store]\nmax-credentials = 1000001\n", "a number from 1 to 1000000" },
                 { "[store]\nmax-credentials = 0\n", "a number from 1 to 1000000" },
-                { "[policy]\nlock = 1\n", "yes or no" },
+                { "[policy]\nlocked = yes\n", "keys of [policy], or SECTION.KEY" },
+                { "[policy]\nlocked = always-uv lock\n", "keys of [policy], or SECTION.KEY" },
+                { "[policy]\nlocked = presence.always-uv\n", "keys of [policy], or SECTION.KEY" },
+                { "[policy]\nmin-pin-length = 3\n", "a number from 4 to 63" },
+                { "[policy]\nmin-pin-length = 64\n", "a number from 4 to 63" },
+                { "[policy]\npin-complexity = 1\n", "yes or no" },
+                { "[policy]\nrp-allow = https://a.example/*.b\n", "names such as example.com" },
+                { "[policy]\nrp-deny = *\n", "names such as example.com" },
+                { "[policy]\nreset = root\n", "anyone or administrator" },
+                { "[policy]\nremote = allow\n", "quiet or deny" },
+                { "[policy]\nenterprise-attestation = 1\n", "client, off, listed or on" },
                 { "[policy]\nctap-2.3 =\n", "yes or no" },
                 { "[policy]\nlarge-blobs = 1023\n", "0 or a number from 1024 to 1048576" },
                 { "[policy]\nlarge-blobs = 1048577\n", "0 or a number from 1024 to 1048576" },
@@ -423,6 +450,237 @@ static void what_nearly_fills_a_line_or_begins_like_a_comment_is_printed_so(void
         assert_string_equal(f->config.tpm, tcti);
 }
 
+/* ---- lists, locks, and files that contradict themselves ---- */
+
+static void words_of_lists_add_up_and_nothing_takes_them_away(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(
+                read_one(f, "[policy]\nrp-deny = a.example\nrp-deny =\tb.example c.example\n"), 0);
+        assert_string_equal(f->config.rp_deny.text, "a.example b.example c.example");
+        assert_int_equal(f->config.rp_deny.n, 3);
+        assert_int_equal(config_set(&f->config, "policy.rp-deny=d.example", f->errors), 0);
+        assert_string_equal(f->config.rp_deny.text, "a.example b.example c.example d.example");
+        assert_int_equal(read_one(f, "[policy]\nrp-deny =\nrp-deny = e.example\n"), 0);
+        assert_string_equal(f->config.rp_deny.text, "e.example");
+        assert_int_equal(f->config.rp_deny.n, 1);
+}
+
+static void a_long_list_is_printed_in_lines_that_can_be_read(void **state) {
+        _cleanup_(free_pointer) char *printed = NULL, *words = NULL;
+        struct fixture *f = *state;
+        char line[64];
+        size_t n;
+        FILE *out;
+
+        for (unsigned i = 0; i < 40; i++) {
+                snprintf(line, sizeof(line), "policy.rp-allow=site-%u.example.com", i);
+                assert_int_equal(config_set(&f->config, line, f->errors), 0);
+        }
+        words = strdup(f->config.rp_allow.text);
+        out = open_memstream(&printed, &n);
+        config_print(&f->config, out);
+        fclose(out);
+        config_done(&f->config);
+        assert_int_equal(config_init(&f->config), 0);
+        assert_int_equal(read_one(f, printed), 0);
+        assert_string_equal(f->config.rp_allow.text, words);
+}
+
+static void a_file_that_says_two_things_is_refused(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "[policy]\nmin-pin-length = 6\nreset = anyone\n"
+                                     "min-pin-length = 8\n"),
+                         -EINVAL);
+        assert_complaint(f, "/c.conf:4: [policy] min-pin-length = 8: line 2 of this file says 6\n");
+        assert_int_equal(read_one(f, "[presence]\npin-file =\npin-file = /x\n"), -EINVAL);
+        assert_complaint(f,
+                         "/c.conf:3: [presence] pin-file = /x: line 2 of this file says nothing\n");
+        /* The same twice is no harm; nor is what an earlier file said. */
+        assert_int_equal(read_one(f, "[policy]\nalways-uv = yes\nalways-uv = on\n"), 0);
+        assert_int_equal(read_one(f, "[policy]\nalways-uv = no\n"), 0);
+        assert_int_equal(config_set(&f->config, "policy.always-uv=yes", f->errors), 0);
+        assert_int_equal(config_set(&f->config, "policy.always-uv=no", f->errors), 0);
+}
+
+/* Two files of a folder that is read in their order. */
+static int read_two(struct fixture *f, const char *first, const char *second) {
+        struct config_places places = { 0 };
+        _cleanup_(free_pointer) char *folder = NULL;
+        int r;
+
+        write_file(f, "d/10.conf", first);
+        write_file(f, "d/20.conf", second);
+        folder = strdup(path_of(f, "d"));
+        places.vendor = folder;
+        r = config_read(&f->config, &places, f->errors);
+        fflush(f->errors);
+        return r;
+}
+
+static void what_is_locked_no_later_file_changes(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(read_two(f, "[policy]\nalways-uv = yes\nlocked = always-uv\n",
+                                  "[policy]\n\nalways-uv = no\n"),
+                         -EINVAL);
+        assert_complaint(f, "/d/20.conf:3: [policy] always-uv = no: ");
+        assert_complaint(f, "/d/10.conf:3 has locked it\n");
+        config_done(&f->config);
+        assert_int_equal(config_init(&f->config), 0);
+        assert_int_equal(read_one(f, "[policy]\nalways-uv = yes\nlocked = always-uv\n"), 0);
+        assert_int_equal(config_set(&f->config, "policy.always-uv=no", f->errors), -EINVAL);
+        fflush(f->errors);
+        assert_complaint(f, "command line: [policy] always-uv = no: ");
+}
+
+static void what_is_locked_may_be_said_again_and_its_file_may_say_it_late(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(
+                read_two(f,
+                         "[policy]\nlocked = min-pin-length presence.require\n"
+                         "min-pin-length = 6\n[presence]\nrequire = verify\n",
+                         "[policy]\nmin-pin-length = 6\nlocked = rp-deny\nrp-deny = a.b\n"),
+                0);
+        assert_string_equal(f->config.locked.text, "min-pin-length presence.require rp-deny");
+        assert_int_equal(config_locks(&f->config), CTAP_LOCK_MIN_PIN_LENGTH);
+        assert_int_equal(config_set(&f->config, "presence.require=touch", f->errors), -EINVAL);
+        assert_int_equal(config_set(&f->config, "policy.rp-deny=c.d", f->errors), -EINVAL);
+        assert_int_equal(config_set(&f->config, "policy.locked=", f->errors), -EINVAL);
+        fflush(f->errors);
+        assert_complaint(f, "command line: [policy] locked = : ");
+        assert_complaint(f, "has locked min-pin-length presence.require rp-deny\n");
+}
+
+static void all_is_all_of_the_policy(void **state) {
+        static const char *const refused[] = { "policy.remote=deny", "policy.reset=administrator",
+                                               "policy.large-blobs=0", "policy.ctap-2.3=no" };
+        struct fixture *f = *state;
+
+        assert_int_equal(read_one(f, "[policy]\nlocked = all\n"), 0);
+        for (size_t i = 0; i < ELEMENTSOF(refused); i++)
+                assert_int_equal(config_set(&f->config, refused[i], f->errors), -EINVAL);
+        assert_int_equal(config_set(&f->config, "presence.verify=no", f->errors), 0);
+}
+
+static void each_lock_keeps_clients_from_one_thing(void **state) {
+        static const struct {
+                const char *assignment;
+                unsigned locks;
+        } cases[] = {
+                { "policy.locked=rp-allow", 0 },
+                { "policy.locked=always-uv", CTAP_LOCK_ALWAYS_UV },
+                { "policy.locked=enterprise-attestation", CTAP_LOCK_ENTERPRISE },
+                { "policy.locked=min-pin-length", CTAP_LOCK_MIN_PIN_LENGTH },
+                { "policy.locked=pin-complexity", CTAP_LOCK_PIN_COMPLEXITY },
+                { "policy.locked=all", CTAP_LOCK_ALL },
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_int_equal(config_set(&f->config, "policy.locked=", f->errors), 0);
+                assert_int_equal(config_set(&f->config, cases[i].assignment, f->errors), 0);
+                assert_int_equal(config_locks(&f->config), cases[i].locks);
+        }
+}
+
+static void locked_keys_are_printed_as_locked(void **state) {
+        _cleanup_(free_pointer) char *printed = NULL;
+        struct fixture *f = *state;
+        size_t n;
+        FILE *out;
+
+        assert_int_equal(read_one(f, "[policy]\nlocked = always-uv store.max-credentials\n"), 0);
+        out = open_memstream(&printed, &n);
+        config_print(&f->config, out);
+        fclose(out);
+        assert_non_null(
+                strstr(printed,
+                       "\n# locked: no later file changes it, and no client\nalways-uv = no\n"));
+        assert_non_null(strstr(printed, "and no client\nmax-credentials = 10000\n"));
+        assert_null(strstr(printed, "and no client\nreset"));
+        assert_int_equal(read_one(f, printed), 0);
+}
+
+static void what_is_allowed_and_denied_is_named_with_both_lines(void **state) {
+        static const struct {
+                const char *text;
+                bool contradicts;
+        } cases[] = {
+                { "rp-allow = a.example\nrp-deny = b.example\n", false },
+                { "rp-allow = a.example b.example\nrp-deny = b.example\n", true },
+                { "rp-allow = *.example\nrp-deny = b.example\n", false },
+                { "rp-allow = a.example\nrp-deny = *.example\n", true },
+                { "rp-allow = *.a.example\nrp-deny = *.example\n", true },
+                { "rp-allow = ssh:work\nrp-deny = ssh:*\n", true },
+                { "rp-allow = ssh:*\nrp-deny = ssh:*\n", true },
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char text[128];
+
+                config_done(&f->config);
+                assert_int_equal(config_init(&f->config), 0);
+                snprintf(text, sizeof(text), "[policy]\n%s", cases[i].text);
+                assert_int_equal(read_one(f, text), 0);
+                assert_int_equal(config_check(&f->config, f->errors),
+                                 cases[i].contradicts ? -EINVAL : 0);
+        }
+        fflush(f->errors);
+        assert_complaint(f, "/c.conf:2: [policy] rp-allow: b.example is denied by rp-deny\n");
+        assert_complaint(f, "/c.conf:3: [policy] rp-deny: b.example is what denies it\n");
+        assert_complaint(f, "/c.conf:2: [policy] rp-allow: ssh:work is denied by rp-deny\n");
+        assert_complaint(f, "/c.conf:3: [policy] rp-deny: ssh:* is what denies it\n");
+}
+
+static void what_is_attested_to_has_to_be_allowed(void **state) {
+        struct fixture *f = *state;
+        static const char text[] = "[attestation]\nkey = /k\ncertificates = /c\nrp-ids = a.example "
+                                   "b.example\n[policy]\n";
+        char whole[256];
+
+        snprintf(whole, sizeof(whole), "%srp-allow = a.example\n", text);
+        assert_int_equal(read_one(f, whole), 0);
+        assert_int_equal(config_check(&f->config, f->errors), -EINVAL);
+        fflush(f->errors);
+        assert_complaint(f, "/c.conf:4: [attestation] rp-ids: [policy] allows no passkeys of "
+                            "b.example\n");
+        assert_null(strstr(f->text, "of a.example"));
+}
+
+static void other_contradictions_are_named_with_their_line(void **state) {
+        static const struct {
+                const char *text, *complaint;
+        } cases[] = {
+                { "[policy]\nenterprise-attestation = listed\n",
+                  "c.conf:2: [policy] enterprise-attestation = listed needs" },
+                { "[attestation]\nkey = /k\ncertificates = /c\nrp-ids = a.example\n"
+                  "[policy]\nenterprise-attestation = off\n",
+                  "c.conf:6: [policy] enterprise-attestation = off leaves nothing" },
+                { "[presence]\npresence = auto\n[policy]\nremote = deny\n",
+                  "c.conf:4: [policy] remote = deny needs" },
+                { "[device]\naccess = seat\n[policy]\nremote = deny\n",
+                  "c.conf:4: [policy] remote = deny needs" },
+                { "[presence]\nverify = no\nrequire = verify\n",
+                  "c.conf:3: [presence] require = verify needs" },
+                { "[attestation]\n\ncertificates = /c\n",
+                  "c.conf:3: [attestation] key, certificates" },
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                config_done(&f->config);
+                assert_int_equal(config_init(&f->config), 0);
+                assert_int_equal(read_one(f, cases[i].text), 0);
+                assert_int_equal(config_check(&f->config, f->errors), -EINVAL);
+                fflush(f->errors);
+                assert_complaint(f, cases[i].complaint);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(every_key_has_a_default),
@@ -445,6 +703,17 @@ int main(void) {
                 TEST(a_site_is_named_as_browsers_name_it),
                 TEST(what_is_printed_can_be_read),
                 TEST(what_nearly_fills_a_line_or_begins_like_a_comment_is_printed_so),
+                TEST(words_of_lists_add_up_and_nothing_takes_them_away),
+                TEST(a_long_list_is_printed_in_lines_that_can_be_read),
+                TEST(a_file_that_says_two_things_is_refused),
+                TEST(what_is_locked_no_later_file_changes),
+                TEST(what_is_locked_may_be_said_again_and_its_file_may_say_it_late),
+                TEST(all_is_all_of_the_policy),
+                TEST(each_lock_keeps_clients_from_one_thing),
+                TEST(locked_keys_are_printed_as_locked),
+                TEST(what_is_allowed_and_denied_is_named_with_both_lines),
+                TEST(what_is_attested_to_has_to_be_allowed),
+                TEST(other_contradictions_are_named_with_their_line),
         };
 
         return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -40,6 +40,12 @@ static void a_question_says_what_is_known(void **state) {
         assert_event(event_question(&prompt),
                      "{\"type\":\"question\",\"verb\":\"manage\",\"passive\":true,\"verify\":true,"
                      "\"tries\":2,\"again\":true}");
+        prompt = (struct ctap_prompt){ .ask = CTAP_ASK_FORBIDDEN,
+                                       .passive = true,
+                                       .rp_id = BYTES_TEXT("a.example") };
+        assert_event(event_question(&prompt),
+                     "{\"type\":\"question\",\"verb\":\"forbidden\",\"passive\":true,"
+                     "\"verify\":false,\"rp_id\":\"a.example\"}");
 }
 
 static void what_a_site_calls_itself_is_cut_and_made_a_text(void **state) {

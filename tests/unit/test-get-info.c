@@ -407,7 +407,7 @@ static void GI6_what_depends_on_something_else_comes_with_it(void **state) {
                         (i & 1 ? CTAP_PRESENCE_VERIFY : 0u) | (i & 2 ? CTAP_PRESENCE_HOLD : 0u);
                 c->ctap->env.attester = i & 4 ? &c->fake->attester : NULL;
                 c->ctap->options.max_large_blobs = i & 8 ? 2048 : 0;
-                c->ctap->options.locked = i & 16;
+                c->ctap->options.locks = i & 16 ? CTAP_LOCK_ALL : 0;
                 c->fake->settings.pin_length = i & 32 ? 4 : 0;
                 assert_dependencies(c);
                 assert_int_equal(configures(c, 1), option(c, "ep") != ABSENT);

@@ -586,6 +586,9 @@ static void questions_name_what_will_happen(void **state) {
         const struct ctap_prompt unnamed = { .ask = CTAP_ASK_USE };
         const struct ctap_prompt verify = { .ask = CTAP_ASK_VERIFY, .rp_id = BYTES_TEXT("a.b") };
         const struct ctap_prompt manage = { .ask = CTAP_ASK_MANAGE };
+        const struct ctap_prompt forbidden = { .ask = CTAP_ASK_FORBIDDEN,
+                                               .passive = true,
+                                               .rp_id = BYTES_TEXT("a.b") };
 
         (void)state;
         assert_question(&create, "K: Create a passkey for a.b on this computer? [y/N] ");
@@ -598,6 +601,9 @@ static void questions_name_what_will_happen(void **state) {
         assert_question(&unnamed, "K: Sign in to a site that it does not name with this computer's "
                                   "passkey? [y/N] ");
         assert_question(&verify, "K: Create or use a passkey of a.b on this computer? [y/N] ");
+        assert_question(&forbidden,
+                        "K: Whoever administers this computer allows no passkeys of a.b "
+                        "here. End the request? [y/N] ");
         assert_question(&manage, "K: Let a program see, change and delete all passkeys of this "
                                  "computer, and change the settings of this key? [y/N] ");
 }

@@ -534,6 +534,7 @@ static struct ctap_settings make_settings(void) {
                                      .long_touch_for_reset = true,
                                      .pin_complexity = true,
                                      .pin_is_for_enrolment = true,
+                                     .pin_is_complex = true,
                                      .persistent_token_epoch = UINT32_MAX,
                                      .n_min_pin_length_rps = CTAP_MIN_PIN_LENGTH_RPS };
 
@@ -553,6 +554,7 @@ static void assert_settings(const struct ctap_settings *got, const struct ctap_s
         assert_int_equal(got->long_touch_for_reset, want->long_touch_for_reset);
         assert_int_equal(got->pin_complexity, want->pin_complexity);
         assert_int_equal(got->pin_is_for_enrolment, want->pin_is_for_enrolment);
+        assert_int_equal(got->pin_is_complex, want->pin_is_complex);
         assert_int_equal(got->persistent_token_epoch, want->persistent_token_epoch);
         assert_int_equal(got->n_min_pin_length_rps, want->n_min_pin_length_rps);
         assert_memory_equal(got->min_pin_length_rps, want->min_pin_length_rps,
@@ -587,6 +589,7 @@ static void no_setting_is_kept_in_the_place_of_another(void **state) {
                 { .min_pin_length = 4, .long_touch_for_reset = true },
                 { .min_pin_length = 4, .pin_complexity = true },
                 { .min_pin_length = 4, .pin_is_for_enrolment = true },
+                { .min_pin_length = 4, .pin_is_complex = true },
                 { .min_pin_length = 4, .persistent_token_epoch = 300 },
                 { .min_pin_length = 4, .uv_retries = 2 },
                 { .min_pin_length = 4, .n_min_pin_length_rps = 1 },

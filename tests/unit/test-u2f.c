@@ -45,6 +45,7 @@ struct fixture {
         struct u2f u2f;
         uint32_t channel;
         bool always_uv;
+        struct ctap_rp_rules rps;
         size_t room; /* for the reply */
         uint8_t storage[4096];
         struct bytes body; /* of the last reply */
@@ -87,9 +88,10 @@ static void put_filled(struct buf *b, uint8_t with) {
 
 static unsigned exchange(struct fixture *f, struct bytes apdu) {
         _cleanup_(release) struct bytes exact = copied(apdu);
+        const struct u2f_rules rules = { .off = f->always_uv, .rps = &f->rps };
         struct buf reply = { f->storage, 0, f->room, false };
 
-        u2f_message(&f->u2f, &f->w->env, &f->keys, f->always_uv, f->channel, exact, &reply);
+        u2f_message(&f->u2f, &f->w->env, &f->keys, &rules, f->channel, exact, &reply);
         assert_false(reply.failed);
         assert_true(reply.len >= 2);
         f->body = BYTES(f->storage, reply.len - 2);
