@@ -6,6 +6,9 @@
 
 #include "ctap/status.h"
 
+/* Noted in the place of what the client heard, which is how the person took it. */
+#define FORBIDDEN CTAP2_ERR_NOT_ALLOWED
+
 static const struct command {
         uint8_t command;
         enum journal_what what;
@@ -26,6 +29,7 @@ static const struct result {
         { CTAP_OK, false, "ok" },
         { CTAP2_ERR_OPERATION_DENIED, true, "refused" },
         { CTAP2_ERR_USER_ACTION_TIMEOUT, true, "timed-out" },
+        { FORBIDDEN, false, "forbidden" },
         { CTAP2_ERR_KEEPALIVE_CANCEL, true, "cancelled" },
         { CTAP2_ERR_CREDENTIAL_EXCLUDED, true, "exists-already" },
         { CTAP2_ERR_PIN_INVALID, false, "wrong-pin" },
@@ -56,14 +60,15 @@ static const struct command *command_of(struct bytes request) {
 static const struct result *failure_of(const struct presence_asked *asked, struct bytes answer) {
         const struct result *result = answer.len > 0 ? result_of(answer.data[0]) : NULL;
 
-        if (!result || result->status == CTAP_OK)
+        if (!result || result->status == CTAP_OK || result->status == FORBIDDEN)
                 return NULL;
         return result->of_a_question && (!asked->put || asked->passive) ? NULL : result;
 }
 
 void outcome_note(struct journal *j, const struct presence_asked *asked, struct bytes request,
                   struct bytes answer) {
-        const struct result *result = failure_of(asked, answer);
+        const struct result *result =
+                asked->forbidden ? result_of(FORBIDDEN) : failure_of(asked, answer);
         const struct command *command = command_of(request);
 
         if (result && command)

@@ -345,6 +345,7 @@ static void remember(struct presence *p, const struct ctap_prompt *prompt) {
 
         a->put = true;
         a->passive = prompt->passive;
+        a->forbidden = prompt->ask == CTAP_ASK_FORBIDDEN;
         if (prompt->rp_id.len == 0)
                 return;
         a->rp_id_len = copy_name(a->rp_id, prompt->rp_id);

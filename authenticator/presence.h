@@ -82,6 +82,7 @@ struct presence *presence_free(struct presence *p);
 /* The last question that was put, as far as its answer is worth remembering. */
 struct presence_asked {
         bool put, passive;
+        bool forbidden; /* the person was told that there are no passkeys of this site here */
         uint16_t rp_id_len, account_len;
         uint8_t rp_id[255], account[255];
 };

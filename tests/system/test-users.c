@@ -952,6 +952,55 @@ static void a_user_reaches_their_own_device_alone(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* [policy] reset = administrator: by CTAP it is test-daemon-policy's. */
+static void a_reset_of_the_administrator_s_is_root_s_alone(void **state) {
+        static const char *const settings[] = { "--presence=agent",
+                                                "--set=policy.reset=administrator", NULL };
+        static const char *const commands[] = { "reset --yes", "retire --yes" };
+        struct world *w = *state;
+        char out[4096];
+
+        if (getuid() != 0)
+                skip();
+        w->logind = logind_start(&w->bus);
+        kit_start(&w->kit, settings);
+        log_in(w, "1", ALICE);
+        open_folders(w);
+        always_yes(w, ALICE);
+        assert_int_equal(register_for(w, ALICE), FIDO_OK);
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++) {
+                assert_int_equal(cli_as(w, ALICE, commands[i], out, sizeof(out)), 1);
+                assert_non_null(strstr(out, "only root erases all passkeys"));
+        }
+        assert_int_equal(sign_in_for(w, ALICE), 1);
+        assert_int_equal(kit_cli(&w->kit, "reset --yes --user 1000", out, sizeof(out)), 0);
+        assert_int_equal(kit_cli(&w->kit, "list --user 1000", out, sizeof(out)), 0);
+        assert_null(strstr(out, "example.com"));
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
+static void who_is_logged_in_from_elsewhere_alone_may_have_no_device(void **state) {
+        static const char *const settings[] = { "--presence=agent", "--set=policy.remote=deny",
+                                                NULL };
+        struct world *w = *state;
+        char out[1024];
+
+        w->logind = logind_start(&w->bus);
+        kit_start(&w->kit, settings);
+        log_in(w, "1", ALICE);
+        log_in(w, "2", BOB);
+        logind_set(w->logind, "2", "Remote", true);
+        await_state(w, BOB, NULL);
+        assert_int_equal(kit_cli(&w->kit, "--user 1001 list", out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "[policy] remote = deny"));
+        /* One at this machine beside it is enough. */
+        log_in(w, "3", BOB);
+        logind_logout(w->logind, "3");
+        await_state(w, BOB, NULL);
+        assert_true(is_in_state(w, ALICE, "ready"));
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void who_has_no_session_is_refused_with_a_reason(void **state) {
         struct world *w = *state;
         char out[1024];
@@ -1119,6 +1168,8 @@ int main(void) {
                 TEST(a_signal_of_somebody_else_is_not_believed),
                 TEST(dbusmock_s_logind_is_followed),
                 TEST(a_user_reaches_their_own_device_alone),
+                TEST(a_reset_of_the_administrator_s_is_root_s_alone),
+                TEST(who_is_logged_in_from_elsewhere_alone_may_have_no_device),
                 TEST(who_has_no_session_is_refused_with_a_reason),
                 TEST(root_says_whose_device_is_meant_where_there_are_several),
                 TEST(a_seat_is_reached_by_who_sits_there_alone),

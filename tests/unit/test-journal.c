@@ -211,7 +211,12 @@ static int noted(struct fixture *f, const struct presence_asked *asked, uint8_t 
 static void only_failures_worth_knowing_are_noted(void **state) {
         struct presence_asked none = { 0 },
                               asked = { .put = true, .rp_id_len = 9, .rp_id = "a.example" },
-                              passive = { .put = true, .passive = true };
+                              passive = { .put = true, .passive = true },
+                              forbidden = { .put = true,
+                                            .passive = true,
+                                            .forbidden = true,
+                                            .rp_id_len = 9,
+                                            .rp_id = "a.example" };
         struct fixture *f = *state;
 
         assert_int_equal(noted(f, &asked, 0x01, CTAP2_ERR_OPERATION_DENIED), 0x27);
@@ -222,12 +227,15 @@ static void only_failures_worth_knowing_are_noted(void **state) {
         assert_int_equal(noted(f, &none, 0x01, CTAP2_ERR_KEY_STORE_FULL), 0x28);
         assert_int_equal(noted(f, &none, 0x0c, CTAP2_ERR_LARGE_BLOB_STORAGE_FULL), 0x18);
         assert_int_equal(noted(f, &none, 0x07, CTAP1_ERR_OTHER), 0x7f);
+        assert_int_equal(noted(f, &forbidden, 0x01, CTAP2_ERR_OPERATION_DENIED), 0x30);
+        assert_int_equal(noted(f, &forbidden, 0x02, CTAP2_ERR_KEEPALIVE_CANCEL), 0x30);
 
         /* Nobody was asked, or by the way; it is no failure, or one that tells the owner nothing. */
         assert_int_equal(noted(f, &none, 0x02, CTAP2_ERR_OPERATION_DENIED), -1);
         assert_int_equal(noted(f, &passive, 0x02, CTAP2_ERR_KEEPALIVE_CANCEL), -1);
         assert_int_equal(noted(f, &asked, 0x02, CTAP2_ERR_NO_CREDENTIALS), -1);
         assert_int_equal(noted(f, &asked, 0x01, CTAP_OK), -1);
+        assert_int_equal(noted(f, &none, 0x08, CTAP2_ERR_NOT_ALLOWED), -1);
         assert_int_equal(noted(f, &asked, 0x04, CTAP1_ERR_OTHER), -1);
         assert_int_equal(noted(f, &asked, 0x0b, CTAP2_ERR_OPERATION_DENIED), -1);
 }
@@ -239,6 +247,7 @@ static void everything_has_a_name(void **state) {
         assert_string_equal(outcome_what((enum journal_what)0), "unknown");
         assert_string_equal(outcome_what((enum journal_what)200), "unknown");
         assert_string_equal(outcome_result(CTAP_OK), "ok");
+        assert_string_equal(outcome_result(CTAP2_ERR_NOT_ALLOWED), "forbidden");
         assert_string_equal(outcome_result(CTAP2_ERR_PIN_INVALID), "wrong-pin");
         assert_string_equal(outcome_result(0xee), "failed");
 }

@@ -133,11 +133,11 @@ static void settings_are_told_and_what_the_administrator_locked(void **state) {
         assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
         assert_noted(c, "");
 
-        c->ctap->options.locked = true;
+        c->ctap->options.locks = CTAP_LOCK_ALL;
         client_manage(c, 0x0d, 2);
         assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
         assert_noted(c, "policy 2; ");
-        c->ctap->options.locked = false;
+        c->ctap->options.locks = 0;
         c->ctap->options.always_uv = true;
         client_manage(c, 0x0d, 2);
         assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
