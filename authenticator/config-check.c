@@ -43,16 +43,12 @@ static const struct config_origin *origin(const struct config *c, size_t field) 
 
 static void check_attestation(struct check *c) {
         const struct config *o = c->config;
-        const struct config_origin *from = *o->attestation_key ? ORIGIN(c, attestation_key)
-                                           : *o->attestation_certificates
-                                                   ? ORIGIN(c, attestation_certificates)
-                                                   : ORIGIN(c, attestation_rp_ids);
 
-        if (!*o->attestation_key != !*o->attestation_certificates ||
-            (*o->attestation_rp_ids && !*o->attestation_key))
-                complain(c, from,
-                         "[attestation] key, certificates: one is of no use without the other, "
-                         "nor rp-ids without both");
+        if (!*o->attestation_key != !*o->attestation_certificates)
+                complain(c,
+                         *o->attestation_key ? ORIGIN(c, attestation_key)
+                                             : ORIGIN(c, attestation_certificates),
+                         "[attestation] key, certificates: one is of no use without the other");
 }
 
 static void check_enterprise(struct check *c) {
