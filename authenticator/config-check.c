@@ -58,10 +58,11 @@ static void check_enterprise(struct check *c) {
                 complain(c, ORIGIN(c, enterprise),
                          "[policy] enterprise-attestation = listed needs [attestation] rp-ids: "
                          "no site is listed");
-        if (o->enterprise == CTAP_ENTERPRISE_OFF && *o->attestation_rp_ids)
+        /* The TPM's own key attests for them in any case. */
+        if (o->enterprise == CTAP_ENTERPRISE_OFF && *o->attestation_key)
                 complain(c, ORIGIN(c, enterprise),
-                         "[policy] enterprise-attestation = off leaves nothing to the sites of "
-                         "[attestation] rp-ids");
+                         "[policy] enterprise-attestation = off leaves nothing to do for "
+                         "[attestation] key");
 }
 
 static void check_presence(struct check *c) {
