@@ -41,16 +41,16 @@ static json_t *refuse_absence(enum devices_absence absence, const char *whose) {
         case DEVICES_NOT_WANTED:
                 break;
         }
-        if (r->users && users_is_turned_away(r->users, owner))
-                return control_error(PROTOCOL_E_NO_DEVICE,
-                                     "There is no device of %s here: [policy] remote = deny, and "
-                                     "all its sessions are from other machines.",
-                                     whose);
         return control_error(PROTOCOL_E_NO_DEVICE,
                              "There is no device of %s here: logind knows of no session.", whose);
 }
 
 static json_t *refuse_absent(const struct requests *r, uid_t owner, const char *whose) {
+        if (r->users && users_is_turned_away(r->users, owner))
+                return control_error(PROTOCOL_E_NO_DEVICE,
+                                     "There is no device of %s here: [policy] remote = deny, and "
+                                     "all its sessions are from other machines.",
+                                     whose);
         return refuse_absence(devices_absence(r->devices, owner), whose);
 }
 

@@ -24,14 +24,12 @@ static const unsigned all[] = { ENTERPRISE, ALWAYS_UV, MIN_PIN_LENGTH, LONG_TOUC
 
 /* ---- an authenticator that can do all of it ---- */
 
-static struct ctap_attester attester;
-
 static int setup(void **state) {
         struct client *c;
 
         client_setup(state);
         c = *state;
-        c->ctap->env.attester = &attester;
+        c->ctap->env.attester = &c->fake->attester;
         c->fake->abilities |= CTAP_PRESENCE_HOLD;
         return 0;
 }
@@ -124,7 +122,7 @@ static void AC1_subcommands_that_need_what_is_not_there(void **state) {
         for (unsigned i = 0; i < 2; i++) {
                 const bool there = i == 1;
 
-                c->ctap->env.attester = there ? &attester : NULL;
+                c->ctap->env.attester = there ? &c->fake->attester : NULL;
                 c->fake->abilities = there ? CTAP_PRESENCE_HOLD : 0;
                 assert_int_equal(ctap_config_has(c->ctap, ENTERPRISE), there);
                 assert_int_equal(ctap_config_has(c->ctap, LONG_TOUCH), there);
