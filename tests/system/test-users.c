@@ -991,7 +991,7 @@ static void who_is_logged_in_from_elsewhere_alone_may_have_no_device(void **stat
         log_in(w, "2", BOB);
         logind_set(w->logind, "2", "Remote", true);
         await_state(w, BOB, NULL);
-        assert_int_equal(kit_cli(&w->kit, "--user 1001 list", out, sizeof(out)), 1);
+        assert_int_equal(kit_cli(&w->kit, "--user 1001 replug", out, sizeof(out)), 1);
         assert_non_null(strstr(out, "[policy] remote = deny"));
         /* One at this machine beside it is enough. */
         log_in(w, "3", BOB);
