@@ -179,6 +179,9 @@ static void check_device(struct doctor *d, const json_t *device) {
         check_verify(d, index, device);
         if (*text_of(device, "note"))
                 say(d, LEVEL_WARN, "store", "device %d: %s", index, text_of(device, "note"));
+        if (*text_of(device, "attestation_note"))
+                say(d, LEVEL_WARN, "attest", "device %d: %s", index,
+                    text_of(device, "attestation_note"));
         check_inside(d, index, device, text_of(device, "tpm"));
         check_kind(d, index, pin_kind_sentence(device),
                    strcmp(text_of(device, "pin_kind"), "tpm") == 0);

@@ -432,10 +432,14 @@ static void a_key_that_was_evicted_is_put_back(void **state) {
 }
 
 static void assert_falls_back(struct world *w, const char *why) {
+        char out[16384];
+
         start(w);
         assert_format(w, RP, 0, "packed");
         assert_format(w, RP, 3, "none");
         assert_status(w, why);
+        (void)kit_cli(&w->kit, "doctor", out, sizeof(out));
+        assert_non_null(strstr(out, why));
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
