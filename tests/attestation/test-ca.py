@@ -11,7 +11,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 from place import SOURCE, Place, changed, with_params
-from machine import IBM, Maker, encode, open_chain
+from machine import IBM, Maker, encode, open_chain, run
 from tap import run_tests
 
 sys.path.append(str(SOURCE / "tools"))
@@ -122,6 +122,27 @@ def a_root_with_an_issuer_below_it_signs_too(place):
     assert len(chain) == 2 and verifies(ca.folder / "root.pem", chain)
     assert not verifies(place.authority().folder / "root.pem", chain)
     assert sum(len(c.public_bytes(serialization.Encoding.DER)) for c in chain) < 1000
+
+
+def an_issuer_of_a_ca_that_is_there_already_signs_too(place):
+    ca, work = place.authority(), place.path()
+    work.mkdir()
+    for name in ("root.pem", "issuer.pem", "issuer.key"):
+        (ca.folder / name).unlink()
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", work / "root.key", "-out",
+        ca.folder / "root.pem", "-subj", "/O=Example/CN=Root", "-days", "30", "-addext", "keyUsage=critical,keyCertSign")
+    run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+        ca.folder / "issuer.key")
+    run("openssl", "req", "-new", "-key", ca.folder / "issuer.key", "-subj", "/O=Example/CN=Machines", "-out",
+        work / "csr")
+    (work / "extensions").write_text("basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign\n"
+                                     "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+    run("openssl", "x509", "-req", "-in", work / "csr", "-CA", ca.folder / "root.pem", "-CAkey", work / "root.key",
+        "-CAcreateserial", "-days", "20", "-extfile", work / "extensions", "-out", ca.folder / "issuer.pem")
+    chain = enrolled(place, ca)[2]
+    assert len(chain) == 2 and verifies(ca.folder / "root.pem", chain)
+    # Not beyond the end of who issues it.
+    assert chain[0].not_valid_after <= chain[1].not_valid_after
 
 
 def a_curve_and_larger_keys_are_encrypted_to_as_well(place):
@@ -520,6 +541,7 @@ TESTS = (
     an_answer_that_was_changed_is_not_opened,
     the_certificate_is_what_the_servers_libraries_demand,
     a_root_with_an_issuer_below_it_signs_too,
+    an_issuer_of_a_ca_that_is_there_already_signs_too,
     a_curve_and_larger_keys_are_encrypted_to_as_well,
     a_machine_without_an_ek_certificate_is_refused,
     a_certificate_of_another_ek_is_refused,

@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from attestation import endorsement, policy
@@ -90,10 +90,16 @@ def create(folder, name, days, two_tiers):
 
 
 def is_issued_by(certificate, issuer):
+    key, digest = issuer.public_key(), certificate.signature_hash_algorithm
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        how = (ec.ECDSA(digest),)
+    elif isinstance(key, rsa.RSAPublicKey):
+        how = (padding.PKCS1v15(), digest)
+    else:
+        return False
     try:
-        issuer.public_key().verify(certificate.signature, certificate.tbs_certificate_bytes,
-                                   ec.ECDSA(certificate.signature_hash_algorithm))
-    except (InvalidSignature, AttributeError, TypeError):  # the latter two: a key of another kind
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes, *how)
+    except InvalidSignature:
         return False
     return certificate.issuer == issuer.subject
 
