@@ -9,10 +9,12 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+START_LIMIT = 300
 AUTHENTICATOR = {"protocol": "ctap2_1", "transport": "usb", "hasResidentKey": True, "hasUserVerification": True,
                  "isUserConsenting": True, "isUserVerified": True}
 
@@ -82,30 +84,39 @@ class Browser:
 class Chromium(Browser):
     name = "chromium"
 
-    def __init__(self, folder, virtual, dark=False):
-        port = free_port()
-        # One port for the driver's IPv4 and IPv6; by its number only this test knows it.
-        self.process = start(["chromedriver", f"--port={port}", f"--log-path={folder}/chromedriver.log"], f"{folder}/chromium.log")
+    def __init__(self, folder, virtual):
+        port, profile = free_port(), Path(folder) / "chromium-profile"
+        # The driver would wait a minute for its start, which is short for a machine in software.
+        self.browser = start(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
+                              "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                              "--disable-popup-blocking", "--ipc-connection-timeout=120", "--remote-debugging-port=0",
+                              f"--user-data-dir={profile}", "about:blank"], f"{folder}/chromium.log")
+        self.driver = start(["chromedriver", f"--port={port}"], f"{folder}/chromedriver.log")
         self.base = f"http://127.0.0.1:{port}/"
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
-                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                     f"--user-data-dir={folder}/chromium-profile"] + (["--force-dark-mode"] if dark else [])
-        wanted = {"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"args": arguments}}}}
         try:
-            limit = time.monotonic() + 60
-            while True:
-                try:
-                    self.request("GET", "status")
-                    break
-                except OSError:
-                    if time.monotonic() > limit:
-                        raise
-                    time.sleep(0.2)
-            self.session = self.request("POST", "session", wanted)["sessionId"]
+            address = self.until(lambda: (profile / "DevToolsActivePort").read_text().splitlines()[0])
+            self.until(lambda: self.request("GET", "status"))
+            wanted = {"browserName": "chrome", "goog:chromeOptions": {"debuggerAddress": f"127.0.0.1:{address}"}}
+            self.session = self.request("POST", "session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
             self.authenticator = self.add_authenticator() if virtual else None
         except BaseException:
-            end(self.process)
+            self.end()
             raise
+
+    @staticmethod
+    def until(call):
+        limit = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                return call()
+            except (OSError, IndexError):
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.2)
+
+    def end(self):
+        end(self.driver)
+        end(self.browser)
 
     def request(self, method, path, parameters=None):
         body = json.dumps(parameters).encode() if parameters is not None else None
@@ -154,7 +165,7 @@ class Chromium(Browser):
             self.request("DELETE", f"session/{self.session}")
         except (OSError, RuntimeError):
             pass
-        end(self.process)
+        self.end()
 
 
 class Firefox(Browser):
@@ -169,10 +180,10 @@ class Firefox(Browser):
         "services.settings.server": "http://localhost:9/none",
     }
 
-    def __init__(self, folder, virtual, dark=False):
+    def __init__(self, folder, virtual):
         port, profile = free_port(), Path(folder) / "firefox-profile"
         profile.mkdir()
-        values = {**self.PREFERENCES, "marionette.port": port, "layout.css.prefers-color-scheme.content-override": 0 if dark else 1}
+        values = {**self.PREFERENCES, "marionette.port": port, "layout.css.prefers-color-scheme.content-override": 1}
         if virtual:
             values |= {"security.webauth.webauthn_enable_softtoken": True, "security.webauth.webauthn_enable_usbtoken": False,
                        "security.webauthn.enable_softtoken": True}
@@ -193,7 +204,7 @@ class Firefox(Browser):
             raise
 
     def connect(self, port):
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + START_LIMIT
         while True:
             try:
                 self.socket = socket.create_connection(("127.0.0.1", port), 5)
