@@ -2,14 +2,11 @@
 """test-server.py SITE: the server of examples/site over HTTP, as TAP: answers of python3-fido2, clones and older copies, and
 whatever a client may send that is no good."""
 
-import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,74 +16,21 @@ from pathlib import Path
 from fido2 import cose
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from session import Browser, Site  # noqa: E402
 from soft_key import SoftKey, decode, encode, tamper  # noqa: E402
 
 PROGRAM = sys.argv[1]
 ALGORITHMS = [-7, -8, -35, -257]
 
 
-class Site:
-    """A server with its database in a file."""
-
-    def __init__(self, database):
-        self.database = database
-        self.process = subprocess.Popen([PROGRAM, "--port", "0", "--database", database], stdout=subprocess.PIPE,
-                                        text=True)
-        line = self.process.stdout.readline().strip()
-        assert line.startswith("http://localhost:"), line
-        self.origin = line.rstrip("/")
-        self.port = int(self.origin.rsplit(":", 1)[1])
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(20)
-        self.process.stdout.close()
-        assert status == 0, f"the server ended with {status}"
-
-    def rows(self):
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as db:
-            return {t: db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("account", "credential")}
+def register(browser, key, name, attested="packed", **more):
+    begun = browser.call("/api/register/begin", {"name": name, "algorithms": ALGORITHMS, **more})
+    assert begun["name"] == "accepted", begun
+    return browser.call("/api/register/finish", key.create(begun["publicKey"], attested))
 
 
-class Browser:
-    """A session: its cookie, and requests in JSON."""
-
-    def __init__(self, site):
-        self.site, self.cookie = site, None
-        self.send("GET", "/")
-
-    def send(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=30)
-        sent = {"Host": f"localhost:{self.site.port}", **{k.replace("_", "-"): v for k, v in headers.items()}}
-        if self.cookie:
-            sent["Cookie"] = self.cookie
-        connection.request(method, path, body, {k: v for k, v in sent.items() if v is not None})
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        if set_cookie := answer.headers["Set-Cookie"]:
-            self.cookie = set_cookie.split(";")[0]
-        return answer, text
-
-    def call(self, path, body):
-        answer, text = self.send("POST", path, json.dumps(body), Content_Type="application/json")
-        said = json.loads(text)
-        said["status"] = answer.status
-        said["name"] = said.get("refusal", {}).get("name", "accepted")
-        return said
-
-    def register(self, key, name, attested="packed", **more):
-        begun = self.call("/api/register/begin", {"name": name, "algorithms": ALGORITHMS, **more})
-        assert begun["name"] == "accepted", begun
-        return self.call("/api/register/finish", key.create(begun["publicKey"], attested))
-
-    def challenge(self, **body):
-        begun = self.call("/api/login/begin", body)
-        assert begun["name"] == "accepted", begun
-        return begun["publicKey"]
-
-    def login(self, key, **body):
-        return self.call("/api/login/finish", key.get(self.challenge(**body)))
+def login(browser, key, **body):
+    return browser.call("/api/login/finish", key.get(browser.challenge(**body)))
 
 
 def expect(got, wanted):
@@ -101,14 +45,14 @@ def another_authenticators_answers_are_accepted(site):
     for number, kind in enumerate((cose.ES256, cose.RS256, cose.EdDSA)):
         for attested in ("none", "packed"):
             browser, key, name = Browser(site), SoftKey(site.origin, kind=kind), f"name {number} {attested}"
-            made = expect(browser.register(key, name, attested), "accepted")
+            made = expect(register(browser, key, name, attested), "accepted")
             assert made["seen"]["attestation"]["kind"] == ("self" if attested == "packed" else "none"), made
             assert made["seen"]["publicKey"]["number"] == kind.ALGORITHM, made
             assert all(c["result"] == "passed" for c in made["checks"]), made["checks"]
             expect(browser.call("/api/logout", {}), "accepted")
-            said = expect(browser.login(key, name=name), "accepted")
+            said = expect(login(browser, key, name=name), "accepted")
             assert said["state"]["account"]["name"] == name, said
-            expect(browser.login(key), "accepted")
+            expect(login(browser, key), "accepted")
             assert said["seen"]["authenticatorData"]["counter"] == 1, said
 
 
@@ -119,9 +63,9 @@ def another_authenticators_answers_are_refused_when_changed(site):
     at = decode(answer["response"]["attestationObject"]).index(key.aaguid)
     expect(browser.call("/api/register/finish", tamper(answer, "attestationObject", at)), "attestation-signature")
     assert site.rows()["account"] == 0, site.rows()
-    expect(browser.register(SoftKey("http://localhost:1"), "changed"), "origin")
-    expect(browser.register(SoftKey(site.origin, rp_id="example.com"), "changed"), "rp-id-hash")
-    expect(browser.register(key, "changed"), "accepted")
+    expect(register(browser, SoftKey("http://localhost:1"), "changed"), "origin")
+    expect(register(browser, SoftKey(site.origin, rp_id="example.com"), "changed"), "rp-id-hash")
+    expect(register(browser, key, "changed"), "accepted")
     for member, at, refusal in (("signature", -1, "signature"), ("authenticatorData", 0, "rp-id-hash"),
                                 ("authenticatorData", 36, "signature"), ("authenticatorData", 32, "user-presence"),
                                 ("clientDataJSON", 0, "client-data")):
@@ -129,12 +73,12 @@ def another_authenticators_answers_are_refused_when_changed(site):
         expect(browser.call("/api/login/finish", answer), refusal)
     unverified = key.get(browser.challenge(name="changed", userVerification="required"), flags=0x01)
     expect(browser.call("/api/login/finish", unverified), "user-verification")
-    expect(browser.login(key, name="changed"), "accepted")
+    expect(login(browser, key, name="changed"), "accepted")
 
 
 def a_replay_is_refused(site):
     browser, key = Browser(site), SoftKey(site.origin)
-    expect(browser.register(key, "replay"), "accepted")
+    expect(register(browser, key, "replay"), "accepted")
     answer = key.get(browser.challenge(name="replay"))
     expect(browser.call("/api/login/finish", answer), "accepted")
     expect(browser.call("/api/login/finish", answer), "challenge-used")
@@ -144,33 +88,33 @@ def a_replay_is_refused(site):
 def a_clone_is_found_out(site):
     """The copy of a key in software has the counter of when it was copied."""
     browser, key = Browser(site), SoftKey(site.origin)
-    expect(browser.register(key, "clone"), "accepted")
-    expect(browser.login(key, name="clone"), "accepted")
+    expect(register(browser, key, "clone"), "accepted")
+    expect(login(browser, key, name="clone"), "accepted")
     clone = key.clone()
-    expect(browser.login(key, name="clone"), "accepted")
-    said = expect(browser.login(clone, name="clone"), "counter")
+    expect(login(browser, key, name="clone"), "accepted")
+    said = expect(login(browser, clone, name="clone"), "counter")
     assert said["state"]["credentials"][0]["isMarked"], said
     assert said["checks"][-1] == {**said["checks"][-1], "name": "counter", "result": "refused"}, said["checks"]
     # From then on nobody knows which is which.
-    expect(browser.login(key, name="clone"), "credential-marked")
+    expect(login(browser, key, name="clone"), "credential-marked")
 
 
 def an_older_copy_of_the_database_is_no_way_in(site):
     """Where the site goes back in time, the key it belongs to gets in, an old answer does not, and a clone is still found."""
     browser, key = Browser(site), SoftKey(site.origin)
-    expect(browser.register(key, "restored"), "accepted")
-    expect(browser.login(key, name="restored"), "accepted")
+    expect(register(browser, key, "restored"), "accepted")
+    expect(login(browser, key, name="restored"), "accepted")
     clone = key.clone()
     answer = key.get(browser.challenge(name="restored"))
     copied = site.database + ".copy"
     with sqlite3.connect(site.database) as source, sqlite3.connect(copied) as target:
         source.backup(target)
     expect(browser.call("/api/login/finish", answer), "accepted")
-    expect(browser.login(key, name="restored"), "accepted")
+    expect(login(browser, key, name="restored"), "accepted")
 
     site.stop()
     shutil.copy(copied, site.database)
-    back = Site(site.database)
+    back = Site(PROGRAM, site.database)
     try:
         for each in (key, clone):
             each.origin = back.origin
@@ -181,9 +125,9 @@ def an_older_copy_of_the_database_is_no_way_in(site):
         expect(old.call("/api/login/finish", answer), "no-session")
         expect(again.call("/api/login/finish", answer), "challenge-unknown")
         # The clone is as old as the copy: this once it is taken for the key, and then there are two.
-        expect(again.login(clone, name="restored"), "accepted")
-        expect(again.login(key, name="restored"), "accepted")
-        expect(again.login(clone, name="restored"), "counter")
+        expect(login(again, clone, name="restored"), "accepted")
+        expect(login(again, key, name="restored"), "accepted")
+        expect(login(again, clone, name="restored"), "counter")
     finally:
         back.stop()
 
@@ -232,9 +176,9 @@ def what_is_no_request_of_the_page_is_refused(site):
 
 def text_is_text_and_no_statement(site):
     browser, key, name = Browser(site), SoftKey(site.origin), "'); DROP TABLE account; --<script>"
-    said = expect(browser.register(key, name), "accepted")
+    said = expect(register(browser, key, name), "accepted")
     assert said["state"]["account"]["name"] == name
-    expect(browser.login(key, name=name), "accepted")
+    expect(login(browser, key, name=name), "accepted")
 
 
 def challenges_are_bounded(site):
@@ -298,7 +242,7 @@ def a_slow_client_is_cut_off(site):
 def nothing_is_leaked(site):
     """A refusal names what it is about, and no more: no key, handle or name of an account that one is not signed in to."""
     owner, thief, key = Browser(site), Browser(site), SoftKey(site.origin)
-    expect(owner.register(key, "secretive name"), "accepted")
+    expect(register(owner, key, "secretive name"), "accepted")
     stranger = SoftKey(site.origin)
     stranger.handle = encode(b"x")
     for answer in (stranger.get(thief.challenge()), {**stranger.get(thief.challenge()), "id": encode(key.id), "rawId": encode(key.id)}):
@@ -329,7 +273,7 @@ print(f"1..{len(TESTS)}")
 bad = 0
 for index, test in enumerate(TESTS, 1):
     with tempfile.TemporaryDirectory() as folder:
-        site = Site(os.path.join(folder, "site.db"))
+        site = Site(PROGRAM, os.path.join(folder, "site.db"))
         try:
             test(site)
             if site.process.poll() is None:
