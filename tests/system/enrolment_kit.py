@@ -91,7 +91,7 @@ class Tpm:
              f"type=unixio,path={self.folder}/socket", "--ctrl", f"type=unixio,path={self.folder}/socket.ctrl", "--flags",
              "not-need-init,startup-clear"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_us)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not (self.folder / "socket").exists():
             assert time.monotonic() < end and self.process.poll() is None, "swtpm did not start"
             time.sleep(0.02)

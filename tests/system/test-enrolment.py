@@ -56,7 +56,7 @@ class Machine:
 
     def await_ready(self):
         """Who uses a simulator beside a device that is plugged in anew has no resource manager in front of it."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while self.cli("status").returncode != 0:
             assert time.monotonic() < end, "the device is not ready"
             time.sleep(0.05)
@@ -467,7 +467,7 @@ def a_kill_at_any_tpm_command_can_be_made_good(maker):
                         (watch / "plan").unlink()
                         if done.returncode == 0:
                             return done.stdout, n
-                        assert machine.daemon.process.wait(30) == -signal.SIGKILL, done
+                        assert machine.daemon.process.wait(120) == -signal.SIGKILL, done
                         machine.restart()
                         assert len(tpm.persistent()) <= before + 1
                         machine.show()
