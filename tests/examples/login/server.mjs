@@ -17,7 +17,7 @@ globalThis.crypto ??= webcrypto; // Node.js 18 has it, but not there
 
 const port = Number(process.argv[2] ?? 8000);
 const rpID = 'localhost';
-const timeout = Number(process.env.TIMEOUT ?? 60000); // milliseconds for a ceremony
+const timeout = 60_000; // milliseconds for a ceremony
 const origin = `http://${rpID}:${port}`;
 
 // What every passkey makes its secret for the note from (PRF).

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import puppeteer from 'puppeteer-core';
 import { Authenticator } from 'tpmauthn-ci';
 
-const limit = 180_000;
+const limit = 400_000; // for a computer whose processor is emulated
 const launch = {
     chromium: {
         executablePath: '/usr/bin/chromium-headless-shell',
@@ -18,8 +18,8 @@ const launch = {
     firefox: { browser: 'firefox', executablePath: '/usr/bin/firefox-esr', headless: true },
 };
 
-const first = new Authenticator({ device: 0 });
-const second = new Authenticator({ device: 1 });
+const first = new Authenticator({ device: 0, timeout: limit });
+const second = new Authenticator({ device: 1, timeout: limit });
 
 const browser = await puppeteer.launch({ ...launch[process.argv[2]], timeout: limit, protocolTimeout: limit });
 const page = await browser.newPage();

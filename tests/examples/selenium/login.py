@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "helpers/python"))  # or: pip install tpmauthn-ci
 from tpmauthn_ci import Authenticator  # noqa: E402
 
-LIMIT = 120
+LIMIT = 300  # for a computer whose processor is emulated
 
 
 class Site:
@@ -84,7 +84,7 @@ def main():
     try:
         driver.set_page_load_timeout(LIMIT)
         driver.set_script_timeout(LIMIT)
-        key, site = Authenticator(), Site(driver, "alice")
+        key, site = Authenticator(timeout=LIMIT), Site(driver, "alice")
         for test in (
             registers_and_logs_in,
             denied,

@@ -7,7 +7,7 @@ import { Authenticator } from 'tpmauthn-ci';
 const test = base.extend({
     // A key that says yes and has no passkey yet.
     key: async ({}, use) => {
-        const key = new Authenticator();
+        const key = new Authenticator({ timeout: 180_000 }); // a browser may be slow to ask
         for (const { credential } of await key.list()) await key.delete(credential);
         await use(key);
     },
@@ -72,6 +72,15 @@ test('denied', async ({ key, site }) => {
 
 test('nobody answers', async ({ key, site }) => {
     await register(site);
+    // The site waits a minute, longer than the key does; in the next ceremony 20 seconds.
+    await site.page.evaluate(() => {
+        const { fetch } = window;
+        window.fetch = async (...request) => {
+            window.fetch = fetch;
+            const options = await (await fetch(...request)).json();
+            return Response.json({ ...options, timeout: 20_000 });
+        };
+    });
     const events = await key.follow();
     await key.ignore();
     await site.click('Log in');
