@@ -6,11 +6,13 @@
 REPORT=$WORK/rp.report
 URL=http://localhost:8000
 PROFILE=$WORK/profile
-BROWSER_USER= # who opens them, with windows on $DISPLAY; nobody: root, and headless
+# Who opens them, with windows on $DISPLAY, and behind everything else that wants the processor; nobody: root, and
+# headless.
+BROWSER_USER=
 
 exec_browser() { # PROGRAM ARGUMENT...
     [ "$BROWSER_USER" ] || exec "$1" --headless "${@:2}"
-    AS_EXEC=1 as "$BROWSER_USER" env DISPLAY="$DISPLAY" "$@"
+    AS_EXEC=1 as "$BROWSER_USER" nice -n 19 env DISPLAY="$DISPLAY" "$@"
 }
 
 chromium_opens() {

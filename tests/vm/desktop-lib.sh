@@ -27,7 +27,7 @@ install_packages() {
     # shellcheck disable=SC2086
     apt_get install "$@" $packages
     cd "$WORK"
-    until_true 60 systemctl is-active -q $UNIT
+    until_true 120 systemctl is-active -q $UNIT
 }
 
 apt_get() {
@@ -89,7 +89,7 @@ END
 
 switch_to() { # VT
     loginctl activate "$(session_on "$1")"
-    until_true 20 is_in_front "$1"
+    until_true 60 is_in_front "$1"
 }
 
 logout() { # VT
@@ -191,10 +191,10 @@ ExecStart=$WORK/session $2
 END
     systemctl daemon-reload
     systemctl start "desktop-$1"
-    until_true 60 has_session_on "$2"
+    until_true 180 has_session_on "$2"
     switch_to "$2"
     export DISPLAY=:$2
-    until_true 60 user_unit "$1" is-active graphical-session.target
+    until_true 180 user_unit "$1" is-active graphical-session.target
 }
 
 user_unit() { # USER ARGUMENT... of systemctl
@@ -220,11 +220,11 @@ arms() {
 }
 
 # The first window that GTK shows is slow where a processor is emulated, and an agent that takes more than
-# three seconds is taken for one that hangs: this has the dialog shown once, and refused.
+# eight seconds is taken for one that hangs: this has the dialog shown once, and refused.
 warm_up() { # USER
     local i
     for i in 1 2 3 4; do
-        until_true 60 can_be_asked "$1"
+        until_true 180 can_be_asked "$1"
         as_does "$1" register warm warm.test "" "$(node 0 "$(id -u "$1")")" &
         if (until_true 15 window "Create a passkey"); then
             press Escape

@@ -134,7 +134,7 @@ class RelyingParty:
         self.states[user] = state
         return {
             "challenge": encode(options["publicKey"]["challenge"]),
-            "timeout": 120000,
+            "timeout": 300000,
             "rpId": "localhost",
             "userVerification": verification,
             **more,
