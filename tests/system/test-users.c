@@ -1030,8 +1030,10 @@ static void root_says_whose_device_is_meant_where_there_are_several(void **state
         assert_non_null(strstr(out, "--user"));
         assert_int_equal(kit_cli(&w->kit, "--user 1001 list", out, sizeof(out)), 0);
         assert_int_equal(kit_cli(&w->kit, "--user 1001 replug", out, sizeof(out)), 0);
-        assert_int_equal(kit_cli(&w->kit, "--user 1002 list", out, sizeof(out)), 1);
+        assert_int_equal(kit_cli(&w->kit, "--user 1002 replug", out, sizeof(out)), 1);
         assert_non_null(strstr(out, "There is no device of uid 1002 here"));
+        assert_int_equal(kit_cli(&w->kit, "--user 1002 list", out, sizeof(out)), 4);
+        assert_non_null(strstr(out, "uid 1002 never had a passkey here"));
         assert_int_equal(kit_cli(&w->kit, "--user nobodyknows list", out, sizeof(out)), 2);
         assert_int_equal(kit_cli(&w->kit, "status", out, sizeof(out)), 0);
         assert_non_null(strstr(out, "user      1000"));
