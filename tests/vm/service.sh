@@ -51,6 +51,20 @@ works_with_the_device_and_the_tpm() {
     nothing_is_loaded
 }
 
+# What an administrator finds, with what journalctl explains of it; and no site.
+events_are_in_the_journal() {
+    local event
+    journalctl --update-catalog
+    journalctl -u $UNIT SYSLOG_FACILITY=10 -o json >events.json
+    for event in plugged created; do
+        contains events.json "\"FIDO_EVENT\":\"$event\""
+    done
+    contains events.json "\"FIDO_UP\":\"1\""
+    if grep -E 'lab\.test|"FIDO_EVENT":"used"' events.json; then fail "a site or a use is in the journal"; fi
+    journalctl -u $UNIT FIDO_EVENT=created -x >explained
+    contains explained "had a passkey made"
+}
+
 comes_back_when_killed() {
     local before
     before=$(main_pid)
@@ -103,6 +117,7 @@ run_test meson_install_and_start
 run_test exposure_is_at_most_1
 run_test has_no_rights_to_spare
 run_test works_with_the_device_and_the_tpm
+run_test events_are_in_the_journal
 run_test comes_back_when_killed
 run_test comes_back_when_it_hangs
 run_test wrong_configuration_is_said_once
