@@ -172,13 +172,25 @@ const struct command *command_find(const char *name) {
         return NULL;
 }
 
+#define SUMMARY_COLUMN 27
+
+/* Beside the command, or below it where that leaves no room. */
+static void print_command(const struct command *c) {
+        const int n = printf("  %s%s", c->name, c->operands);
+
+        if (n + (int)strlen(c->summary) >= 80)
+                printf("\n%*s%s\n", SUMMARY_COLUMN, "", c->summary);
+        else
+                printf("%*s %s\n", n < SUMMARY_COLUMN - 1 ? SUMMARY_COLUMN - 1 - n : 0, "",
+                       c->summary);
+}
+
 void command_print_help(void) {
         puts("Usage: tpmauthn [OPTION]... COMMAND [OPERAND]...\n"
              "Looks after the passkeys that tpmauthnd keeps in the TPM.");
         for (const struct command *c = commands; c < end(); c++)
                 if (c->name)
-                        printf("  %s%-*s %s\n", c->name, (int)(24 - strlen(c->name)), c->operands,
-                               c->summary);
+                        print_command(c);
                 else
                         printf("\n%s:\n", c->operands);
         puts("\n"
@@ -193,7 +205,7 @@ void command_print_help(void) {
              "      --secrets      leave secrets in a trace\n"
              "      --machine NAME what attestation request calls this machine\n"
              "      --machine-id   the same, by a hash of /etc/machine-id\n"
-             "      --secret-file FILE  with pin set and provision: the user's one-time secret,\n"
+             "      --secret-file FILE  with pin set and provision: a one-time secret,\n"
              "                     the first line of FILE\n"
              "      --from-credential  the same, from the service manager's credential\n"
              "                     tpmauthn.secret in $CREDENTIALS_DIRECTORY\n"
@@ -222,6 +234,8 @@ int cmd_help(const struct options *o, char **operands) {
                         operands[0]);
                 return EXIT_USAGE;
         }
-        printf("Usage: tpmauthn [OPTION]... %s%s\n\n%s", c->name, c->operands, c->details);
+        printf("Usage: tpmauthn [OPTION]...%s%s%s\n\n%s",
+               strlen(c->name) + strlen(c->operands) > 52 ? "\n        " : " ", c->name,
+               c->operands, c->details);
         return EXIT_OK;
 }

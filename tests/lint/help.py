@@ -38,7 +38,7 @@ def options_of(text):
 
 def words_of(command):
     """What `tpmauthn help COMMAND` has for fixed words: status|set|change."""
-    usage = output(CLI, "help", command).splitlines()[0]
+    usage = " ".join(output(CLI, "help", command).split("\n\n")[0].split())
     found = re.search(r" ([a-z-]+(?:\|[a-z-]+)+)", usage)
     return found[1].split("|") if found else []
 

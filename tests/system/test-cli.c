@@ -771,12 +771,25 @@ static void exec(sqlite3 *db, const char *sql) {
                 fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 }
 
+/* The columns that a table of the version before has; one of now may have more. */
+static void put_columns(sqlite3 *db, const char *table, char *to, size_t size) {
+        char sql[128];
+        sqlite3_stmt *q;
+
+        snprintf(sql, sizeof(sql), "SELECT group_concat(name) FROM pragma_table_info('%s', 'main')",
+                 table);
+        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+        snprintf(to, size, "%s", (const char *)sqlite3_column_text(q, 0));
+        sqlite3_finalize(q);
+}
+
 /* A file that the steps up to the version before made, with what is in this one. */
 static void make_old(const char *path, const char *old_path) {
         static const char *const tables[] = { "credential",   "lease",       "tpm",      "settings",
                                               "discoverable", "large_blobs", "spare_key" };
         const struct store_schema before = { store_schema.steps, store_schema.version - 1 };
-        char sql[512];
+        char sql[1536], columns[512];
         sqlite3 *db;
 
         assert_int_equal(sqlite3_open(old_path, &db), SQLITE_OK);
@@ -784,9 +797,10 @@ static void make_old(const char *path, const char *old_path) {
         snprintf(sql, sizeof(sql), "ATTACH '%s' AS now", path);
         exec(db, sql);
         for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
+                put_columns(db, tables[i], columns, sizeof(columns));
                 snprintf(sql, sizeof(sql),
-                         "DELETE FROM main.%s; INSERT INTO main.%s SELECT * FROM now.%s", tables[i],
-                         tables[i], tables[i]);
+                         "DELETE FROM main.%s; INSERT INTO main.%s(%s) SELECT %s FROM now.%s",
+                         tables[i], tables[i], columns, columns, tables[i]);
                 exec(db, sql);
         }
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
@@ -843,7 +857,7 @@ static void help_tells_of_every_command(void **state) {
         while ((line = strsep(&rest, "\n")) != NULL) {
                 assert_true(strlen(line) <= 80);
                 if (sscanf(line, "  %31[a-z-]", name) != 1 || strncmp(line, "  ", 2) != 0 ||
-                    name[0] == '-')
+                    line[2] == ' ' || name[0] == '-')
                         continue;
                 n++;
                 snprintf(arguments, sizeof(arguments), "help %s", name);

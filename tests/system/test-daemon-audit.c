@@ -325,7 +325,8 @@ static void what_an_administrator_does_and_forbids_is_told(void **state) {
                 "\"pubKeyCredParams\":[{\"type\":\"public-key\",\"alg\":-7}]}}";
         struct fixture *f = *state;
         char socket[100], line[60];
-        const char *const settings[] = { "--presence=auto", socket, "--set=policy.lock=yes", NULL };
+        const char *const settings[] = { "--presence=auto", socket, "--set=policy.locked=all",
+                                         NULL };
         fido_dev_t *dev;
 
         snprintf(socket, sizeof(socket), "--set=audit.socket=%s/journal", f->kit.folder);
