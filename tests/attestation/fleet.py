@@ -12,7 +12,7 @@ from sharing import Shared
 sys.path.append(str(HERE.parent / "helpers"))
 from daemon import Daemon  # noqa: E402
 
-TPMAUTHN, TPMAUTHND = sys.argv[1:3]
+TPMAUTHN, TPMAUTHND = map(os.path.abspath, sys.argv[1:3])
 ADAPTERS = SOURCE / "dist/attestation"
 
 
