@@ -137,28 +137,30 @@ const struct config_origin *config_lock_of(const struct config *c, const struct 
         return NULL;
 }
 
-static bool has_word(const struct config_list *list, const char *word) {
-        for (size_t i = 0; i < list->n; i++)
-                if (bytes_equal(config_list_word(list, i), BYTES_TEXT(word)))
+static bool locks_all(const struct config *c) {
+        for (size_t i = 0; i < c->locked.n; i++)
+                if (bytes_equal(config_list_word(&c->locked, i), BYTES_TEXT(ALL)))
                         return true;
         return false;
 }
 
 unsigned config_locks(const struct config *c) {
         static const struct {
-                const char *key;
+                struct config_key key;
                 unsigned lock;
         } locks[] = {
-                { ALL, CTAP_LOCK_ALL },
-                { "enterprise-attestation", CTAP_LOCK_ENTERPRISE },
-                { "always-uv", CTAP_LOCK_ALWAYS_UV },
-                { "min-pin-length", CTAP_LOCK_MIN_PIN_LENGTH },
-                { "pin-complexity", CTAP_LOCK_PIN_COMPLEXITY },
+                { { .section = CONFIG_POLICY, .name = "enterprise-attestation" },
+                  CTAP_LOCK_ENTERPRISE },
+                { { .section = CONFIG_POLICY, .name = "always-uv" }, CTAP_LOCK_ALWAYS_UV },
+                { { .section = CONFIG_POLICY, .name = "min-pin-length" },
+                  CTAP_LOCK_MIN_PIN_LENGTH },
+                { { .section = CONFIG_POLICY, .name = "pin-complexity" },
+                  CTAP_LOCK_PIN_COMPLEXITY },
         };
-        unsigned all = 0;
+        unsigned all = locks_all(c) ? CTAP_LOCK_ALL : 0;
 
         for (size_t i = 0; i < ELEMENTSOF(locks); i++)
-                if (has_word(&c->locked, locks[i].key))
+                if (config_lock_of(c, &locks[i].key))
                         all |= locks[i].lock;
         return all;
 }

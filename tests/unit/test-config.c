@@ -575,6 +575,12 @@ static void each_lock_keeps_clients_from_one_thing(void **state) {
                 { "policy.locked=enterprise-attestation", CTAP_LOCK_ENTERPRISE },
                 { "policy.locked=min-pin-length", CTAP_LOCK_MIN_PIN_LENGTH },
                 { "policy.locked=pin-complexity", CTAP_LOCK_PIN_COMPLEXITY },
+                { "policy.locked=policy.rp-allow", 0 },
+                { "policy.locked=policy.always-uv", CTAP_LOCK_ALWAYS_UV },
+                { "policy.locked=policy.enterprise-attestation", CTAP_LOCK_ENTERPRISE },
+                { "policy.locked=policy.min-pin-length policy.pin-complexity",
+                  CTAP_LOCK_MIN_PIN_LENGTH | CTAP_LOCK_PIN_COMPLEXITY },
+                { "policy.locked=presence.require", 0 },
                 { "policy.locked=all", CTAP_LOCK_ALL },
         };
         struct fixture *f = *state;
