@@ -216,11 +216,16 @@ static void put_credential(const struct audit_event *e, struct buf *out) {
 static void put_result(const struct audit_event *e, struct buf *out) {
         const char *error = e->error < 0 ? strerrorname_np(-e->error) : NULL;
 
-        if (e->status != CTAP_OK) {
-                put_line(out, "FIDO_RESULT=%s", outcome_result(e->status));
+        const char *result = rows[e->what].result;
+
+        /* The client hears of a policy what it would if the person had said no. */
+        if (e->status != CTAP_OK && e->what != AUDIT_POLICY_REFUSED)
+                result = outcome_result(e->status);
+        else if (e->error < 0)
+                result = "failed";
+        put_line(out, "FIDO_RESULT=%s", result);
+        if (e->status != CTAP_OK)
                 put_line(out, "FIDO_STATUS=%s", ctap_status_name(e->status));
-        } else
-                put_line(out, "FIDO_RESULT=%s", e->error < 0 ? "failed" : rows[e->what].result);
         if (error)
                 put_line(out, "FIDO_ERROR=%s", error);
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "authenticator/outcome.h"
 #include "ctap/status.h"
 
 void backend_audit(const struct backend *b, const struct audit_event *e) {
@@ -102,7 +103,10 @@ static struct audit_event event_of(const struct ctap_notice *notice) {
         case CTAP_NOTED_PIN_BLOCKED:
         case CTAP_NOTED_PIN_SET:
         case CTAP_NOTED_PIN_CHANGED:
+                break;
         case CTAP_NOTED_POLICY:
+                e.op = outcome_op(notice->command);
+                e.status = (uint8_t)notice->status;
                 break;
         }
         return e;

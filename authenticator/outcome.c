@@ -94,6 +94,12 @@ bool outcome_audit(const struct presence_asked *asked, struct bytes request, str
         return true;
 }
 
+enum audit_op outcome_op(uint8_t command) {
+        const struct command *found = command_of(BYTES(&command, 1));
+
+        return found ? found->op : AUDIT_OP_NONE;
+}
+
 const char *outcome_what(enum journal_what what) {
         static const char *const names[] = {
                 [JOURNAL_CREATE] = "create",   [JOURNAL_USE] = "use",

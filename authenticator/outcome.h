@@ -26,3 +26,6 @@ bool outcome_audit(const struct presence_asked *asked, struct bytes request, str
 /* What `tpmauthn events` calls them. */
 const char *outcome_what(enum journal_what what);
 const char *outcome_result(uint8_t status);
+
+/* What one of the authenticator's commands asks for. */
+enum audit_op outcome_op(uint8_t command);

@@ -381,7 +381,7 @@ static enum ctap_status get_token_by_uv(struct ctap *c, const struct request *rq
         s = read_permissions(c, rq, true, &g.permissions);
         if (s == CTAP_OK && (g.permissions & FOR_A_SITE) &&
             !ctap_rp_is_allowed(c, rq->rp_id.string))
-                s = ctap_refuse_rp(c, rq->rp_id.string);
+                s = ctap_refuse_rp(c, 0x06, rq->rp_id.string);
         if (s == CTAP_OK)
                 s = check_uv(c);
         if (s == CTAP_OK)

@@ -235,9 +235,9 @@ static enum ctap_status keep(struct ctap *c, const struct ctap_settings *s) {
         return CTAP_OK;
 }
 
-static void note(const struct ctap *c, enum ctap_noted what, const struct request *rq) {
+static void note_change(const struct ctap *c, const struct request *rq) {
         ctap_note(&c->env, &(struct ctap_notice){
-                                   .what = what,
+                                   .what = CTAP_NOTED_SETTING,
                                    .number = (uint8_t)rq->subcommand.integer,
                            });
 }
@@ -251,11 +251,11 @@ static enum ctap_status change(struct ctap *c, const struct subcommand *sub,
         if (c->options.locks != CTAP_LOCK_ALL)
                 s = sub->change(c, rq, &settings);
         if (s == CTAP2_ERR_OPERATION_DENIED)
-                note(c, CTAP_NOTED_POLICY, rq);
+                ctap_note_policy(&c->env, &(struct ctap_notice){ .command = 0x0d, .status = s });
         if (s == CTAP_OK)
                 s = keep(c, &settings);
         if (s == CTAP_OK)
-                note(c, CTAP_NOTED_SETTING, rq);
+                note_change(c, rq);
         return s;
 }
 

@@ -18,6 +18,7 @@
 #include "ctap/bytes.h"
 #include "ctap/macro.h"
 #include "ctap/secret.h"
+#include "ctap/status.h"
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
@@ -486,7 +487,8 @@ enum ctap_noted {
         CTAP_NOTED_PIN_SET,
         CTAP_NOTED_PIN_CHANGED,
         CTAP_NOTED_SETTING, /* number: the subcommand of authenticatorConfig that changed it */
-        CTAP_NOTED_POLICY,  /* what was asked for the options forbid; rp_id if it is about one */
+        /* What was asked for the options forbid: command, status, and rp_id if it is about one. */
+        CTAP_NOTED_POLICY,
 };
 
 struct ctap_notice {
@@ -495,6 +497,8 @@ struct ctap_notice {
         const struct ctap_credential_id *credential;
         bool uv;
         uint8_t number;
+        uint8_t command; /* the authenticator's; that of makeCredential for a registration by U2F */
+        enum ctap_status status; /* what the client is answered; CTAP_OK: U2F has no such */
 };
 
 struct ctap_witness {

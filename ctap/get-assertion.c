@@ -298,7 +298,8 @@ static enum ctap_status ga_authorize(struct ctap *c, struct ga_request *rq,
                 return s;
         /* A silent request hears what it would if there were none (H7). */
         if (!ctap_rp_is_allowed(c, rq->rp_id.string))
-                return rq->up ? ctap_refuse_rp(c, rq->rp_id.string) : CTAP2_ERR_NO_CREDENTIALS;
+                return rq->up ? ctap_refuse_rp(c, 0x02, rq->rp_id.string)
+                              : CTAP2_ERR_NO_CREDENTIALS;
         s = check_options(c, rq);
         if (s != CTAP_OK)
                 return s;

@@ -220,7 +220,7 @@ static enum ctap_status mc_authorize(struct ctap *c, struct mc_request *rq) {
                 return s;
         /* Before what a person would be asked for in vain, and before anything is looked up. */
         if (!rq->dummy && !ctap_rp_is_allowed(c, rq->rp.id.string))
-                return ctap_refuse_rp(c, rq->rp.id.string);
+                return ctap_refuse_rp(c, 0x01, rq->rp.id.string);
         if (!rq->alg)
                 return CTAP2_ERR_UNSUPPORTED_ALGORITHM;
         s = check_options(c, rq);

@@ -64,19 +64,27 @@ bool ctap_rp_is_allowed(const struct ctap *c, struct bytes rp_id) {
         return ctap_rp_rules_allow(&c->options.rp_rules, rp_id);
 }
 
-void ctap_note_policy(const struct ctap_env *env, struct bytes rp_id) {
-        ctap_note(env, &(struct ctap_notice){ .what = CTAP_NOTED_POLICY, .rp_id = rp_id });
+void ctap_note_policy(const struct ctap_env *env, const struct ctap_notice *refused) {
+        struct ctap_notice notice = *refused;
+
+        notice.what = CTAP_NOTED_POLICY;
+        ctap_note(env, &notice);
 }
 
-enum ctap_status ctap_refuse_rp(struct ctap *c, struct bytes rp_id) {
+enum ctap_status ctap_refuse_rp(struct ctap *c, uint8_t command, struct bytes rp_id) {
         const struct ctap_prompt prompt = {
                 .ask = CTAP_ASK_FORBIDDEN,
                 .passive = true,
                 .rp_id = rp_id,
         };
-        enum ctap_status s;
+        enum ctap_status s = ctap_confirm(c, &prompt, NULL, NULL, CTAP2_ERR_OPERATION_DENIED);
 
-        ctap_note_policy(&c->env, rp_id);
-        s = ctap_confirm(c, &prompt, NULL, NULL, CTAP2_ERR_OPERATION_DENIED);
-        return s == CTAP_OK ? CTAP2_ERR_OPERATION_DENIED : s;
+        if (s == CTAP_OK)
+                s = CTAP2_ERR_OPERATION_DENIED;
+        ctap_note_policy(&c->env, &(struct ctap_notice){
+                                          .rp_id = rp_id,
+                                          .command = command,
+                                          .status = s,
+                                  });
+        return s;
 }

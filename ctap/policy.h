@@ -31,13 +31,13 @@ bool ctap_enterprise_is_on(const struct ctap *c);
 /* Where it is for listed RPs alone, 2 asks for no more than 1 does (MC9). */
 bool ctap_enterprise_is_for(const struct ctap *c, struct bytes rp_id);
 
-/* Something was refused for what the administrator said; `rp_id`: empty if it is about none. */
-void ctap_note_policy(const struct ctap_env *env, struct bytes rp_id);
+/* The witness is told that something was refused for what the administrator said. */
+void ctap_note_policy(const struct ctap_env *env, const struct ctap_notice *refused);
 
 /*
- * Refuses a request that is for an RP which is not allowed. The answer is a no that the person gave
- * (CTAP2_ERR_OPERATION_DENIED, "not authorized for requested operation"), whatever credentials there
- * are. Clients take it for the end of the request at every key that is plugged in (H9), so it comes
- * after the person, who is told why, has turned to this one.
+ * Refuses a request, of this command, that is for an RP which is not allowed. The answer is a no that
+ * the person gave (CTAP2_ERR_OPERATION_DENIED, "not authorized for requested operation"), whatever
+ * credentials there are. Clients take it for the end of the request at every key that is plugged in
+ * (H9), so it comes after the person, who is told why, has turned to this one.
  */
-_must_check_ enum ctap_status ctap_refuse_rp(struct ctap *c, struct bytes rp_id);
+_must_check_ enum ctap_status ctap_refuse_rp(struct ctap *c, uint8_t command, struct bytes rp_id);

@@ -986,9 +986,11 @@ static void witness_note(struct ctap_witness *w, const struct ctap_notice *n) {
         struct fake *f = container_of(w, struct fake, witness);
         const bool counts = n->what == CTAP_NOTED_PIN_WRONG || n->number > 0;
         const size_t len = strlen(f->noted);
-        char number[8] = "";
+        char number[16] = "";
 
-        if (counts)
+        if (n->what == CTAP_NOTED_POLICY)
+                snprintf(number, sizeof(number), " %02x:%02x", n->command, n->status);
+        else if (counts)
                 snprintf(number, sizeof(number), " %u", n->number);
         /* Of a credential that is there. */
         if (n->credential)

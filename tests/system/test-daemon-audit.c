@@ -342,6 +342,8 @@ static void what_an_administrator_does_and_forbids_is_told(void **state) {
         assert_int_not_equal(fido_dev_toggle_always_uv(dev, NULL), FIDO_OK);
         assert_events(f, "policy-refused ");
         assert_line(f, "policy-refused", "FIDO_RESULT=forbidden");
+        assert_line(f, "policy-refused", "FIDO_OP=manage");
+        assert_line(f, "policy-refused", "FIDO_STATUS=CTAP2_ERR_OPERATION_DENIED");
         kit_close_key(dev);
 }
 

@@ -131,6 +131,19 @@ static void a_failure_of_the_machine_is_no_success(void **state) {
         assert_true(has_line(&t, "FIDO_RESULT=failed"));
 }
 
+static void what_the_policy_refused_is_told_by_what_was_asked_and_answered(void **state) {
+        const struct audit_event e = { .what = AUDIT_POLICY_REFUSED,
+                                       .op = AUDIT_OP_RESET,
+                                       .status = CTAP2_ERR_OPERATION_DENIED };
+        struct text t;
+
+        (void)state;
+        write_out(&e, &(struct audit_format){ 0 }, &t);
+        assert_true(has_line(&t, "FIDO_OP=reset"));
+        assert_true(has_line(&t, "FIDO_RESULT=forbidden"));
+        assert_true(has_line(&t, "FIDO_STATUS=CTAP2_ERR_OPERATION_DENIED"));
+}
+
 static void a_site_is_named_as_the_level_wants_it(void **state) {
         const struct audit_event e = full_event(AUDIT_USED);
         struct text t;
@@ -506,6 +519,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_event_has_all_that_is_known_and_no_more),
                 cmocka_unit_test(a_failure_of_the_machine_is_no_success),
+                cmocka_unit_test(what_the_policy_refused_is_told_by_what_was_asked_and_answered),
                 cmocka_unit_test(a_site_is_named_as_the_level_wants_it),
                 cmocka_unit_test(a_credential_is_eight_bytes_of_a_hash),
                 cmocka_unit_test(no_site_makes_a_field_of_its_own),

@@ -394,7 +394,7 @@ static void RS3_a_reset_of_the_administrator_s_is_no_client_s(void **state) {
         fake_forget_trace(c->fake);
         assert_int_equal(client_call(c, 0x07, BYTES_NULL), CTAP2_ERR_OPERATION_DENIED);
         assert_string_equal(c->fake->trace, ""); /* and nobody is asked */
-        assert_non_null(strstr(c->fake->noted, "policy; "));
+        assert_non_null(strstr(c->fake->noted, "policy 07:27; "));
         assert_int_equal(c->fake->n_rows, 1);
 }
 
@@ -414,13 +414,17 @@ static const struct {
 };
 
 /* H9: after a person turned to this key, who reads why. Nothing else is looked at or done. */
-static void assert_forbidden(struct client *c) {
+static void assert_forbidden(struct client *c, uint8_t command) {
+        char want[64];
+
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
                 fake_forget_trace(c->fake);
                 c->fake->noted[0] = '\0';
                 c->fake->answer = answers[i].answer;
                 assert_int_equal(client_send(c), answers[i].status);
-                assert_string_equal(c->fake->noted, "policy " CLIENT_RP "; ");
+                snprintf(want, sizeof(want), "policy %s %02x:%02x; ", CLIENT_RP, command,
+                         answers[i].status);
+                assert_string_equal(c->fake->noted, want);
                 assert_string_equal(c->fake->trace, "begin wait end");
                 assert_int_equal(c->fake->prompt.ask, CTAP_ASK_FORBIDDEN);
                 assert_true(c->fake->prompt.passive);
@@ -447,14 +451,14 @@ static void assert_all_is_forbidden(struct client *c, const struct ctap_options 
                 restart(c, policy);
 
                 client_make_credential(c);
-                assert_forbidden(c);
+                assert_forbidden(c, 0x01);
                 client_set_list(c, 5, &made, 1);
                 client_set(c, 7, "{'rk': true}");
-                assert_forbidden(c);
+                assert_forbidden(c, 0x01);
                 client_get_assertion(c);
-                assert_forbidden(c);
+                assert_forbidden(c, 0x02);
                 client_set_list(c, 3, &made, 1);
-                assert_forbidden(c);
+                assert_forbidden(c, 0x02);
                 fake_forget_trace(c->fake);
                 c->fake->noted[0] = '\0';
                 client_set(c, 5, "{'up': false}");
@@ -576,7 +580,7 @@ static void U11_a_site_that_is_not_allowed_gets_nothing_by_u2f(void **state) {
         c->fake->noted[0] = '\0';
         assert_int_equal(u2f_register(c, CLIENT_RP), 0x6985);
         assert_int_equal(u2f_register(c, CLIENT_RP), 0x6985); /* and stays so */
-        assert_string_equal(c->fake->noted, "policy; ");
+        assert_string_equal(c->fake->noted, "policy 01:00; ");
         assert_int_equal(c->fake->n_rows, 1);
         assert_int_equal(u2f_register(c, "a.example"), 0x9000);
 

@@ -136,12 +136,12 @@ static void settings_are_told_and_what_the_administrator_locked(void **state) {
         c->ctap->options.locks = CTAP_LOCK_ALL;
         client_manage(c, 0x0d, 2);
         assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
-        assert_noted(c, "policy 2; ");
+        assert_noted(c, "policy 0d:27; ");
         c->ctap->options.locks = 0;
         c->ctap->options.always_uv = true;
         client_manage(c, 0x0d, 2);
         assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
-        assert_noted(c, "policy 2; ");
+        assert_noted(c, "policy 0d:27; ");
 }
 
 static void nobody_has_to_listen(void **state) {
