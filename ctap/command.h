@@ -115,8 +115,9 @@ struct ctap {
         uint64_t reset_until_ms; /* the end of the window that power-up opened */
         struct ctap_key_agreement agreement;
         struct ctap_token token;
-        uint8_t pin_mismatches; /* in a row, since power-up (CP4) */
-        uint32_t n_pins_given;  /* that were right */
+        uint8_t pin_mismatches;              /* in a row, since power-up (CP4) */
+        uint32_t n_pins_given;               /* that were right */
+        uint64_t policy_told_until_ms[0x0e]; /* by command: policy.h */
         struct u2f u2f;
 };
 

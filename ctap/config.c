@@ -251,7 +251,8 @@ static enum ctap_status change(struct ctap *c, const struct subcommand *sub,
         if (c->options.locks != CTAP_LOCK_ALL)
                 s = sub->change(c, rq, &settings);
         if (s == CTAP2_ERR_OPERATION_DENIED)
-                ctap_note_policy(&c->env, &(struct ctap_notice){ .command = 0x0d, .status = s });
+                ctap_note_policy(&c->env, &c->policy_told_until_ms[0x0d],
+                                 &(struct ctap_notice){ .command = 0x0d, .status = s });
         if (s == CTAP_OK)
                 s = keep(c, &settings);
         if (s == CTAP_OK)

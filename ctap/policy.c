@@ -64,9 +64,14 @@ bool ctap_rp_is_allowed(const struct ctap *c, struct bytes rp_id) {
         return ctap_rp_rules_allow(&c->options.rp_rules, rp_id);
 }
 
-void ctap_note_policy(const struct ctap_env *env, const struct ctap_notice *refused) {
+void ctap_note_policy(const struct ctap_env *env, uint64_t *told_until_ms,
+                      const struct ctap_notice *refused) {
+        const uint64_t now = env->clock->ops->now_ms(env->clock);
         struct ctap_notice notice = *refused;
 
+        if (now < *told_until_ms)
+                return;
+        *told_until_ms = now + CTAP_POLICY_PAUSE_MS;
         notice.what = CTAP_NOTED_POLICY;
         ctap_note(env, &notice);
 }
@@ -81,10 +86,7 @@ enum ctap_status ctap_refuse_rp(struct ctap *c, uint8_t command, struct bytes rp
 
         if (s == CTAP_OK)
                 s = CTAP2_ERR_OPERATION_DENIED;
-        ctap_note_policy(&c->env, &(struct ctap_notice){
-                                          .rp_id = rp_id,
-                                          .command = command,
-                                          .status = s,
-                                  });
+        ctap_note_policy(&c->env, &c->policy_told_until_ms[command],
+                         &(struct ctap_notice){ .rp_id = rp_id, .command = command, .status = s });
         return s;
 }

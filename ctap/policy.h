@@ -31,8 +31,15 @@ bool ctap_enterprise_is_on(const struct ctap *c);
 /* Where it is for listed RPs alone, 2 asks for no more than 1 does (MC9). */
 bool ctap_enterprise_is_for(const struct ctap *c, struct bytes rp_id);
 
-/* The witness is told that something was refused for what the administrator said. */
-void ctap_note_policy(const struct ctap_env *env, const struct ctap_notice *refused);
+#define CTAP_POLICY_PAUSE_MS 5000
+
+/*
+ * The witness is told that something was refused for what the administrator said. A client asks for the
+ * same in a loop, or for one site after the other, and needs nobody for it: of one command, of which
+ * *told_until_ms is, it is told once in CTAP_POLICY_PAUSE_MS.
+ */
+void ctap_note_policy(const struct ctap_env *env, uint64_t *told_until_ms,
+                      const struct ctap_notice *refused);
 
 /*
  * Refuses a request, of this command, that is for an RP which is not allowed. The answer is a no that

@@ -54,10 +54,9 @@ enum ctap_status ctap_reset(struct ctap *c, const struct ctap_call *call _unused
 
         /* As on a transport that resets nothing (RS3): it is no question of time or of the person. */
         if (c->options.reset_by_administrator) {
-                ctap_note_policy(&c->env, &(struct ctap_notice){
-                                                  .command = 0x07,
-                                                  .status = CTAP2_ERR_OPERATION_DENIED,
-                                          });
+                ctap_note_policy(&c->env, &c->policy_told_until_ms[0x07],
+                                 &(struct ctap_notice){ .command = 0x07,
+                                                        .status = CTAP2_ERR_OPERATION_DENIED });
                 return CTAP2_ERR_OPERATION_DENIED;
         }
         if (!reset_is_allowed(c))

@@ -338,7 +338,8 @@ static enum status_word refuse(const struct call *c, const struct register_reque
         if (request_digest(c, rq->challenge, &rq->app, BYTES_NULL, &request) < 0)
                 return SW_FAILED;
         if (!holds(denied, &request, now))
-                ctap_note_policy(c->env, &(struct ctap_notice){ .command = 0x01 });
+                ctap_note_policy(c->env, &c->u2f->policy_told_until_ms,
+                                 &(struct ctap_notice){ .command = 0x01 });
         *denied = (struct u2f_mark){ request, now + U2F_GRANT_MS };
         return SW_CONDITIONS_NOT_SATISFIED;
 }

@@ -30,6 +30,7 @@ struct u2f {
         uint32_t channel;       /* who asks */
         struct u2f_mark granted;
         struct u2f_mark denied;
+        uint64_t policy_told_until_ms; /* policy.h */
 };
 
 void u2f_init(struct u2f *u);

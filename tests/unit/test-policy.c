@@ -420,6 +420,7 @@ static void assert_forbidden(struct client *c, uint8_t command) {
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
                 fake_forget_trace(c->fake);
                 c->fake->noted[0] = '\0';
+                c->fake->now_ms += CTAP_POLICY_PAUSE_MS;
                 c->fake->answer = answers[i].answer;
                 assert_int_equal(client_send(c), answers[i].status);
                 snprintf(want, sizeof(want), "policy %s %02x:%02x; ", CLIENT_RP, command,
@@ -580,6 +581,7 @@ static void U11_a_site_that_is_not_allowed_gets_nothing_by_u2f(void **state) {
         c->fake->noted[0] = '\0';
         assert_int_equal(u2f_register(c, CLIENT_RP), 0x6985);
         assert_int_equal(u2f_register(c, CLIENT_RP), 0x6985); /* and stays so */
+        assert_int_equal(u2f_register(c, "evil.example"), 0x6985);
         assert_string_equal(c->fake->noted, "policy 01:00; ");
         assert_int_equal(c->fake->n_rows, 1);
         assert_int_equal(u2f_register(c, "a.example"), 0x9000);

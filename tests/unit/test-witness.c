@@ -7,6 +7,7 @@
 
 #include "ctap/command.h"
 #include "ctap/crypto.h"
+#include "ctap/policy.h"
 #include "tests/fake/client.h"
 #include "tests/fake/pin-client.h"
 #include "tests/unit/test.h"
@@ -139,9 +140,48 @@ static void settings_are_told_and_what_the_administrator_locked(void **state) {
         assert_noted(c, "policy 0d:27; ");
         c->ctap->options.locks = 0;
         c->ctap->options.always_uv = true;
+        c->fake->now_ms += CTAP_POLICY_PAUSE_MS;
         client_manage(c, 0x0d, 2);
         assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
         assert_noted(c, "policy 0d:27; ");
+}
+
+static void what_is_refused_in_a_loop_is_told_now_and_then(void **state) {
+        struct client *c = *state;
+
+        c->ctap->options.reset_by_administrator = true;
+        c->ctap->options.locks = CTAP_LOCK_ALL;
+        for (unsigned n = 0; n < 100; n++)
+                assert_int_equal(client_call(c, 0x07, BYTES_NULL), CTAP2_ERR_OPERATION_DENIED);
+        assert_noted(c, "policy 07:27; ");
+        /* One command takes nothing from another. */
+        client_manage(c, 0x0d, 2);
+        assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
+        assert_noted(c, "policy 0d:27; ");
+
+        /* From when it was told last, and not from the last try. */
+        c->fake->now_ms += CTAP_POLICY_PAUSE_MS - 1;
+        assert_int_equal(client_call(c, 0x07, BYTES_NULL), CTAP2_ERR_OPERATION_DENIED);
+        assert_noted(c, "");
+        c->fake->now_ms++;
+        assert_int_equal(client_call(c, 0x07, BYTES_NULL), CTAP2_ERR_OPERATION_DENIED);
+        assert_int_equal(client_call(c, 0x07, BYTES_NULL), CTAP2_ERR_OPERATION_DENIED);
+        assert_noted(c, "policy 07:27; ");
+}
+
+static void sites_that_are_refused_one_after_the_other_are_told_now_and_then(void **state) {
+        struct client *c = *state;
+
+        c->ctap->options.rp_rules.deny = "*.example";
+        c->fake->answer = CTAP_ANSWER_CANCELLED;
+        for (unsigned n = 0; n < 10; n++) {
+                client_make_credential(c);
+                client_set(c, 2,
+                           n % 2 ? "{'id': 'a.example', 'name': ''}"
+                                 : "{'id': 'b.example', 'name': ''}");
+                assert_int_equal(client_send(c), CTAP2_ERR_KEEPALIVE_CANCEL);
+        }
+        assert_noted(c, "policy b.example 01:2d; ");
 }
 
 static void nobody_has_to_listen(void **state) {
@@ -161,6 +201,8 @@ int main(void) {
                 client_unit_test(u2f_tells_no_site),
                 client_unit_test(pins_are_told_with_the_tries_that_are_left),
                 client_unit_test(settings_are_told_and_what_the_administrator_locked),
+                client_unit_test(what_is_refused_in_a_loop_is_told_now_and_then),
+                client_unit_test(sites_that_are_refused_one_after_the_other_are_told_now_and_then),
                 client_unit_test(nobody_has_to_listen),
         };
 
