@@ -107,17 +107,39 @@ static void print_sites(const json_t *all) {
         }
 }
 
-/* That is of the machine, and for root and the daemon's account to end. */
+/* The attestation key is of the machine, and for root and the daemon's account to end. */
+static bool is_of_machine(const struct options *o) {
+        struct stat st;
+
+        return geteuid() == 0 || (stat(o->socket, &st) == 0 && st.st_uid == geteuid());
+}
+
 static int end_attestation(const struct options *o) {
         bool removed = false;
-        struct stat st;
-        int status;
+        int status = attestation_remove(o, &removed);
 
-        if (geteuid() != 0 && (stat(o->socket, &st) < 0 || st.st_uid != geteuid()))
-                return EXIT_OK;
-        status = attestation_remove(o, &removed);
         if (status == EXIT_OK && removed && !o->json)
                 puts("The attestation key of this machine is removed.");
+        return status;
+}
+
+/* An account that goes takes nothing of the machine with it. */
+static int retire(const struct options *o) {
+        const bool administers = is_of_machine(o), all = administers && !o->has_user;
+        int status;
+
+        if (!ask_to_erase(o, all ? "ERASE ALL PASSKEYS of this device, AND THE ATTESTATION KEY of "
+                                   "this machine, now? They cannot be brought back."
+                                 : "ERASE ALL PASSKEYS of this device now? They cannot be brought "
+                                   "back."))
+                return EXIT_FAILED;
+        status = erase(o);
+        if (status == EXIT_OK && !o->json)
+                puts("All passkeys of this device are erased. Remove them at the sites above too.");
+        if (status == EXIT_OK && all)
+                status = end_attestation(o);
+        else if (status == EXIT_OK && administers && !o->json)
+                puts("An attestation key of this machine stays: tpmauthn attestation remove.");
         return status;
 }
 
@@ -143,10 +165,5 @@ int cmd_retire(const struct options *o, char **operands) {
         /* Nothing is erased before that list is where it was meant to go. */
         if (fflush(stdout) != 0 || ferror(stdout))
                 return EXIT_FAILED;
-        if (!ask_to_erase(o, "ERASE ALL PASSKEYS of this device now? They cannot be brought back."))
-                return EXIT_FAILED;
-        status = erase(o);
-        if (status == EXIT_OK && !o->json)
-                puts("All passkeys of this device are erased. Remove them at the sites above too.");
-        return status == EXIT_OK ? end_attestation(o) : status;
+        return retire(o);
 }

@@ -54,6 +54,17 @@ class Machine:
         return subprocess.run([CLI, "-s", self.daemon.control, *words], capture_output=True, text=True, input=text,
                               timeout=120)
 
+    def ask(self, *words):
+        """What a person at a terminal reads who says no."""
+        terminal, theirs = os.openpty()
+        os.write(terminal, b"n\n")
+        self.await_ready()
+        done = subprocess.run([CLI, "-s", self.daemon.control, *words], stdin=theirs, capture_output=True, text=True, timeout=120)
+        os.close(terminal)
+        os.close(theirs)
+        assert done.returncode == 1 and "Nothing was erased" in done.stderr, done
+        return done.stderr
+
     def await_ready(self):
         """Who uses a simulator beside a device that is plugged in anew has no resource manager in front of it."""
         end = time.monotonic() + 180
@@ -325,7 +336,15 @@ def removing_leaves_nothing_of_it(maker):
         machine.refused_answer("No request of this machine is open", authority.answer(open_request), status=4)
         # The next key is another one.
         assert machine.request()["params"]["public"] != open_request["params"]["public"]
-        # And a computer that is given away keeps none.
+        # An account that goes takes none with it; a computer that is given away keeps none.
+        kept = machine.show()
+        machine.await_ready()
+        done = machine.cli("--user", str(os.getuid()), "retire", "--yes")
+        assert done.returncode == 0 and "key of this machine stays" in done.stdout, done
+        assert machine.show() == kept
+        assert "ATTESTATION" not in machine.ask("--user", str(os.getuid()), "retire")
+        assert "PASSKEYS of this device, AND THE ATTESTATION KEY of this machine" in machine.ask("retire")
+        assert machine.show() == kept
         machine.await_ready()
         done = machine.cli("retire", "--yes")
         assert done.returncode == 0 and "attestation key of this machine is removed" in done.stdout, done
