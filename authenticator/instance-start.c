@@ -306,7 +306,7 @@ void instance_provision(struct instance *i, uint32_t tag, uid_t caller, const ch
                 instance_answer_provisioning(i);
                 return;
         }
-        i->auth_given = true;
+        i->auth_given = *owner_auth != '\0';
         instance_unplug(i);
         instance_start(i, BYTES_TEXT(owner_auth));
 }

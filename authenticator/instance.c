@@ -57,13 +57,15 @@ static void audit_state(struct instance *i) {
 
         if (failed)
                 instance_audit(i, &(struct audit_event){ .what = AUDIT_DEVICE_FAILED });
-        if (i->auth_given && i->state != INSTANCE_STARTING) {
-                i->auth_given = false;
+        if (!i->auth_given || i->state == INSTANCE_STARTING)
+                return;
+        i->auth_given = false;
+        /* A device that failed for another reason says nothing of the password. */
+        if (!failed || i->wants_owner_auth)
                 instance_audit(i, &(struct audit_event){ .what = AUDIT_PROVISIONED,
                                                          .error = failed ? -EKEYREJECTED : 0,
                                                          .has_caller = true,
                                                          .caller = i->provision_caller });
-        }
 }
 
 void instance_set_state(struct instance *i, enum instance_state state, const char *reason) {

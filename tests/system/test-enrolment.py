@@ -367,6 +367,18 @@ class Journal:
         self.socket.close()
         shutil.rmtree(self.folder)
 
+    def taken(self, name):
+        """What came until now: the result and the error of each event of this name."""
+        self.socket.settimeout(1)
+        found = []
+        try:
+            while True:
+                fields = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().splitlines())
+                if fields["FIDO_EVENT"] == name:
+                    found.append((fields["FIDO_RESULT"], fields.get("FIDO_ERROR")))
+        except socket.timeout:
+            return found
+
     def next(self):
         """The fields of the next event of the attestation."""
         self.socket.settimeout(30)
@@ -398,6 +410,18 @@ def each_step_is_in_the_administrators_journal(maker):
         assert removed["FIDO_EVENT"] == "attestation-removed" and removed["FIDO_KEY"] == key, removed
         machine.request()
         assert journal.next()["FIDO_EVENT"] == "attestation-requested"
+
+
+def a_password_that_is_not_typed_yet_is_no_event(_):
+    with Tpm() as tpm, Journal() as journal:
+        tpm.tool("tpm2_changeauth", "-c", "o", "owner")
+        with Machine(tpm, f"--set=audit.socket={journal.path}") as machine:
+            done = machine.cli("owner-password", text="wrong\n")
+            assert done.returncode == 1 and "has another password" in done.stderr, done
+            assert journal.taken("provisioned") == [("failed", "EKEYREJECTED")]
+            done = machine.cli("owner-password", text="owner\n")
+            assert done.returncode == 0, done
+            assert journal.taken("provisioned") == [("ok", None)]
 
 
 def a_certificate_of_another_endorsement_key_is_refused(maker):
@@ -513,6 +537,7 @@ with Maker() as the_maker:
             renewing_keeps_the_key_and_what_is_in_use,
             removing_leaves_nothing_of_it,
             each_step_is_in_the_administrators_journal,
+            a_password_that_is_not_typed_yet_is_no_event,
             a_certificate_of_another_endorsement_key_is_refused,
             passwords_of_the_hierarchies_are_told,
             a_root_that_is_none_is_told_by_the_check_of_the_configuration,
