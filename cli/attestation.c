@@ -142,31 +142,32 @@ static int show(const struct options *o, const char *file) {
 
 /* ---- request, renew ---- */
 
-/* -1 after saying why not. */
+/* EXIT_OK: done, or not asked for. */
 static int name_machine(const struct options *o, json_t *params) {
         char name[SD_ID128_STRING_MAX];
         sd_id128_t id;
         int r;
 
-        if (o->machine)
-                return json_object_set_new(params, "machine", json_string(o->machine));
-        if (!o->machine_id)
-                return 0;
-        r = sd_id128_get_machine_app_specific(APPLICATION, &id);
-        if (r < 0) {
-                complain("/etc/machine-id", strerror(-r));
-                return -1;
-        }
-        return json_object_set_new(params, "machine", json_string(sd_id128_to_string(id, name)));
+        if (!o->machine && !o->machine_id)
+                return EXIT_OK;
+        r = o->machine ? 0 : sd_id128_get_machine_app_specific(APPLICATION, &id);
+        if (r < 0)
+                return complain("/etc/machine-id", strerror(-r));
+        if (json_object_set_new(params, "machine",
+                                json_string(o->machine ? o->machine
+                                                       : sd_id128_to_string(id, name))) == 0)
+                return EXIT_OK;
+        fputs("tpmauthn: --machine takes a text in UTF-8\n", stderr);
+        return EXIT_USAGE;
 }
 
 static int ask_for_certificate(const struct options *o, const char *file, bool renew) {
         json_t *params = json_pack("{s:b}", "renew", renew), *made = NULL;
-        int status;
+        int status = name_machine(o, params);
 
-        if (name_machine(o, params) < 0) {
+        if (status != EXIT_OK) {
                 json_decref(params);
-                return EXIT_FAILED;
+                return status;
         }
         status = client_run_on_machine(o, PROTOCOL_ATTESTATION_REQUEST, params, &made);
         if (status == EXIT_OK)

@@ -113,6 +113,14 @@ static json_t *read_options(void) {
 }
 
 /* EXIT_OK: added, or there is none. */
+static int add_origin(const struct options *o, json_t *params) {
+        if (!o->origin || json_object_set_new(params, "origin", json_string(o->origin)) == 0)
+                return EXIT_OK;
+        fputs("tpmauthn: --origin takes a text in UTF-8\n", stderr);
+        return EXIT_USAGE;
+}
+
+/* The same. */
 static int add_secret(const struct options *o, json_t *params) {
         _cleanup_(secret_text_wipe) struct secret_text secret;
 
@@ -136,9 +144,9 @@ int cmd_provision(const struct options *o, char **operands) {
         params = json_pack("{s:o}", "options", read_options());
         if (!params)
                 return EXIT_FAILED;
-        if (o->origin)
-                json_object_set_new(params, "origin", json_string(o->origin));
-        status = add_secret(o, params);
+        status = add_origin(o, params);
+        if (status == EXIT_OK)
+                status = add_secret(o, params);
         if (status != EXIT_OK) {
                 json_decref(params);
                 return status;

@@ -146,6 +146,7 @@ def a_bundle_is_what_an_attestation_authority_wants_to_know(maker):
         assert named == machine.request("--machine-id")["machine"] and len(named) == 32
         assert named != Path("/etc/machine-id").read_text().strip()
         machine.refused("1 to 128 bytes", "request", "--machine", "x" * 129)
+        machine.refused("--machine takes a text in UTF-8", "request", "--machine", b"laptop \xff", status=2)
         assert len(tpm.persistent()) == 2  # that of the device, and the key
 
 

@@ -340,6 +340,10 @@ static void what_is_wrong_is_said_and_makes_nothing(void **state) {
         assert_cli(w, "pin set --user 2 --secret-file /dev/zero", 1, "its first line is empty");
         assert_cli(w, "provision --user 2 --origin https://example.org < @/unverified", 1,
                    "not the host of the origin");
+        assert_cli(
+                w,
+                "provision --user 2 --origin \"$(printf 'https://example.com/\\377')\" < @/unverified",
+                2, "--origin takes a text in UTF-8");
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 write_file(w, "wrong", cases[i].options);
                 assert_cli(w, "provision --user 2 < @/wrong", 1, cases[i].says);
