@@ -240,6 +240,21 @@ static void make_missing(struct devices *d) {
 
 /* ---- visits ---- */
 
+/* One that failed is not kept for who tries again: it goes, and is opened anew. */
+static void extend_visit(struct slot *s) {
+        if (instance_state(s->instance) != INSTANCE_FAILED)
+                s->visited_until = env_now_ms() + VISIT_MS;
+}
+
+/* Whoever comes meanwhile does not put it off. */
+static void look_at_visits(struct devices *d) {
+        int enabled = SD_EVENT_OFF;
+
+        (void)!sd_event_source_get_enabled(d->visits, &enabled);
+        if (enabled == SD_EVENT_OFF)
+                set_timer(d, d->visits, VISIT_LOOK_MS);
+}
+
 static int on_visits(sd_event_source *source, uint64_t usec, void *userdata) {
         struct devices *d = userdata;
         bool goes_on = false;
@@ -252,14 +267,14 @@ static int on_visits(sd_event_source *source, uint64_t usec, void *userdata) {
                 if (!s->instance || !s->visited || s->stopping)
                         continue;
                 if (instance_is_busy(s->instance))
-                        s->visited_until = env_now_ms() + VISIT_MS;
+                        extend_visit(s);
                 if (env_now_ms() >= s->visited_until)
                         stop(d, s);
                 else
                         goes_on = true;
         }
         if (goes_on)
-                set_timer(d, d->visits, VISIT_LOOK_MS);
+                look_at_visits(d);
         return 0;
 }
 
@@ -284,8 +299,8 @@ struct instance *devices_open(struct devices *d, uid_t owner, unsigned index, bo
                 return NULL;
         }
         if (s->visited) {
-                s->visited_until = env_now_ms() + VISIT_MS;
-                set_timer(d, d->visits, VISIT_LOOK_MS);
+                extend_visit(s);
+                look_at_visits(d);
         }
         return s->instance;
 }

@@ -376,6 +376,48 @@ static void only_a_store_that_is_there_is_opened_to_be_looked_at(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+static void move(const struct world *w, const char *from, const char *to) {
+        char old[100], new[100];
+
+        snprintf(old, sizeof(old), "%s/%s", w->kit.folder, from);
+        snprintf(new, sizeof(new), "%s/%s", w->kit.folder, to);
+        assert_int_equal(rename(old, new), 0);
+}
+
+static bool has_failed(const struct world *w, uid_t uid) {
+        char params[32];
+        json_t *answer, *error;
+        const char *code;
+        bool failed;
+
+        snprintf(params, sizeof(params), "{\"user\":%u}", (unsigned)uid);
+        answer = kit_control(&w->kit, "list", params);
+        error = json_object_get(answer, "error");
+        code = json_string_value(json_object_get(error, "code"));
+        failed = code && strcmp(code, "not-ready") == 0 &&
+                 strstr(json_string_value(json_object_get(error, "message")), "store");
+        json_decref(answer);
+        return failed;
+}
+
+static bool has_one(const struct world *w, uid_t uid) {
+        return count_passkeys(w, uid) == 1;
+}
+
+static void a_store_that_failed_is_opened_anew_however_often_it_is_asked_for(void **state) {
+        struct world *w = *state;
+
+        start(w);
+        assert_cli(w, "provision --user 3 < @/unverified", 0, "clientDataJSON");
+        await(w, has_no_tpm, BOB);
+        move(w, "state/users/3/store.db", "good");
+        write_file(w, "state/users/3/store.db", "this is no database, and nothing like one");
+        await(w, has_failed, BOB);
+        move(w, "good", "state/users/3/store.db");
+        await(w, has_one, BOB);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void a_passkey_that_is_there_is_excluded(void **state) {
         struct world *w = *state;
         json_t *answer, *made, *error;
@@ -652,6 +694,7 @@ int main(void) {
                 TEST(the_secret_comes_from_the_service_manager_too),
                 TEST(what_is_wrong_is_said_and_makes_nothing),
                 TEST(only_a_store_that_is_there_is_opened_to_be_looked_at),
+                TEST(a_store_that_failed_is_opened_anew_however_often_it_is_asked_for),
                 TEST(a_passkey_that_is_there_is_excluded),
                 TEST(who_logs_in_meanwhile_cuts_nothing_off),
                 TEST(who_is_logged_in_has_it_at_once),
