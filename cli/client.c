@@ -10,11 +10,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "authenticator/protocol.h"
 #include "cli/ask.h"
 #include "cli/text.h"
+
+#define BUSY_MS       10000
+#define BUSY_PAUSE_MS 100
 
 struct client {
         int fd;
@@ -246,11 +250,15 @@ int client_follow(const struct options *o, bool all, json_t *params, struct clie
         return status;
 }
 
-static bool wants_owner(const json_t *body) {
+static bool is_error(const json_t *body, const char *want) {
         const json_t *error = json_object_get(body, "error");
         const char *code = json_string_value(json_object_get(error, "code"));
 
-        return code && strcmp(code, PROTOCOL_E_OWNER_AUTH) == 0;
+        return code && strcmp(code, want) == 0;
+}
+
+static bool wants_owner(const json_t *body) {
+        return is_error(body, PROTOCOL_E_OWNER_AUTH);
 }
 
 /* -1: it was not given, or cannot be sent. */
@@ -291,6 +299,22 @@ int client_run_on_machine(const struct options *o, const char *method, json_t *p
                 return EXIT_FAILED;
         }
         return take_result(ask_machine(o, method, again), ret);
+}
+
+int client_look_at_machine(const struct options *o, const char *method, json_t **ret) {
+        const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000L };
+        json_t *body = ask_machine(o, method, NULL);
+
+        for (int tries = BUSY_MS / BUSY_PAUSE_MS; tries > 0 && is_error(body, PROTOCOL_E_BUSY);
+             tries--) {
+                json_decref(body);
+                nanosleep(&pause, NULL);
+                body = ask_machine(o, method, NULL);
+        }
+        if (!is_error(body, PROTOCOL_E_NOT_ALLOWED))
+                return take_result(body, ret);
+        json_decref(body);
+        return EXIT_OK;
 }
 
 int client_run_as_owner(const struct options *o, const char *method, json_t **ret) {

@@ -43,6 +43,12 @@ int client_run_on_machine(const struct options *o, const char *method, json_t *p
                           json_t **ret);
 
 /*
+ * The same for what only reads, and for who may: EXIT_OK with *ret untouched for who may not. The daemon
+ * does one thing for the machine at a time; another's is waited for a while.
+ */
+int client_look_at_machine(const struct options *o, const char *method, json_t **ret);
+
+/*
  * Follows what happens at the device, or all of them. EXIT_OK: *ret is the connection that events come
  * on, for client_take(), and *ret_result, to be dropped, the daemon's answer. Takes `params`.
  */

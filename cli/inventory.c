@@ -64,22 +64,21 @@ static json_t *summary_of(const json_t *shown) {
 }
 
 /* Null for who may not look, and nothing is said about that: the rest is theirs. */
-static json_t *look_at_attestation(const struct options *o) {
-        struct client *c = client_open(o->socket);
-        json_t *body = c ? client_call(c, PROTOCOL_ATTESTATION_SHOW, NULL) : NULL;
-        const json_t *shown = json_object_get(body, "result");
-        json_t *attestation = shown ? summary_of(shown) : json_null();
+static int look_at_attestation(const struct options *o, json_t **ret) {
+        json_t *shown = NULL;
+        int status = client_look_at_machine(o, PROTOCOL_ATTESTATION_SHOW, &shown);
 
-        json_decref(body);
-        client_close(c);
-        return attestation;
+        if (status == EXIT_OK)
+                *ret = shown ? summary_of(shown) : json_null();
+        json_decref(shown);
+        return status;
 }
 
 /* ---- all of it ---- */
 
 /* The last page with all sites in the place of its passkeys. */
 int inventory_fetch(const struct options *o, json_t **ret) {
-        json_t *sites = json_object(), *list = json_array(), *page = NULL, *c;
+        json_t *sites = json_object(), *list = json_array(), *page = NULL, *attestation = NULL, *c;
         json_int_t after = 0;
         const char *key;
         size_t i;
@@ -96,14 +95,17 @@ int inventory_fetch(const struct options *o, json_t **ret) {
                 after = integer(page, "next");
         } while (after > 0);
 
+        if (status == EXIT_OK)
+                status = look_at_attestation(o, &attestation);
         if (status == EXIT_OK) {
                 json_object_foreach(sites, key, c) json_array_append(list, c);
                 json_object_del(page, "credentials");
                 json_object_set(page, "sites", list);
                 json_object_set_new(page, "device", json_integer(o->device));
-                json_object_set_new(page, "attestation", look_at_attestation(o));
-                *ret = page;
+                json_object_set_new(page, "attestation", attestation);
+                *ret = json_incref(page);
         }
+        json_decref(page);
         json_decref(list);
         json_decref(sites);
         return status;

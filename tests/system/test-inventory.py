@@ -7,8 +7,10 @@ What the schema leaves open for later versions is closed here: a member that it 
 import csv
 import io
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -111,10 +113,68 @@ def a_device_that_failed_has_its_row(daemon):
     assert ",failed,,,,,,,,,," in tpmauthn(daemon, "report")
 
 
+class Busy:
+    """In front of the daemon: says so many times that the machine is busy."""
+
+    def __init__(self, daemon, times):
+        self.daemon, self.times = daemon, times
+        self.path = str(daemon.folder / "busy.sock")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client, socket.socket(socket.AF_UNIX) as server, client.makefile("r") as lines:
+                server.connect(self.daemon.control)
+                with server.makefile("r") as answers:
+                    for line in lines:
+                        client.sendall(self._answer(server, answers, line).encode())
+
+    def _answer(self, server, answers, line):
+        request = json.loads(line)
+        if request["method"] == "attestation-show" and self.times > 0:
+            self.times -= 1
+            return json.dumps({"v": 1, "id": request["id"], "error": {"code": "busy", "message": "The machine is busy."}}) + "\n"
+        server.sendall(line.encode())
+        return answers.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(10)
+        Path(self.path).unlink()
+
+
+def a_machine_that_is_busy_is_waited_for(daemon):
+    want = tpmauthn(daemon, "inventory", "--json")
+    with Busy(daemon, 3) as busy:
+        done = subprocess.run([sys.argv[2], "--socket", busy.path, "inventory", "--json"], text=True, capture_output=True, timeout=120)
+        assert (done.returncode, done.stdout, busy.times) == (0, want, 0), done
+
+
+def a_machine_that_stays_busy_is_no_machine_without_attestation(daemon):
+    for command in "inventory", "report":
+        with Busy(daemon, 1 << 20) as busy:
+            done = subprocess.run([sys.argv[2], "--socket", busy.path, command, "--json"], text=True, capture_output=True, timeout=120)
+            assert (done.returncode, done.stdout) == (1, ""), done
+            assert done.stderr == "tpmauthn: The machine is busy.\n", done
+
+
 DAEMON = Daemon(sys.argv[1], "--presence=auto")
 try:
     STATUS = run_tests((the_schema_is_one, an_empty_device_is_valid, passkeys_are_counted_and_not_named,
-                        the_table_says_the_same, a_device_that_failed_has_its_row), DAEMON)
+                        the_table_says_the_same, a_machine_that_is_busy_is_waited_for,
+                        a_machine_that_stays_busy_is_no_machine_without_attestation, a_device_that_failed_has_its_row), DAEMON)
 finally:
     DAEMON.stop()
 sys.exit(STATUS)
