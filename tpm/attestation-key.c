@@ -241,7 +241,6 @@ int tpm_attestation_key_create(struct tpm *t, bool persistent, tpm_save_attestat
                 r = -EBUSY;
         if (r < 0)
                 return r;
-        t->attestation_cannot_return = false;
         *ret = c.key;
         return 0;
 }

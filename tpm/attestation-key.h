@@ -35,7 +35,8 @@ _must_check_ int tpm_attestation_key_create(struct tpm *t, bool persistent,
 /* Takes it out of the TPM, where nothing of it is left then. What is kept of it loads still. */
 _must_check_ int tpm_attestation_key_remove(struct tpm *t, const struct tpm_attestation_key *key);
 /*
- * Whether it can be used: at most four commands. One that is gone from its persistent handle is put back.
+ * Whether it can be used: at most four commands, and one to put it back where it is gone from its
+ * persistent handle. Nothing else does that: a key that is removed while others use it stays away.
  * -ESTALE: it is not of this TPM, or this TPM was cleared since. -EBADMSG: damaged.
  */
 _must_check_ int tpm_attestation_key_check(struct tpm *t, const struct tpm_attestation_key *key);

@@ -4,7 +4,8 @@
  * The attestation key in use. At its persistent handle it costs no command. It is not looked at there:
  * a command that is authorised by a password says nothing of Names, so that somebody else's key, put in
  * the place of ours, would sign. So every signature is verified here, and one that is none of ours is
- * answered by a look, which puts the key back.
+ * answered by a look, after which the key is loaded for each use. Only a check puts it back: whoever
+ * uses it cannot know that it was not removed, and what came back then would have no owner.
  */
 
 #include <errno.h>
@@ -64,21 +65,21 @@ static int load(struct tpm *t, const struct tpm_attestation_record *record,
                                      : tpm_fail_stale(t, "TPM2_Load of the attestation key", rc);
 }
 
-/* As with P2. True if it is at its handle again. */
-static int put_back(struct tpm *t, const struct tpm_attestation_record *record,
-                    const struct tpm_handle *loaded, bool *ret) {
+/* As with P2: the TPM may not want it there. */
+static int put_back(struct tpm *t, const struct tpm_attestation_record *record) {
         ESYS_TR tr;
         TSS2_RC rc;
         int r;
 
-        rc = Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, loaded->tr, ESYS_TR_PASSWORD,
+        rc = Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, t->attestation, ESYS_TR_PASSWORD,
                                ESYS_TR_NONE, ESYS_TR_NONE, record->handle, &tr);
         if (rc == TSS2_RC_SUCCESS) {
                 tpm_log(t, LOG_NOTICE,
                         "TPM: the attestation key was gone from 0x%08x and is there again",
                         (unsigned)record->handle);
+                tpm_attestation_close(t);
                 t->attestation = tr;
-                *ret = true;
+                t->attestation_is_gone = false;
                 return 0;
         }
         r = tpm_fail(t, "TPM2_EvictControl of the attestation key", rc);
@@ -88,23 +89,17 @@ static int put_back(struct tpm *t, const struct tpm_attestation_record *record,
                 "TPM: the attestation key is gone from 0x%08x and cannot be put back; to use it "
                 "will take longer",
                 (unsigned)record->handle);
-        t->attestation_cannot_return = true;
-        *ret = false;
         return 0;
 }
 
 static int load_and_keep(struct tpm *t, const struct tpm_attestation_record *record) {
-        _cleanup_(tpm_handle_flush) struct tpm_handle loaded = TPM_HANDLE_NONE;
-        bool is_back = false;
+        struct tpm_handle loaded = TPM_HANDLE_NONE;
         int r = load(t, record, &loaded);
 
-        if (r >= 0 && record->handle != 0 && !t->attestation_cannot_return)
-                r = put_back(t, record, &loaded, &is_back);
-        if (r < 0 || is_back)
+        if (r < 0)
                 return r;
         t->attestation = loaded.tr;
         t->attestation_is_loaded = true;
-        loaded = TPM_HANDLE_NONE;
         return 0;
 }
 
@@ -114,15 +109,18 @@ static int open_persistent(struct tpm *t, const struct tpm_attestation_record *r
         struct tpm_handle found = TPM_HANDLE_NONE;
         int r;
 
-        if (record->handle == 0 || t->attestation_cannot_return)
+        if (record->handle == 0 || (look == TPM_ATTESTATION_TRUST && t->attestation_is_gone))
                 return 0;
         if (look == TPM_ATTESTATION_TRUST && record->ref.len > 0) {
                 r = tpm_ref_open(t, &record->ref, record->handle, &t->attestation);
                 return r < 0 ? r : 1;
         }
         r = tpm_persistent_find(t, record->handle, name, &found);
-        if (r < 0 || found.tr == ESYS_TR_NONE)
+        if (r < 0)
                 return r;
+        t->attestation_is_gone = found.tr == ESYS_TR_NONE;
+        if (t->attestation_is_gone)
+                return 0;
         t->attestation = found.tr;
         return 1;
 }
@@ -134,9 +132,12 @@ int tpm_attestation_open(struct tpm *t, const struct tpm_attestation_record *rec
 
         if (r < 0)
                 return r;
-        if (t->attestation != ESYS_TR_NONE &&
-            (!tpm_name_equal(&name, &t->attestation_name) ||
-             (look == TPM_ATTESTATION_LOOK && !t->attestation_is_loaded)))
+        if (!tpm_name_equal(&name, &t->attestation_name)) {
+                tpm_attestation_close(t);
+                t->attestation_name = name;
+                t->attestation_is_gone = false;
+        }
+        if (look == TPM_ATTESTATION_LOOK && !t->attestation_is_loaded)
                 tpm_attestation_close(t);
         if (t->attestation == ESYS_TR_NONE) {
                 r = open_persistent(t, record, &name, look);
@@ -144,7 +145,6 @@ int tpm_attestation_open(struct tpm *t, const struct tpm_attestation_record *rec
                         r = load_and_keep(t, record);
                 if (r < 0)
                         return r;
-                t->attestation_name = name;
         }
         *ret = t->attestation;
         return 0;
@@ -276,10 +276,17 @@ static int certify_by(struct tpm *t, const struct certifying *c, enum tpm_attest
 }
 
 static int certify_step(struct tpm *t, void *userdata) {
-        int r = certify_by(t, userdata, TPM_ATTESTATION_TRUST);
+        const struct certifying *c = userdata;
+        int r = certify_by(t, c, TPM_ATTESTATION_TRUST);
 
-        if (r == -ENOKEY)
-                r = certify_by(t, userdata, TPM_ATTESTATION_LOOK);
+        if (r == -ENOKEY) {
+                r = certify_by(t, c, TPM_ATTESTATION_LOOK);
+                if (t->attestation_is_gone)
+                        tpm_log(t, LOG_NOTICE,
+                                "TPM: the attestation key is gone from 0x%08x; it is loaded for "
+                                "each use",
+                                (unsigned)c->record->handle);
+        }
         if (r != -ENOKEY)
                 return r;
         tpm_log(t, LOG_ERR, "TPM: TPM2_Certify gave what the attestation key did not sign");
@@ -325,9 +332,14 @@ int tpm_attestation_key_load(struct tpm *t, const struct tpm_attestation_key *ke
 }
 
 static int check_step(struct tpm *t, void *userdata) {
+        const struct tpm_attestation_record *record = userdata;
         ESYS_TR ak;
-        int r = tpm_attestation_open(t, userdata, TPM_ATTESTATION_LOOK, &ak);
+        int r;
 
+        tpm_attestation_close(t);
+        r = tpm_attestation_open(t, record, TPM_ATTESTATION_LOOK, &ak);
+        if (r >= 0 && t->attestation_is_gone)
+                r = put_back(t, record);
         if (r >= 0 && t->attestation_is_loaded)
                 tpm_attestation_close(t);
         return r;

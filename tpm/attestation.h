@@ -23,7 +23,7 @@ _must_check_ int tpm_attestation_encode(const struct tpm_attestation_record *rec
 
 enum tpm_attestation_look {
         TPM_ATTESTATION_TRUST, /* it is at its persistent handle: no command, and it may be wrong */
-        TPM_ATTESTATION_LOOK,  /* see whether it is, and put it back there if not */
+        TPM_ATTESTATION_LOOK,  /* see whether it is, and load it if not */
 };
 
 /*

@@ -74,8 +74,8 @@ struct tpm {
         /* The attestation key of that Name, as attestation-use.c opened it. */
         ESYS_TR attestation;
         TPM2B_NAME attestation_name;
-        bool attestation_is_loaded;     /* a transient object: until tpm_settle() */
-        bool attestation_cannot_return; /* the TPM does not want it at its persistent handle again */
+        bool attestation_is_loaded; /* a transient object: until tpm_settle() */
+        bool attestation_is_gone;   /* not at its persistent handle, when that was looked at */
         /*
          * An unloaded key that waits for tpm_settle(). No more than one: a TPM may have room for
          * three objects only, and loading takes two of them, one for the persistent parent.

@@ -325,10 +325,8 @@ static void register_in_two_halves(struct fixture *f, const struct tpm_attestati
         struct ctap_certification made;
         struct credential c;
 
-        fixture_restart(f);
         tpm_settle(f->tpm);
         (void)watch_count(f);
-        k = tpm_keys(f->tpm);
         assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
         assert_int_equal(tpm_attestation_key_load(f->tpm, ak, BYTES(c.blob.data, c.blob.len),
                                                   &loaded),
@@ -346,6 +344,7 @@ static void a_registration_takes_four_commands_two_of_them_after_the_yes(void **
         char before[256], after[256];
 
         create(f, true, &key);
+        fixture_restart(f);
         register_in_two_halves(f, &key, before, after);
         assert_string_equal(before, "Create Load");
         assert_string_equal(after, "Certify FlushContext");
@@ -359,6 +358,7 @@ static void where_it_is_not_persistent_it_is_loaded_before_the_yes(void **state)
         char before[256], after[256];
 
         create(f, false, &key);
+        fixture_restart(f);
         register_in_two_halves(f, &key, before, after);
         assert_string_equal(before, "Create Load Load");
         assert_string_equal(after, "Certify FlushContext FlushContext");
@@ -367,9 +367,36 @@ static void where_it_is_not_persistent_it_is_loaded_before_the_yes(void **state)
 
 /* ---- what may befall it ------------------------------------------------------------------- */
 
-static void one_that_was_evicted_is_put_back(void **state) {
+/* Whoever removes a key gives away its last owner: what is at its handle after that nobody removes. */
+static void one_that_was_removed_before_the_yes_does_not_come_back(void **state) {
+        struct fixture *f = *state;
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        struct tpm_attestation_key key;
+        struct ctap_certification made;
+        struct ctap_loaded_key *loaded;
+        struct credential c;
+
+        create(f, true, &key);
+        assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
+        assert_int_equal(tpm_attestation_key_load(f->tpm, &key, BYTES(c.blob.data, c.blob.len),
+                                                  &loaded),
+                         0);
+        raw_evict(f, AK_HANDLE);
+        assert_int_equal(tpm_attestation_key_certify(f->tpm, &key, loaded, BYTES_OF(data), &made),
+                         0);
+        k->ops->unload(k, loaded);
+        tpm_settle(f->tpm);
+        assert_nothing_else(f);
+        assert_certifies(f, &key, &c, false);
+        tpm_settle(f->tpm);
+        assert_nothing_else(f);
+}
+
+/* It is found out once, and loaded before the yes from then on. */
+static void one_that_was_evicted_is_loaded_for_each_use_until_it_is_checked(void **state) {
         struct fixture *f = *state;
         struct tpm_attestation_key key;
+        char before[256], after[256];
         struct credential c;
 
         create(f, true, &key);
@@ -377,9 +404,17 @@ static void one_that_was_evicted_is_put_back(void **state) {
         raw_evict(f, AK_HANDLE);
         assert_certifies(f, &key, &c, false);
         assert_string_equal(f->last_message,
-                            "TPM: the attestation key was gone from 0x81018001 and is there again");
-        raw_evict(f, AK_HANDLE);
+                            "TPM: the attestation key is gone from 0x81018001; it is loaded for "
+                            "each use");
+        register_in_two_halves(f, &key, before, after);
+        assert_string_equal(before, "Create Load Load");
+        assert_string_equal(after, "Certify FlushContext FlushContext");
         assert_int_equal(tpm_attestation_key_check(f->tpm, &key), 0);
+        assert_string_equal(f->last_message,
+                            "TPM: the attestation key was gone from 0x81018001 and is there again");
+        register_in_two_halves(f, &key, before, after);
+        assert_string_equal(before, "Create Load");
+        assert_string_equal(after, "Certify FlushContext");
         raw_evict(f, AK_HANDLE); /* there it was */
         assert_int_equal(tpm_attestation_key_check(f->tpm, &key), 0);
         assert_int_equal(tpm_attestation_key_remove(f->tpm, &key), 0);
@@ -478,7 +513,8 @@ int main(void) {
                 attestation_test(a_reset_leaves_it_alone),
                 attestation_test(a_registration_takes_four_commands_two_of_them_after_the_yes),
                 attestation_test(where_it_is_not_persistent_it_is_loaded_before_the_yes),
-                attestation_test(one_that_was_evicted_is_put_back),
+                attestation_test(one_that_was_removed_before_the_yes_does_not_come_back),
+                attestation_test(one_that_was_evicted_is_loaded_for_each_use_until_it_is_checked),
                 attestation_test(a_foreign_key_in_its_place_attests_to_nothing),
                 attestation_test(a_cleared_tpm_does_not_know_it),
                 attestation_test(one_of_another_tpm_is_refused),
