@@ -23,10 +23,13 @@
 
 /* ---- activate ---- */
 
+static bool is_too_old(const struct attestation_request *request) {
+        return (int64_t)time(NULL) > request->created + ATTESTATION_REQUEST_DAYS * INT64_C(86400);
+}
+
 /* NULL, or the error. */
 static json_t *find_request(const struct enrolment *e, struct attestation_request *ret) {
         int r = attestation_request_read(e->config->state_directory, ret);
-        const int64_t until = ret->created + ATTESTATION_REQUEST_DAYS * INT64_C(86400);
 
         if (r == -EBADMSG)
                 return control_error(
@@ -40,7 +43,7 @@ static json_t *find_request(const struct enrolment *e, struct attestation_reques
                                      "No request of this machine is open%s. Make one: tpmauthn "
                                      "attestation request.",
                                      r == -ENOENT ? "" : ": the last one was answered");
-        if ((int64_t)time(NULL) > until)
+        if (is_too_old(ret))
                 return control_error(PROTOCOL_E_NOT_FOUND,
                                      "The request of this machine is older than %d days. Make "
                                      "another: tpmauthn attestation request.",
