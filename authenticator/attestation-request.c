@@ -12,6 +12,8 @@
 #include "authenticator/base64url.h"
 
 #define VERSION     1
+#define OPEN        0x01
+#define ACTIVATED   0x02
 #define RECORD_MAX  128
 #define TPM_2_0     2    /* attest.TPMVersion20 */
 #define ENCODED_MAX 6144 /* of the longest, an EK certificate */
@@ -22,14 +24,17 @@ static int decode(struct bytes in, struct attestation_request *ret) {
         struct attestation_request r = { 0 };
         struct cursor c = { in, false };
         const uint8_t version = cursor_u8(&c);
+        const uint8_t flags = cursor_u8(&c);
         uint8_t kind;
 
-        r.open = cursor_u8(&c) != 0;
+        r.open = flags & OPEN;
+        r.activated = flags & ACTIVATED;
         cursor_copy(&c, r.nonce, sizeof(r.nonce));
         r.created = (int64_t)cursor_u64(&c);
         kind = cursor_u8(&c);
         cursor_copy(&c, r.ek.id.b, sizeof(r.ek.id.b));
-        if (cursor_end(&c) < 0 || version != VERSION || kind >= _TPM_EKS)
+        if (cursor_end(&c) < 0 || version != VERSION || (flags & ~(OPEN | ACTIVATED)) != 0 ||
+            kind >= _TPM_EKS)
                 return -EBADMSG;
         r.ek.kind = kind;
         *ret = r;
@@ -52,7 +57,8 @@ int attestation_request_write(const char *state_directory,
         struct buf b = BUF_ON(storage);
 
         buf_put_u8(&b, VERSION);
-        buf_put_u8(&b, request->open);
+        buf_put_u8(&b,
+                   (uint8_t)((request->open ? OPEN : 0) | (request->activated ? ACTIVATED : 0)));
         buf_put(&b, BYTES_OF(request->nonce));
         buf_put_u64(&b, (uint64_t)request->created);
         buf_put_u8(&b, (uint8_t)request->ek.kind);

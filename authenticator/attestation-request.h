@@ -30,7 +30,8 @@
 #define ATTESTATION_MACHINE_MAX  128
 
 struct attestation_request {
-        bool open; /* else it was answered, and is kept for what it says of the EK */
+        bool open;      /* else it was answered, and is kept for what it says of the EK */
+        bool activated; /* the TPM opened a challenge for it: its CA may send a bare chain */
         uint8_t nonce[ATTESTATION_REQUEST_SIZE];
         int64_t created;
         struct tpm_ek_ref ek;

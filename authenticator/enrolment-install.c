@@ -89,6 +89,7 @@ json_t *enrolment_activate(struct enrolment *e, const json_t *params) {
         struct attestation_answer answer;
         struct log_context log;
         json_t *error;
+        int r;
 
         error = attestation_answer_read(json_object_get(params, "answer"), &answer);
         if (error)
@@ -106,18 +107,32 @@ json_t *enrolment_activate(struct enrolment *e, const json_t *params) {
         error = challenge_tpm(e, t, &request, &answer, &activated);
         if (error)
                 return error;
+        request.activated = true;
+        r = attestation_request_write(e->config->state_directory, &request);
+        if (r < 0)
+                return enrolment_failed_files(r);
         return control_result(json_pack("{s:o}", "secret",
                                         attestation_base64(BYTES(activated.b, activated.len))));
 }
 
 /* ---- install ---- */
 
-/* NULL, or why this answer is not for this machine, not for this request, or too late. */
+/*
+ * NULL, or why this answer is not for this machine, not for this request, or too late. Certificates alone
+ * say nothing of that: that this TPM opened a challenge for the request stands for it.
+ */
 static json_t *check_address(const struct attestation_answer *a,
                              const struct attestation_request *request,
                              const struct tpm_attestation_facts *key) {
         char expires[ATTESTATION_TIME_SIZE + 1];
 
+        if (a->kind == ATTESTATION_ANSWER_CHAIN)
+                return request->activated
+                               ? NULL
+                               : control_error(PROTOCOL_E_ANSWER,
+                                               "These are certificates alone, and the request that "
+                                               "is open was not activated. First comes: tpmauthn "
+                                               "attestation activate.");
         if (!bytes_equal(BYTES_OF(a->ek), BYTES_OF(request->ek.id)))
                 return control_error(PROTOCOL_E_FOREIGN,
                                      "The answer is for another machine: it was made for another "
@@ -255,7 +270,7 @@ static json_t *keep(struct enrolment *e, const struct attestation_chain *chain,
         if (r < 0)
                 return enrolment_failed_files(r);
         e->changed = true;
-        request->open = false;
+        request->open = request->activated = false;
         r = attestation_request_write(e->config->state_directory, request);
         if (r < 0)
                 return enrolment_failed_files(r);
@@ -292,7 +307,7 @@ static json_t *install_answer(struct enrolment *e, const struct attestation_answ
                 error = find_facts(e, &key);
         if (!error)
                 enrolment_set_key(e, &key);
-        if (!error && answer->kind == ATTESTATION_ANSWER_WHOLE)
+        if (!error)
                 error = check_address(answer, &request, &key);
         if (error)
                 return error;

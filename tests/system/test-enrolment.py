@@ -300,6 +300,14 @@ def smallsteps_protocol_takes_two_rounds(maker):
         machine.refused("attestation activate", "install", "-", text=json.dumps(first))
         machine.refused("nothing to activate", "activate", "-", text=json.dumps(second))
         answer = write_json(tpm.folder / "first.json", first)
+        # What nobody asked for, or for a request before, is not taken: the TPM has had no say in it.
+        machine.refused_answer("was not activated", second)
+        assert json.loads(machine.tell("activate", answer)) == {"secret": b64(secret)}
+        machine.request()
+        machine.refused_answer("was not activated", second)
+        wrong = {**first, "credential": b64(credential[:-1] + bytes([credential[-1] ^ 1]))}
+        machine.refused("The TPM refuses the answer", "activate", "-", text=json.dumps(wrong))
+        machine.refused_answer("was not activated", second)
         assert json.loads(machine.tell("activate", answer)) == {"secret": b64(secret)}
         machine.refused_answer("for another key", {"chain": [second["chain"][1]]})
         machine.refused_answer("5 certificates", {"chain": 5 * second["chain"][:1]})
