@@ -272,16 +272,18 @@ static int read_roots(struct material *m) {
         int r;
 
         m->roots = sk_X509_new_null();
-        r = m->roots ? add_roots(m->wants->roots, m->roots) : -ENOMEM;
+        r = m->roots ? 0 : -ENOMEM;
+        if (r == 0 && m->wants->roots.len > 0)
+                r = add_roots(m->wants->roots, m->roots);
         if (r == 0 && sk_X509_num(m->roots) == 0)
                 return refuse(m->reason,
                               "The file of [attestation] root holds no certificate in PEM");
         return r;
 }
 
-/* What has no configured root ends at the last one. */
+/* What anybody may issue ends at the last one. */
 static int choose_anchor(struct material *m) {
-        if (m->wants->roots.len > 0)
+        if (!m->wants->any_issuer)
                 return read_roots(m);
         m->roots = sk_X509_new_null();
         if (!m->roots || X509_up_ref(m->certificates[m->n - 1]) != 1)
@@ -302,9 +304,9 @@ static int run_verification(X509_STORE_CTX *context, struct material *m, STACK_O
         if (X509_verify_cert(context) == 1)
                 return 0;
         return refuse(m->reason, "%s: %s",
-                      m->wants->roots.len > 0
-                              ? "The certificates do not lead to a root of [attestation] root"
-                              : "The certificates are no chain",
+                      m->wants->any_issuer
+                              ? "The certificates are no chain"
+                              : "The certificates do not lead to a root of [attestation] root",
                       X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
 }
 

@@ -27,8 +27,9 @@ struct attestation_wants {
         struct bytes key;      /* SubjectPublicKeyInfo in DER */
         const uint8_t *aaguid; /* what a certificate that names one must name; NULL: any */
         int64_t now;           /* seconds since the epoch */
-        struct bytes roots; /* PEM; one of them has to have signed the last; empty: anybody may */
-        size_t bytes_max;   /* all of them together */
+        bool any_issuer;       /* else one of these has to have signed the last: */
+        struct bytes roots;    /* PEM */
+        size_t bytes_max;      /* all of them together */
 };
 
 /* -EINVAL: it is refused, and the sentence is in `reason`, without its end. */

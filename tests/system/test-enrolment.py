@@ -281,6 +281,12 @@ def certificates_that_a_site_would_refuse_are_refused(maker):
             )
             for why, how in wrong:
                 machine.refused_answer(why, authority.answer(bundle, **how))
+            # A root that somebody has emptied is none that anybody leads to.
+            root.write_bytes(b"")
+            machine.refused_answer("root holds no certificate in PEM", authority.answer(bundle))
+            root.write_bytes(b"nothing")
+            machine.refused_answer("root holds no certificate in PEM", authority.answer(bundle))
+            authority.write_root(root)
             assert machine.install(authority.answer(bundle))["state"] == "installed"
             # What is in use stays so, whatever comes later.
             machine.refused_answer("do not lead to a root", stranger.answer(machine.request()))
@@ -460,7 +466,9 @@ def passwords_of_the_hierarchies_are_told(maker):
 
 
 def a_root_that_is_none_is_told_by_the_check_of_the_configuration(maker):
-    for path, why in ("/etc/hostname", "it holds no certificate in PEM"), ("/nonexistent", "No such file"):
+    wrong = ("/etc/hostname", "it holds no certificate in PEM"), ("/dev/null", "it holds no certificate in PEM"), \
+        ("/nonexistent", "No such file")
+    for path, why in wrong:
         done = subprocess.run([DAEMON, "--config=/dev/null", f"--set=attestation.root={path}", "--check-config"],
                               capture_output=True, text=True, timeout=60)
         assert done.returncode == 78 and f"[attestation] root = {path}: {why}" in done.stderr, done

@@ -64,6 +64,7 @@ static int setup(void **state) {
                 .key = BYTES(f->key, f->key_len),
                 .aaguid = aaguid,
                 .now = NOW,
+                .any_issuer = true,
                 .bytes_max = 1280,
         };
         *state = f;
@@ -242,6 +243,7 @@ static void take_as_roots(struct fixture *f) {
         free(f->roots);
         f->roots = malloc(to.len);
         memcpy(f->roots, pem, to.len);
+        f->wants.any_issuer = false;
         f->wants.roots = BYTES(f->roots, to.len);
         begin_chain(f);
 }
@@ -444,6 +446,12 @@ static void they_lead_to_a_root_that_is_configured(void **state) {
         f->wants.roots = BYTES_TEXT("nothing");
         assert_false(attestation_has_roots(f->wants.roots));
         assert_false(attestation_has_roots(BYTES_NULL));
+        assert_refused(f, "root holds no certificate in PEM");
+
+        /* An empty file is no leave for everybody. */
+        f->wants.roots = BYTES(f->roots, 0);
+        assert_refused(f, "root holds no certificate in PEM");
+        f->wants.roots = BYTES_NULL;
         assert_refused(f, "root holds no certificate in PEM");
 }
 
