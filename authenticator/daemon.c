@@ -222,9 +222,8 @@ static void on_answer(void *userdata, uint32_t tag, json_t *body) {
 static void on_attestation(void *userdata) {
         struct daemon *d = userdata;
         struct instance *i;
-        uid_t owner;
 
-        for (size_t k = 0; (i = devices_get(d->devices, k, &owner)) != NULL; k++)
+        for (size_t k = 0; (i = devices_get_open(d->devices, k)) != NULL; k++)
                 instance_renew_attestation(i);
 }
 

@@ -247,15 +247,16 @@ static bool is_over(struct instance *i, uint64_t at) {
 void instance_follow_presence(struct instance *i) {
         uint64_t at = i->cycle_at + CYCLE_MS;
 
-        if (i->state != INSTANCE_READY || i->unplugged || instance_client_job(i))
+        if (i->state != INSTANCE_READY || instance_client_job(i))
                 return;
         if (i->attestation_is_due) {
                 log_write(i->options.log, LOG_INFO, i->id,
-                          "this machine's attestation is another: plugged in anew");
+                          "this machine's attestation is another: %s anew",
+                          i->unplugged ? "opened" : "plugged in");
                 instance_replug(i);
                 return;
         }
-        if (i->verifies == i->plugged_verifies)
+        if (i->unplugged || i->verifies == i->plugged_verifies)
                 return;
         if (!i->verifies && i->verifies_since + SETTLED_MS > at)
                 at = i->verifies_since + SETTLED_MS;

@@ -105,7 +105,7 @@ bool instance_is_suspending(const struct instance *i);
 void instance_set_person(struct instance *i, uid_t uid, bool usable);
 /*
  * What the machine attests with is another thing than before: the device is plugged in anew for it, when
- * no command of a client runs.
+ * no command of a client runs. One that is open without a device is opened anew.
  */
 void instance_renew_attestation(struct instance *i);
 /* See presence_inject(). NULL, or the error to answer with. */

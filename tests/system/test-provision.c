@@ -467,6 +467,48 @@ static void who_logs_in_meanwhile_cuts_nothing_off(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+static bool log_says(const struct world *w, const char *what) {
+        static char text[262144];
+        char path[80];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/log", w->kit.folder);
+        f = fopen(path, "re");
+        assert_non_null(f);
+        text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+        (void)fclose(f);
+        return strstr(text, what);
+}
+
+static bool was_opened_anew(const struct world *w, uid_t uid) {
+        (void)uid;
+        return log_says(w, "this machine's attestation is another: opened anew");
+}
+
+/* What is kept of an attestation key, and too long to be one: to remove that takes no TPM. */
+static void what_is_open_without_a_device_hears_of_another_attestation(void **state) {
+        static char key[5000];
+        struct world *w = *state;
+        char path[80];
+
+        memset(key, 'x', sizeof(key) - 1);
+        start(w);
+        snprintf(path, sizeof(path), "%s/state/attestation", w->kit.folder);
+        assert_int_equal(mkdir(path, 0700), 0);
+        write_file(w, "state/attestation/key", key);
+        assert_cli(w, "provision --user 2 < @/unverified", 0, "clientDataJSON");
+        assert_true(kit_swtpm(&w->kit) > 0);
+        assert_cli(w, "attestation remove --yes", 0, "is removed");
+        await(w, was_opened_anew, ALICE);
+
+        /* Whatever comes next is served by what was opened then, and so is its owner. */
+        assert_cli(w, "provision --user 2 < @/unverified", 0, "clientDataJSON");
+        log_in(w, "1", ALICE);
+        assert_int_equal(count_devices(w), 1);
+        assert_int_equal(count_passkeys(w, ALICE), 1);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void who_is_logged_in_has_it_at_once(void **state) {
         struct world *w = *state;
 
@@ -697,6 +739,7 @@ int main(void) {
                 TEST(a_store_that_failed_is_opened_anew_however_often_it_is_asked_for),
                 TEST(a_passkey_that_is_there_is_excluded),
                 TEST(who_logs_in_meanwhile_cuts_nothing_off),
+                TEST(what_is_open_without_a_device_hears_of_another_attestation),
                 TEST(who_is_logged_in_has_it_at_once),
                 TEST(whose_client_hangs_up_makes_nothing_more),
                 TEST(a_tpm_that_hangs_holds_up_nobody_else),
