@@ -381,6 +381,34 @@ size_t attestation_chain_size(const struct attestation_chain *chain) {
         return n;
 }
 
+static int until(struct bytes der, int64_t *ret) {
+        const unsigned char *at = der.data;
+        X509 *x = d2i_X509(NULL, &at, (long)der.len);
+        struct tm parts = { 0 };
+        const bool has = x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &parts) == 1;
+
+        X509_free(x);
+        ERR_clear_error();
+        if (!has)
+                return -EBADMSG;
+        *ret = timegm(&parts);
+        return 0;
+}
+
+int attestation_chain_until(const struct attestation_chain *chain, int64_t *ret) {
+        int64_t first = INT64_MAX, of_this = 0;
+
+        for (size_t i = 0; i < chain->n; i++) {
+                int r = until(chain->der[i], &of_this);
+
+                if (r < 0)
+                        return r;
+                first = of_this < first ? of_this : first;
+        }
+        *ret = first;
+        return 0;
+}
+
 int attestation_chain_read(struct bytes pem, struct buf *storage, struct attestation_chain *ret,
                            struct buf *reason) {
         _cleanup_(bio_free) BIO *bio =

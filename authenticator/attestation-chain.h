@@ -47,5 +47,7 @@ _must_check_ int attestation_chain_read(struct bytes pem, struct buf *storage,
                                         struct attestation_chain *ret, struct buf *reason);
 /* Bytes of all of them together. */
 size_t attestation_chain_size(const struct attestation_chain *chain);
+/* When the first of them expires. -EBADMSG: one has no time, or is none. */
+_must_check_ int attestation_chain_until(const struct attestation_chain *chain, int64_t *ret);
 /* To PEM. -EMSGSIZE: it does not fit. */
 _must_check_ int attestation_chain_write(const struct attestation_chain *chain, struct buf *pem);

@@ -2,7 +2,7 @@
 
 /*
  * See attester-tpm.h. Which certificates are good was looked at when they were installed. Here only what
- * would make a statement wrong counts: that they are of this key, and fit into a reply.
+ * would make a statement wrong counts: that they are of this key, fit into a reply, and have not expired.
  */
 
 #include "authenticator/attester-tpm.h"
@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "authenticator/attestation-chain.h"
 #include "authenticator/attestation-state.h"
@@ -28,6 +29,7 @@ struct attester_tpm {
         struct ctap_attester port;
         struct attester_tpm_options options;
         bool usable;
+        int64_t until; /* seconds since the epoch: when the first certificate expires */
         struct tpm_attestation_key key;
         struct attestation_chain chain;
         uint8_t der[ATTESTATION_CHAIN_BYTES]; /* that of the chain */
@@ -36,6 +38,9 @@ struct attester_tpm {
 
 /* ---- what is wrong ---- */
 
+#define EXPIRED                                                                                  \
+        "The TPM does not attest to new passkeys: its certificates have expired. Run: tpmauthn " \
+        "attestation renew."
 #define ANEW "Run: tpmauthn attestation remove, then: tpmauthn attestation request."
 
 static void _printf_(2, 3) note(struct attester_tpm *a, const char *format, ...) {
@@ -73,6 +78,11 @@ static void note_key(struct attester_tpm *a, int error) {
                      strerror(-error));
                 break;
         }
+}
+
+/* By the clock of sites' servers, as far as this machine knows it. */
+static bool has_expired(const struct attester_tpm *a) {
+        return (int64_t)time(NULL) >= a->until;
 }
 
 /* ---- opening ---- */
@@ -117,6 +127,10 @@ static bool read_chain(struct attester_tpm *a, struct bytes pem) {
         }
         if (attestation_chain_read(pem, &der, &a->chain, &reason) < 0) {
                 note(a, "of its certificates, %.*s. Install them again.", (int)reason.len, text);
+                return false;
+        }
+        if (attestation_chain_until(&a->chain, &a->until) < 0) {
+                note(a, "one of its certificates is damaged. Install them again.");
                 return false;
         }
         if (!is_certificate_of(a->chain.der[0], &facts.public_key)) {
@@ -165,6 +179,10 @@ static bool serves(struct ctap_attester *port, struct bytes rp_id) {
         return attester_names(of_port(port)->options.rp_ids, rp_id);
 }
 
+static bool is_good(struct ctap_attester *port) {
+        return !has_expired(of_port(port));
+}
+
 /* The note goes when it works again. */
 static int tell(struct attester_tpm *a, int r) {
         if (r < 0)
@@ -190,6 +208,7 @@ static int certify(struct ctap_attester *port, struct ctap_loaded_key *key, stru
 static const struct ctap_attester_ops ops = {
         .certificate = certificate,
         .serves = serves,
+        .is_good = is_good,
         .load = load,
         .certify = certify,
 };
@@ -215,5 +234,13 @@ struct ctap_attester *attester_tpm_port(struct attester_tpm *a) {
 }
 
 const char *attester_tpm_note(const struct attester_tpm *a) {
-        return a ? a->note : "";
+        if (!a)
+                return "";
+        return a->usable && has_expired(a) ? EXPIRED : a->note;
+}
+
+uint64_t attester_tpm_lifetime_ms(const struct attester_tpm *a) {
+        const int64_t left = a && a->usable ? a->until - (int64_t)time(NULL) : 0;
+
+        return left > 0 ? (uint64_t)left * 1000 : UINT64_MAX;
 }

@@ -33,5 +33,7 @@ struct attester_tpm *attester_tpm_close(struct attester_tpm *a);
 
 /* NULL: nothing can be attested. */
 struct ctap_attester *attester_tpm_port(struct attester_tpm *a);
-/* A sentence or two, or empty: what is wrong, and what to do. It changes with use. */
+/* A sentence or two, or empty: what is wrong, and what to do. It changes with use, and with time. */
 const char *attester_tpm_note(const struct attester_tpm *a);
+/* How long until its certificates expire, and the note says so; UINT64_MAX: there is nothing to await. */
+uint64_t attester_tpm_lifetime_ms(const struct attester_tpm *a);

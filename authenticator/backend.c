@@ -446,6 +446,10 @@ const char *backend_attestation_note(const struct backend *b) {
         return attester_tpm_note(b->attester_tpm);
 }
 
+uint64_t backend_attestation_lifetime_ms(const struct backend *b) {
+        return attester_tpm_lifetime_ms(b->attester_tpm);
+}
+
 const char *backend_id(const struct backend *b) {
         return b->options.id;
 }

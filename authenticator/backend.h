@@ -134,7 +134,9 @@ struct backend_restored {
 _must_check_ int backend_restore(struct backend *b, const struct backup *backup,
                                  struct backend_restored *ret, struct buf *reason);
 
-/* A sentence for the owner about the TPM's own attestation, or empty. It changes with use. */
+/* A sentence for the owner about the TPM's own attestation, or empty. It changes with use and time. */
 const char *backend_attestation_note(const struct backend *b);
+/* How long until it does by itself, or UINT64_MAX. */
+uint64_t backend_attestation_lifetime_ms(const struct backend *b);
 
 const char *backend_id(const struct backend *b);

@@ -149,6 +149,14 @@ static void put_note(const struct attestation_chain *chain, json_t *to) {
                                      size, room));
 }
 
+static void put_expiry(json_t *to) {
+        json_object_set_new(
+                to, "note",
+                json_string(
+                        "The certificates have expired: the TPM does not attest to new passkeys, "
+                        "and sites that want that refuse them."));
+}
+
 static void put_key(const struct enrolment *e, const struct tpm_attestation_facts *key,
                     json_t *to) {
         const char *state = "key";
@@ -158,10 +166,13 @@ static void put_key(const struct enrolment *e, const struct tpm_attestation_fact
         json_object_set_new(to, "key", describe_key(key));
         if (read_kept(e, &kept)) {
                 json_object_set_new(to, "chain", describe_chain(&kept.chain, &until));
-                put_note(&kept.chain, to);
                 state = !is_of_key(&kept.chain, key)   ? "unusable"
                         : until <= (int64_t)time(NULL) ? "expired"
                                                        : "installed";
+                if (strcmp(state, "expired") == 0)
+                        put_expiry(to);
+                else
+                        put_note(&kept.chain, to);
         }
         json_object_set_new(to, "state", json_string(state));
 }

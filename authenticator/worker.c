@@ -41,9 +41,10 @@
 #include "ctap/hid.h"
 #include "ctap/status.h"
 
-#define IDLE_MS  1000
-#define SPARE_MS 30000
-#define SLEPT_MS 100 /* the two clocks are not read at one instant */
+#define IDLE_MS      1000
+#define NOTE_LOOK_MS 3600000 /* how long certificates are believed not to expire */
+#define SPARE_MS     30000
+#define SLEPT_MS     100 /* the two clocks are not read at one instant */
 
 struct worker {
         struct backend *backend;
@@ -288,11 +289,18 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
         return a < b ? a : b;
 }
 
+/* The clock that certificates go by may be set, and goes on while the machine sleeps: look again. */
+static uint64_t note_at(const struct worker *w, uint64_t now) {
+        const uint64_t ms = backend_attestation_lifetime_ms(w->backend);
+
+        return ms == UINT64_MAX ? UINT64_MAX : now + earlier(ms, NOTE_LOOK_MS);
+}
+
 static int sleep_time(const struct worker *w) {
         uint64_t now = env_now_ms();
         uint64_t at = earlier(earlier(expiry(w), w->idle_at), presence_deadline(w->presence));
 
-        at = earlier(at, w->spare_at);
+        at = earlier(earlier(at, w->spare_at), note_at(w, now));
         if (at == UINT64_MAX)
                 return -1;
         if (at <= now)

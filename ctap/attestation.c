@@ -115,10 +115,15 @@ static bool fits(struct ctap_attester *a, enum ctap_key_type type) {
         return size <= ctap_attestation_room(type);
 }
 
+static bool is_good(struct ctap_attester *a) {
+        return !a->ops->is_good || a->ops->is_good(a);
+}
+
 /* By the device's own key: whose certificate names this machine, so that not every site gets it. */
 static bool is_for_tpm(const struct ctap_attestation_question *q) {
         return ctap_attester_is_tpm(q->there) && q->preference != CTAP_ATTESTATION_PACKED &&
-               (q->granted || q->there->ops->serves(q->there, q->rp_id)) && fits(q->there, q->type);
+               (q->granted || q->there->ops->serves(q->there, q->rp_id)) &&
+               fits(q->there, q->type) && is_good(q->there);
 }
 
 struct ctap_attesting ctap_attestation_decide(const struct ctap_attestation_question *q) {

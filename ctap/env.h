@@ -443,6 +443,8 @@ struct ctap_attester_ops {
         struct bytes (*certificate)(struct ctap_attester *a, size_t nth);
         /* True if the RP is one that the organisation named. */
         bool (*serves)(struct ctap_attester *a, struct bytes rp_id);
+        /* False: sites refuse what it attests, as once its certificates have expired. NULL: never. */
+        bool (*is_good)(struct ctap_attester *a);
         /* ECDSA on P-256 over a SHA-256 digest (ES256). NULL: it is of the other kind. */
         _must_check_ int (*sign)(struct ctap_attester *a, struct bytes digest,
                                  struct ctap_signature *ret);

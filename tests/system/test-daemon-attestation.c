@@ -31,6 +31,7 @@ struct world {
         struct swtpm tpm;
         char state[80], root[80], lines[80];
         EVP_PKEY *ca;
+        long lifetime_s; /* of certificates; 0: a day */
 };
 
 /* ---- certificates ------------------------------------------------------------------------- */
@@ -88,10 +89,12 @@ static void certify(struct world *w, EVP_PKEY *of, size_t padding) {
         BIO *in = BIO_new_mem_buf(text, -1), *out = BIO_new(BIO_s_mem());
         CONF *conf = NCONF_new(NULL);
         X509 *x = new_certificate(of, NULL);
+        const long lifetime_s = w->lifetime_s > 0 ? w->lifetime_s : 86400;
         char *pem, comment[2048] = "";
         long line, n;
 
         assert_int_equal(NCONF_load_bio(conf, in, &line), 1);
+        X509_gmtime_adj(X509_getm_notAfter(x), lifetime_s);
         add(x, conf, NID_subject_alt_name, "critical,dirName:san");
         add(x, conf, NID_ext_key_usage, "2.23.133.8.3");
         add(x, conf, NID_basic_constraints, "critical,CA:FALSE");
@@ -292,6 +295,20 @@ static void assert_status(struct world *w, const char *says) {
                 fail_msg("status does not say '%s': %s", says, out);
 }
 
+static void assert_log_says(const struct world *w, const char *what) {
+        static char text[65536];
+        char path[96];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/log", w->kit.folder);
+        f = fopen(path, "re");
+        assert_non_null(f);
+        text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+        (void)fclose(f);
+        if (!strstr(text, what))
+                fail_msg("the log does not say '%s': %s", what, text);
+}
+
 static void assert_nothing_is_wrong(struct world *w) {
         char out[8192];
 
@@ -429,6 +446,12 @@ static void a_key_that_was_evicted_is_put_back(void **state) {
         assert_attests(w);
         assert_nothing_is_wrong(w);
         assert_int_equal(kit_stop(&w->kit), 0);
+        /* By whoever starts with the files: the device is told so in its log. */
+        start(w);
+        assert_log_says(w, "the attestation key was gone");
+        assert_attests(w);
+        assert_nothing_is_wrong(w);
+        assert_int_equal(kit_stop(&w->kit), 0);
 }
 
 static void assert_falls_back(struct world *w, const char *why) {
@@ -518,6 +541,40 @@ static void H39_what_clients_have_no_room_for_is_not_sent(void **state) {
         assert_falls_back(w, "its certificates have");
 }
 
+static bool status_says(struct world *w, const char *what) {
+        char out[8192];
+
+        assert_int_equal(kit_cli(&w->kit, "status", out, sizeof(out)), 0);
+        return strstr(out, what);
+}
+
+/* Nobody uses the device meanwhile, and it is not plugged in anew. */
+static void certificates_that_expire_are_told_and_not_sent(void **state) {
+        const struct timespec step = { .tv_nsec = 200000000 };
+        const char *why = "its certificates have expired";
+        struct world *w = *state;
+        uint64_t until;
+        char out[8192];
+
+        w->lifetime_s = 15;
+        enrol_with(w, true, 0);
+        start(w);
+        assert_attests(w);
+        assert_false(status_says(w, why));
+        until = kit_now() + 60000;
+        while (!status_says(w, why)) {
+                assert_true(kit_now() < until);
+                nanosleep(&step, NULL);
+        }
+        assert_format(w, RP, 0, "packed");
+        assert_format(w, RP, 3, "none");
+        assert_true(status_says(w, why));
+        assert_int_equal(kit_cli(&w->kit, "attestation show", out, sizeof(out)), 0);
+        assert_non_null(strstr(out, "The certificates have expired"));
+        assert_int_equal(kit_stop(&w->kit), 0);
+        assert_falls_back(w, why);
+}
+
 #define enrolled_test(t) cmocka_unit_test_setup_teardown(t, setup_enrolled, teardown)
 #define bare_test(t)     cmocka_unit_test_setup_teardown(t, setup, teardown)
 
@@ -538,6 +595,7 @@ int main(void) {
                 enrolled_test(certificates_without_a_key_are_told),
                 enrolled_test(what_is_no_certificate_is_told),
                 bare_test(H39_what_clients_have_no_room_for_is_not_sent),
+                bare_test(certificates_that_expire_are_told_and_not_sent),
         };
 
         fido_init(0);

@@ -455,6 +455,24 @@ static void they_lead_to_a_root_that_is_configured(void **state) {
         assert_refused(f, "root holds no certificate in PEM");
 }
 
+static void the_first_to_expire_ends_all(void **state) {
+        struct fixture *f = *state;
+        int64_t until = 0;
+
+        add_leaf(f, &(struct form){ .until = 3 * DAY });
+        add_authority(f, &(struct form){ .until = 2 * DAY });
+        assert_int_equal(attestation_chain_until(&f->chain, &until), 0);
+        assert_int_equal(until, NOW + 2 * DAY);
+        begin_chain(f);
+        add_leaf(f, &(struct form){ .until = DAY });
+        add_authority(f, &(struct form){ .until = 2 * DAY });
+        assert_int_equal(attestation_chain_until(&f->chain, &until), 0);
+        assert_int_equal(until, NOW + DAY);
+        f->chain.der[1].len--;
+        assert_int_equal(attestation_chain_until(&f->chain, &until), -EBADMSG);
+        assert_int_equal(until, NOW + DAY);
+}
+
 /* H39 */
 static void certificates_that_no_reply_could_hold_are_refused(void **state) {
         struct fixture *f = *state;
@@ -545,6 +563,7 @@ int main(void) {
                 TEST(a_root_does_not_belong_into_it),
                 TEST(what_an_authority_may_not_sign_is_no_chain),
                 TEST(they_lead_to_a_root_that_is_configured),
+                TEST(the_first_to_expire_ends_all),
                 TEST(certificates_that_no_reply_could_hold_are_refused),
                 TEST(what_is_no_certificate_is_refused),
                 TEST(pem_goes_both_ways),

@@ -207,6 +207,46 @@ static void MC18_what_is_preferred_granted_and_there_decides(void **state) {
         }
 }
 
+static bool is_no_good(struct ctap_attester *a _unused_) {
+        return false;
+}
+
+static bool is_good(struct ctap_attester *a _unused_) {
+        return true;
+}
+
+/* Asked for or not, and granted or not: it is as if there were no certificates. */
+static void MC18_what_has_expired_attests_to_nothing(void **state) {
+        static const struct ctap_attester_ops good = { .certificate = certificate,
+                                                       .serves = serves,
+                                                       .is_good = is_good,
+                                                       .certify = certify },
+                                              expired = { .certificate = certificate,
+                                                          .serves = serves,
+                                                          .is_good = is_no_good,
+                                                          .certify = certify };
+        struct ctap_attester a = { &good };
+
+        (void)state;
+        for (unsigned granted = 0; granted <= 1; granted++) {
+                const struct ctap_attestation_question q = {
+                        .preference = CTAP_ATTESTATION_TPM,
+                        .there = &a,
+                        .granted = granted ? &a : NULL,
+                        .rp_id = BYTES_TEXT("served.example"),
+                };
+                struct ctap_attesting by;
+
+                a.ops = &good;
+                assert_int_equal(ctap_attestation_decide(&q).format, CTAP_ATTESTATION_TPM);
+                a.ops = &expired;
+                by = ctap_attestation_decide(&q);
+                assert_int_equal(by.format, CTAP_ATTESTATION_PACKED);
+                assert_null(by.attester);
+                assert_false(by.enterprise);
+        }
+}
+
 /* Certificates of the size that the test set. */
 struct sized {
         struct ctap_attester port;
@@ -373,6 +413,7 @@ int main(void) {
                 cmocka_unit_test(MC19_an_attester_signs_with_es256_and_adds_its_certificates),
                 cmocka_unit_test(MC19_a_tpm_statement_has_what_the_tpm_said_and_who_signed_it),
                 cmocka_unit_test(MC18_what_is_preferred_granted_and_there_decides),
+                cmocka_unit_test(MC18_what_has_expired_attests_to_nothing),
                 cmocka_unit_test(
                         H39_what_does_not_fit_beside_a_key_of_that_type_does_not_attest_to_it),
                 cmocka_unit_test(MC9_capability_is_tested_before_the_value),
