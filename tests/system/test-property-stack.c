@@ -40,6 +40,7 @@ static void open_stack(struct driver *d) {
         env = w->fake->env;
         env.keys = s->env.keys;
         env.store = s->env.store;
+        env.witness = NULL; /* the fake one knows the fake store */
         memcpy(options.aaguid, client_aaguid, sizeof(client_aaguid));
         assert_int_equal(ctap_new(&env, &options, &s->ctap), 0);
         ctap_power_up(s->ctap);
