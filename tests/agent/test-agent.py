@@ -360,7 +360,7 @@ def a_passive_question_is_a_notification(desktop):
 
 def without_a_service_a_passive_question_takes_no_focus(desktop):
     desktop.start("xev", "-name", "other", "-geometry", "300x200+0+0")
-    other = wait_until(lambda: desktop.run("xdotool", "search", "--onlyvisible", "--name", "^other$").strip(), "a window")
+    other = wait_until(lambda: desktop.run("xdotool", "search", "--onlyvisible", "--name", "^other$").strip(), "a window", 30)
     wait_until(lambda: desktop.focused() == other, "its focus")
     with gtk(desktop) as daemon:
         shown = daemon.ask_and_see("use", **SITE, passive=True)

@@ -22,8 +22,8 @@
 #include "tests/system/fido-kit.h"
 #include "tests/unit/test.h"
 
-#define PIN   "2468"
-#define WRONG "8642"
+#define PIN   "tan-2468"
+#define WRONG "tan-8642"
 
 /* What "at once" may take where other programs run too. */
 #define AT_ONCE_MS 1000

@@ -20,8 +20,8 @@
 #include "tests/system/fido-kit.h"
 #include "tests/unit/test.h"
 
-#define PIN   "2468"
-#define WRONG "8642"
+#define PIN   "tan-2468"
+#define WRONG "tan-8642"
 
 static const char *const automatic[] = { "--presence=auto", "--log-level=debug", NULL };
 static const char *const scripted[] = { "--presence=script", NULL };
