@@ -46,7 +46,7 @@ older_version_has_a_passkey() {
     limited 60 systemctl stop $UNIT
 }
 
-# Schema 5 came by one table more.
+# Schema 5 came by one table more, 6 and 7 by a column each.
 the_store_is_of_the_version_before() {
     local store
     store=$(find $KEPT -name store.db)
@@ -56,7 +56,9 @@ the_store_is_of_the_version_before() {
     setpriv --reuid tpmauthn --regid tpmauthn --clear-groups /usr/bin/python3 - "$store" <<'END'
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
-assert db.execute("PRAGMA user_version").fetchone() == (5,), "a new version: teach this test its last step"
+assert db.execute("PRAGMA user_version").fetchone() == (7,), "a new version: teach this test its last step"
+db.execute("ALTER TABLE settings DROP COLUMN pin_is_complex")
+db.execute("ALTER TABLE settings DROP COLUMN pin_is_for_enrolment")
 db.execute("DROP TABLE event")
 db.execute("PRAGMA user_version = 4")
 db.commit()
@@ -74,7 +76,7 @@ upgrade_keeps_passkeys_and_configuration() {
     # The daemon has its stores for itself.
     limited 60 systemctl stop $UNIT
     [ "$(/usr/bin/python3 -c 'import sqlite3, sys
-print(sqlite3.connect(sys.argv[1]).execute("PRAGMA user_version").fetchone()[0])' "$(cat store)")" = 5 ]
+print(sqlite3.connect(sys.argv[1]).execute("PRAGMA user_version").fetchone()[0])' "$(cat store)")" = 7 ]
     limited 60 systemctl start $UNIT
 }
 
