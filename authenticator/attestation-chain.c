@@ -15,10 +15,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "authenticator/certificate.h"
+
 #define SKEW_S        300 /* that the clock of who signed may be ahead */
 #define OID_AIK       "2.23.133.8.3"
-#define OID_AAGUID    "1.3.6.1.4.1.45724.1.1.4" /* id-fido-gen-ce-aaguid */
-#define SECURITY_BITS 2                         /* OpenSSL's level: 112 bits */
+#define SECURITY_BITS 2 /* OpenSSL's level: 112 bits */
 
 /* What is read of it. */
 struct material {
@@ -123,11 +124,7 @@ static bool is_for_attestation(const struct material *m) {
 }
 
 static bool is_no_authority(const struct material *m) {
-        BASIC_CONSTRAINTS *c = X509_get_ext_d2i(leaf_of(m), NID_basic_constraints, NULL, NULL);
-        const bool is = c && !c->ca;
-
-        BASIC_CONSTRAINTS_free(c);
-        return is;
+        return certificate_is_no_authority(leaf_of(m));
 }
 
 static bool signs(const struct material *m) {
@@ -138,26 +135,8 @@ static bool signs(const struct material *m) {
         return does;
 }
 
-/* An OCTET STRING within that of the extension, and not critical. */
 static bool has_no_other_aaguid(const struct material *m) {
-        static const uint8_t head[] = { V_ASN1_OCTET_STRING, 16 };
-        ASN1_OBJECT *id = OBJ_txt2obj(OID_AAGUID, 1);
-        const int at = id ? X509_get_ext_by_OBJ(leaf_of(m), id, -1) : -1;
-        X509_EXTENSION *extension = at < 0 ? NULL : X509_get_ext(leaf_of(m), at);
-        const ASN1_OCTET_STRING *value;
-        struct cursor in;
-
-        ASN1_OBJECT_free(id);
-        if (!extension)
-                return true;
-        value = X509_EXTENSION_get_data(extension);
-        in = (struct cursor){
-                BYTES(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)),
-                false,
-        };
-        return !X509_EXTENSION_get_critical(extension) &&
-               bytes_equal(cursor_take(&in, sizeof(head)), BYTES_OF(head)) && in.left.len == 16 &&
-               (!m->wants->aaguid || bytes_equal(in.left, BYTES(m->wants->aaguid, 16)));
+        return certificate_has_no_other_aaguid(leaf_of(m), m->wants->aaguid);
 }
 
 static const struct {

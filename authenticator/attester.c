@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "authenticator/certificate.h"
 #include "authenticator/util.h"
 
 struct attester {
@@ -203,34 +204,11 @@ static bool has_name(const struct material *m) {
 }
 
 static bool is_no_authority(const struct material *m) {
-        BASIC_CONSTRAINTS *c =
-                X509_get_ext_d2i(m->certificates[0], NID_basic_constraints, NULL, NULL);
-        const bool is = c && !c->ca;
-
-        BASIC_CONSTRAINTS_free(c);
-        return is;
+        return certificate_is_no_authority(m->certificates[0]);
 }
 
-/* id-fido-gen-ce-aaguid: an OCTET STRING within that of the extension, and not critical. */
 static bool has_no_other_aaguid(const struct material *m) {
-        static const uint8_t head[] = { V_ASN1_OCTET_STRING, 16 };
-        ASN1_OBJECT *id = OBJ_txt2obj("1.3.6.1.4.1.45724.1.1.4", 1);
-        const int at = id ? X509_get_ext_by_OBJ(m->certificates[0], id, -1) : -1;
-        X509_EXTENSION *extension = at < 0 ? NULL : X509_get_ext(m->certificates[0], at);
-        const ASN1_OCTET_STRING *value;
-        struct cursor in;
-
-        ASN1_OBJECT_free(id);
-        if (!extension)
-                return true;
-        value = X509_EXTENSION_get_data(extension);
-        in = (struct cursor){
-                BYTES(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)),
-                false,
-        };
-        return !X509_EXTENSION_get_critical(extension) &&
-               bytes_equal(cursor_take(&in, sizeof(head)), BYTES_OF(head)) && in.left.len == 16 &&
-               (!m->aaguid || bytes_equal(in.left, BYTES(m->aaguid, 16)));
+        return certificate_has_no_other_aaguid(m->certificates[0], m->aaguid);
 }
 
 static bool fits_key(const struct material *m) {
