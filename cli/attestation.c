@@ -16,38 +16,20 @@
 #include "authenticator/protocol.h"
 #include "cli/ask.h"
 #include "cli/client.h"
+#include "cli/file.h"
 #include "cli/text.h"
 
 /* So that the name says nothing of /etc/machine-id, which other programs know. */
 #define APPLICATION SD_ID128_MAKE(6f, 2a, 91, c0, 3d, 5e, 4b, 7f, 8a, 14, d9, 60, 77, e5, 0b, c3)
 
-static int complain(const char *file, const char *what) {
-        fprintf(stderr, "tpmauthn: %s: %s\n", file, what);
-        return EXIT_FAILED;
-}
-
 /* ---- files ---- */
 
-/* What was cut off on its way is no JSON. */
 static json_t *read_answer(const char *file) {
-        const bool is_stdin = strcmp(file, "-") == 0;
-        FILE *from = is_stdin ? stdin : fopen(file, "re");
-        json_error_t where;
-        json_t *answer;
+        json_t *answer = file_read_json(file, "answer");
 
-        if (!from) {
-                complain(file, strerror(errno));
-                return NULL;
-        }
-        answer = json_loadf(from, JSON_REJECT_DUPLICATES, &where);
-        if (!answer)
-                fprintf(stderr, "tpmauthn: %s:%d: no whole answer: %s\n", file, where.line,
-                        where.text);
-        if (!is_stdin)
-                fclose(from);
         if (answer && (!json_is_object(answer) ||
                        json_dumpb(answer, NULL, 0, JSON_COMPACT) > PROTOCOL_LINE_MAX - 256)) {
-                complain(file, "this is no answer of a certificate authority");
+                file_complain(file, "this is no answer of a certificate authority");
                 json_decref(answer);
                 return NULL;
         }
@@ -64,11 +46,11 @@ static int write_bundle(const json_t *bundle, const char *file) {
         }
         to = fopen(file, "we");
         if (!to)
-                return complain(file, strerror(errno));
+                return file_complain(file, strerror(errno));
         failed = json_dumpf(bundle, to, JSON_INDENT(2) | JSON_ENSURE_ASCII) < 0 ||
                  fputc('\n', to) == EOF;
         if (fclose(to) != 0 || failed)
-                return complain(file, strerror(errno));
+                return file_complain(file, strerror(errno));
         return EXIT_OK;
 }
 
@@ -152,7 +134,7 @@ static int name_machine(const struct options *o, json_t *params) {
                 return EXIT_OK;
         r = o->machine ? 0 : sd_id128_get_machine_app_specific(APPLICATION, &id);
         if (r < 0)
-                return complain("/etc/machine-id", strerror(-r));
+                return file_complain("/etc/machine-id", strerror(-r));
         if (json_object_set_new(params, "machine",
                                 json_string(o->machine ? o->machine
                                                        : sd_id128_to_string(id, name))) == 0)

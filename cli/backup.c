@@ -18,16 +18,12 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/device.h"
+#include "cli/file.h"
 #include "cli/text.h"
 
 static const char rules[] =
         "A backup is of use with this computer's TPM and for this user only: in another computer\n"
         "it opens nothing. After a reset it is void.\n";
-
-static int complain(const char *file) {
-        fprintf(stderr, "tpmauthn: %s: %s\n", file, strerror(errno));
-        return EXIT_FAILED;
-}
 
 /* ---- backup ---- */
 
@@ -68,7 +64,7 @@ static int fetch(const struct options *o, FILE *to, const char *file, json_int_t
                 n = hex ? write_hex(to, hex) : -1;
                 json_decref(page);
                 if (n <= 0)
-                        return complain(file);
+                        return file_complain(file, strerror(errno));
                 offset += n;
         } while (offset < size);
 
@@ -82,14 +78,14 @@ static int write_file(const struct options *o, const char *path, const char *fil
         FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
 
         if (!to)
-                return complain(path);
+                return file_complain(path, strerror(errno));
         status = fetch(o, to, file, ret_size);
         if (status == EXIT_OK && (fflush(to) != 0 || fsync(fd) < 0))
-                status = complain(path);
+                status = file_complain(path, strerror(errno));
         if (fclose(to) != 0 && status == EXIT_OK)
-                status = complain(path);
+                status = file_complain(path, strerror(errno));
         if (status == EXIT_OK && rename(path, file) < 0)
-                status = complain(file);
+                status = file_complain(file, strerror(errno));
         if (status != EXIT_OK)
                 (void)unlink(path);
         return status;
@@ -145,7 +141,7 @@ static int send(const struct options *o, FILE *from, const char *file, json_int_
                 if (n == 0) {
                         errno = ferror(from) ? errno : ENODATA;
                         json_decref(done);
-                        return complain(file);
+                        return file_complain(file, strerror(errno));
                 }
                 json_decref(done);
                 done = NULL;
@@ -179,7 +175,7 @@ static int restore(const struct options *o, FILE *from, const char *file) {
         int status;
 
         if (fstat(fileno(from), &st) < 0)
-                return complain(file);
+                return file_complain(file, strerror(errno));
         status = send(o, from, file, (json_int_t)st.st_size, &done);
         /* What clients were told before is of another store. */
         if (status == EXIT_OK && json_is_string(json_object_get(done, "aside")))
@@ -197,7 +193,7 @@ int cmd_restore(const struct options *o, char **operands) {
         int status = EXIT_FAILED;
 
         if (!from)
-                return complain(operands[0]);
+                return file_complain(operands[0], strerror(errno));
         if (!o->json && !o->yes)
                 printf("%s"
                        "Restoring adds the passkeys that are in the backup and not on this device,\n"

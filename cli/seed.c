@@ -7,36 +7,12 @@
 
 #include "cli/seed.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "authenticator/protocol.h"
 #include "cli/client.h"
+#include "cli/file.h"
 #include "cli/text.h"
-
-static int complain(const char *file, const char *what) {
-        fprintf(stderr, "tpmauthn: %s: %s\n", file, what);
-        return EXIT_FAILED;
-}
-
-static json_t *read_file(const char *file) {
-        const bool is_stdin = strcmp(file, "-") == 0;
-        FILE *from = is_stdin ? stdin : fopen(file, "re");
-        json_error_t where;
-        json_t *fixture;
-
-        if (!from) {
-                complain(file, strerror(errno));
-                return NULL;
-        }
-        fixture = json_loadf(from, JSON_REJECT_DUPLICATES, &where);
-        if (!fixture)
-                fprintf(stderr, "tpmauthn: %s:%d: %s\n", file, where.line, where.text);
-        if (!is_stdin)
-                fclose(from);
-        return fixture;
-}
 
 /* NULL, or why it cannot be sent. */
 static const char *refuse(const json_t *fixture) {
@@ -49,7 +25,7 @@ static const char *refuse(const json_t *fixture) {
 }
 
 int seed_from(const struct options *o, const char *file, json_t **ret) {
-        json_t *fixture = read_file(file), *made = NULL;
+        json_t *fixture = file_read_json(file, "fixture"), *made = NULL;
         const char *refusal;
         int status;
 
@@ -58,7 +34,7 @@ int seed_from(const struct options *o, const char *file, json_t **ret) {
         refusal = refuse(fixture);
         if (refusal) {
                 json_decref(fixture);
-                return complain(file, refusal);
+                return file_complain(file, refusal);
         }
         status = client_run(o, PROTOCOL_SEED, fixture, &made);
         if (status == EXIT_OK)
