@@ -298,25 +298,6 @@ static void a_reset_leaves_it_alone(void **state) {
 
 /* ---- what it costs ------------------------------------------------------------------------ */
 
-static unsigned published(const char *ceremony) {
-        size_t n;
-        const struct tpm_budget *b = tpm_budgets(&n);
-
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(b[i].ceremony, ceremony) == 0)
-                        return b[i].commands;
-        fail_msg("there is no budget for: %s", ceremony);
-        return 0;
-}
-
-static unsigned words(const char *text) {
-        unsigned n = text[0] != '\0' ? 1 : 0;
-
-        for (; *text; text++)
-                n += *text == ' ';
-        return n;
-}
-
 /* Up to the yes, and from there to the end. */
 static void register_in_two_halves(struct fixture *f, const struct tpm_attestation_key *ak,
                                    char before[static 256], char after[static 256]) {
@@ -348,8 +329,10 @@ static void a_registration_takes_four_commands_two_of_them_after_the_yes(void **
         register_in_two_halves(f, &key, before, after);
         assert_string_equal(before, "Create Load");
         assert_string_equal(after, "Certify FlushContext");
-        assert_int_equal(words(before) + words(after), published("register with tpm attestation"));
-        assert_int_equal(words(after), published("register with tpm attestation, after the yes"));
+        assert_int_equal(n_commands(before) + n_commands(after),
+                         budget_of("register with tpm attestation"));
+        assert_int_equal(n_commands(after),
+                         budget_of("register with tpm attestation, after the yes"));
 }
 
 static void where_it_is_not_persistent_it_is_loaded_before_the_yes(void **state) {

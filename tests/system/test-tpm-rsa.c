@@ -150,17 +150,6 @@ static int take(void *userdata, struct ctap_key_blob *ret) {
         return 0;
 }
 
-static unsigned published(const char *ceremony) {
-        size_t n;
-        const struct tpm_budget *b = tpm_budgets(&n);
-
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(b[i].ceremony, ceremony) == 0)
-                        return b[i].commands;
-        fail_msg("there is no budget for: %s", ceremony);
-        return 0;
-}
-
 static void a_key_made_ahead_costs_no_command_to_register(void **state) {
         struct fixture *f = *state;
         struct shelf shelf = { .n_asked = 0 };
@@ -178,7 +167,7 @@ static void a_key_made_ahead_costs_no_command_to_register(void **state) {
         assert_int_equal(shelf.n_asked, 1);
 
         assert_int_equal(credential_make(f, CTAP_KEY_RSA2048, &c), 0);
-        assert_int_equal(watch_count(f), published("register RS256, with a key made ahead"));
+        assert_int_equal(watch_count(f), budget_of("register RS256, with a key made ahead"));
         assert_memory_not_equal(c.public.modulus, first.public.modulus, 256);
         assert_int_equal(credential_use(f, &c), 0); /* verifies */
         watch_log(f, log, sizeof(log));

@@ -180,15 +180,30 @@ void watch_log(struct fixture *f, char *ret, size_t room) {
                         ret[i] = i + 1 < n ? ' ' : '\0';
 }
 
+unsigned n_commands(const char *log) {
+        unsigned n = log[0] != '\0' ? 1 : 0;
+
+        for (; *log; log++)
+                n += *log == ' ';
+        return n;
+}
+
 unsigned watch_count(struct fixture *f) {
         char log[16384];
-        unsigned n;
 
         watch_log(f, log, sizeof(log));
-        n = log[0] != '\0' ? 1 : 0;
-        for (const char *p = log; *p; p++)
-                n += *p == ' ';
-        return n;
+        return n_commands(log);
+}
+
+unsigned budget_of(const char *ceremony) {
+        size_t n;
+        const struct tpm_budget *b = tpm_budgets(&n);
+
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(b[i].ceremony, ceremony) == 0)
+                        return b[i].commands;
+        fail_msg("there is no budget for: %s", ceremony);
+        return 0;
 }
 
 static FILE *open_bytes(struct fixture *f, const char *mode) {

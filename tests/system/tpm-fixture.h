@@ -53,6 +53,10 @@ void watch_no_plan(struct fixture *f);
 void watch_log(struct fixture *f, char *ret, size_t room);
 /* How many there were. */
 unsigned watch_count(struct fixture *f);
+/* How many such a log has. */
+unsigned n_commands(const char *log);
+/* How many users are told that a ceremony costs; fails the test if they are told nothing of it. */
+unsigned budget_of(const char *ceremony);
 
 /* Begins to listen on the line; tells if something went over it since. */
 void watch_listen(struct fixture *f);
