@@ -117,30 +117,28 @@ static void check_kind(struct doctor *d, int device, const char *sentence, bool 
                 say(d, is_best ? LEVEL_OK : LEVEL_WARN, "tpm", "device %d: %s", device, sentence);
 }
 
-/* Why getInfo does not say uv: true though the PIN can be given to the daemon; NULL if it does. */
-static const char *why_uv_is_off(const json_t *pin) {
-        if (!json_is_true(json_object_get(pin, "set")))
-                return "there is no PIN. To set one: tpmauthn pin set";
-        if (json_is_true(json_object_get(pin, "must_change")))
-                return "the PIN must be changed first: tpmauthn pin change";
-        return NULL;
-}
-
 static void check_verify(struct doctor *d, int index, const json_t *device) {
         json_t *body = ask(d, PROTOCOL_PIN_STATUS, which(device));
         const json_t *pin = json_object_get(body, "result");
         const char *why_not = text_of(device, "verify_off");
 
-        if (*why_not)
+        /* Whoever asks for it: browsers that offer no change only say that it did not work. */
+        if (json_is_true(json_object_get(pin, "must_change")))
+                say(d, LEVEL_WARN, "verify",
+                    "device %d: the PIN must be changed before it can be used: tpmauthn pin change",
+                    index);
+        else if (*why_not)
                 say(d, LEVEL_OK, "verify",
                     "device %d: clients ask for the PIN themselves (uv is off): %s", index,
                     why_not);
         else if (!pin)
                 say(d, LEVEL_FAIL, "verify", "device %d: %s", index,
                     text_of(json_object_get(body, "error"), "message"));
-        else if (why_uv_is_off(pin))
-                say(d, LEVEL_OK, "verify", "device %d: nobody can be verified (uv is off): %s",
-                    index, why_uv_is_off(pin));
+        else if (!json_is_true(json_object_get(pin, "set")))
+                say(d, LEVEL_OK, "verify",
+                    "device %d: nobody can be verified (uv is off): there is no PIN. To set one: "
+                    "tpmauthn pin set",
+                    index);
         else if (json_integer_value(json_object_get(pin, "uv_retries")) == 0)
                 say(d, LEVEL_WARN, "verify",
                     "device %d: the PIN was typed wrong too often, and clients ask for it themselves. "

@@ -117,6 +117,24 @@ static void a_wrong_pin_is_asked_for_again(void **state) {
         assert_int_equal(kit_stop(k), 0);
 }
 
+/* Here clients ask for the PIN themselves, and some of them only say that it did not work. */
+static void doctor_says_that_the_pin_must_be_changed(void **state) {
+        static const char *const before[] = { "--presence=auto", NULL };
+        static const char *const after[] = { "--presence=auto", "--set=policy.min-pin-length=9",
+                                             NULL };
+        struct daemon_kit *k = *state;
+
+        kit_start(k, before);
+        cli(k, "pin set", PIN "\n", "set");
+        cli(k, "doctor", "", "clients ask for the PIN themselves");
+        assert_int_equal(kit_stop(k), 0);
+        kit_start(k, after);
+        cli(k, "doctor", "", "the PIN must be changed before it can be used: tpmauthn pin change");
+        cli(k, "pin change", PIN "\ntan-2468-1\n", "changed");
+        cli(k, "doctor", "", "clients ask for the PIN themselves");
+        assert_int_equal(kit_stop(k), 0);
+}
+
 static void the_pin_may_stand_in_a_file(void **state) {
         struct daemon_kit *k = *state;
         char setting[128], path[96];
@@ -286,6 +304,7 @@ int main(void) {
                 TEST(CP25_a_client_that_is_given_no_pin_registers_and_signs_with_one),
                 TEST(each_ceremony_is_one_question),
                 TEST(a_wrong_pin_is_asked_for_again),
+                TEST(doctor_says_that_the_pin_must_be_changed),
                 TEST(the_pin_may_stand_in_a_file),
                 TEST(a_person_types_the_pin_on_the_terminal),
                 TEST(the_terminal_echoes_again_when_the_daemon_ends),
