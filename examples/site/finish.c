@@ -147,12 +147,25 @@ static void fill_credential(const struct ceremony *c, const struct account *acco
         ret->account = *account;
 }
 
+/*
+ * Whoever adds a passkey to an account is signed in to it at the end as well. By the handle, for SQLite gives the
+ * number of a deleted account to the next one.
+ */
+static bool may_add_to(const struct call *c, const struct account *account) {
+        return account->id == 0 ||
+               slice_equal(SLICE_OF(account->handle), SLICE_OF(c->session.account.handle));
+}
+
 static int keep_credential(struct call *c, const struct ceremony *ceremony,
                            const struct begun *begun, enum refusal *ret) {
         struct credential credential = { .id_len = 0 };
         struct account account;
         int r;
 
+        if (!may_add_to(c, &begun->account)) {
+                *ret = REFUSED_NOT_SIGNED_IN;
+                return 0;
+        }
         fill_credential(ceremony, &begun->account, c->request->now, &credential);
         r = store_add_credential(c->site->store, &credential, &account);
         switch (r) {

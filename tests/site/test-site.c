@@ -413,6 +413,51 @@ static void an_account_is_forgotten_with_its_passkeys(void **state) {
         assert_string_equal(register_key(w, w->key, "ann"), "accepted");
 }
 
+/* Nor does who is somebody else by then. */
+static void who_signed_out_adds_no_passkey(void **state) {
+        struct world *w = *state;
+        uint8_t challenge[CHALLENGE_LEN];
+        struct key *other = key_new(ALGORITHM_ES256), *late = key_new(ALGORITHM_ES256);
+        struct form f;
+
+        assert_string_equal(register_key(w, w->key, "ann"), "accepted");
+        f = form_of_registration(begin(w, "/api/register/begin", who("ann"), challenge));
+        assert_string_equal(call(w, "/api/logout", json_object()), "accepted");
+        assert_string_equal(call(w, "/api/register/finish", key_register(late, &f)),
+                            "not-signed-in");
+        assert_string_equal(sign_in(w, "ann", 1), "accepted");
+        assert_null(credential(w, 1));
+        f = form_of_registration(begin(w, "/api/register/begin", who("ann"), challenge));
+        assert_string_equal(call(w, "/api/logout", json_object()), "accepted");
+        assert_string_equal(register_key(w, other, "bob"), "accepted");
+        assert_string_equal(call(w, "/api/register/finish", key_register(late, &f)),
+                            "not-signed-in");
+        key_free(&other);
+        key_free(&late);
+}
+
+/* SQLite gives the number of a deleted account to the next one. What was begun for the old one does not end there. */
+static void what_was_begun_for_a_deleted_account_ends_in_no_other(void **state) {
+        struct world *w = *state;
+        uint8_t challenge[CHALLENGE_LEN];
+        struct key *mine = key_new(ALGORITHM_ES256), *other = key_new(ALGORITHM_ES256);
+        struct token token;
+        struct form f;
+
+        assert_string_equal(register_key(w, w->key, "ann"), "accepted");
+        f = form_of_registration(begin(w, "/api/register/begin", who("ann"), challenge));
+        assert_string_equal(call(w, "/api/forget", json_object()), "accepted");
+        token = w->token;
+        assert_int_equal(store_new_session(w->site.store, w->now, &w->token), 0);
+        assert_string_equal(register_key(w, other, "bob"), "accepted");
+        w->token = token;
+        assert_string_equal(call(w, "/api/register/finish", key_register(mine, &f)),
+                            "not-signed-in");
+        assert_null(credential(w, 0));
+        key_free(&mine);
+        key_free(&other);
+}
+
 static void a_note_is_kept_for_its_owner(void **state) {
         struct world *w = *state;
         char id[64];
@@ -466,6 +511,8 @@ int main(void) {
                 with_world(a_discoverable_login_finds_its_account),
                 with_world(a_passkey_of_another_account_is_refused_by_the_site),
                 with_world(an_account_is_forgotten_with_its_passkeys),
+                with_world(who_signed_out_adds_no_passkey),
+                with_world(what_was_begun_for_a_deleted_account_ends_in_no_other),
                 with_world(a_note_is_kept_for_its_owner),
                 with_world(without_a_session_nothing_is_done),
         };
