@@ -97,7 +97,8 @@ json_t *describe_ceremony(const struct ceremony *c) {
                 (void)json_object_set_new(o, "clientData", describe_client(c));
         if (c->has_auth)
                 (void)json_object_set_new(o, "authenticatorData", describe_auth(&c->auth));
-        if (c->has_key)
+        /* That of a login is a stored one, and not for whoever tries to sign in. */
+        if (c->has_key && c->answer->is_registration)
                 (void)json_object_set_new(o, "publicKey", describe_key(&c->key));
         if (c->attestation.format.len > 0)
                 (void)json_object_set_new(o, "attestation",

@@ -458,6 +458,24 @@ static void what_was_begun_for_a_deleted_account_ends_in_no_other(void **state) 
         key_free(&other);
 }
 
+/* Who has no key learns nothing of the one that it takes. */
+static void a_refused_login_tells_no_public_key(void **state) {
+        struct world *w = *state;
+        uint8_t challenge[CHALLENGE_LEN];
+        struct form f;
+
+        assert_string_equal(register_key(w, w->key, "ann"), "accepted");
+        assert_non_null(json_object_get(json_object_get(w->last, "seen"), "publicKey"));
+        assert_int_equal(store_new_session(w->site.store, w->now, &w->token), 0);
+        f = form_of_login(begin(w, "/api/login/begin", json_pack("{s:s}", "name", "ann"),
+                                challenge),
+                          1);
+        f.fault = FAULT_SIGNATURE;
+        assert_string_equal(call(w, "/api/login/finish", key_sign_in(w->key, &f)), "signature");
+        assert_null(json_object_get(json_object_get(w->last, "seen"), "publicKey"));
+        assert_null(credential(w, 0));
+}
+
 static void a_note_is_kept_for_its_owner(void **state) {
         struct world *w = *state;
         char id[64];
@@ -513,6 +531,7 @@ int main(void) {
                 with_world(an_account_is_forgotten_with_its_passkeys),
                 with_world(who_signed_out_adds_no_passkey),
                 with_world(what_was_begun_for_a_deleted_account_ends_in_no_other),
+                with_world(a_refused_login_tells_no_public_key),
                 with_world(a_note_is_kept_for_its_owner),
                 with_world(without_a_session_nothing_is_done),
         };
