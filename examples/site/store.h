@@ -12,8 +12,7 @@
 #define NAME_MAX_BYTES      64 /* WebAuthn §5.4.1 */
 #define HANDLE_LEN          16
 #define TOKEN_LEN           32
-#define NOTE_MAX            1024
-#define NOTE_IV_LEN         12
+#define NOTE_MAX            1536 /* the 500 characters of the page in UTF-8, iv and tag */
 #define CHALLENGE_SECONDS   300
 #define SESSION_SECONDS     43200
 #define CREDENTIALS_MAX     16 /* of an account */

@@ -478,7 +478,7 @@ static void a_refused_login_tells_no_public_key(void **state) {
 
 static void a_note_is_kept_for_its_owner(void **state) {
         struct world *w = *state;
-        char id[64];
+        char id[64], longest[2100] = { 0 };
 
         assert_string_equal(call(w, "/api/note", json_object()), "not-signed-in");
         assert_string_equal(register_key(w, w->key, "ann"), "accepted");
@@ -494,6 +494,15 @@ static void a_note_is_kept_for_its_owner(void **state) {
         assert_string_equal(call(w, "/api/note",
                                  json_pack("{s:s, s:s}", "credential", "AAAA", "note", "c2VhbGVk")),
                             "credential-unknown");
+        /* As many characters as the page takes, of three bytes each, and what seals them. */
+        memset(longest, 'A', (500 * 3 + 12 + 16) / 3 * 4 + 2);
+        assert_string_equal(call(w, "/api/note",
+                                 json_pack("{s:s, s:s}", "credential", id, "note", longest)),
+                            "accepted");
+        memset(longest, 'A', NOTE_MAX / 3 * 4 + 1);
+        assert_string_equal(call(w, "/api/note",
+                                 json_pack("{s:s, s:s}", "credential", id, "note", longest)),
+                            "field-too-long");
 }
 
 static void without_a_session_nothing_is_done(void **state) {
