@@ -177,8 +177,10 @@ function check(said) {
 
 // Sends an answer, and shows what the site made of it.
 async function finish(kind, answer) {
-    const credential = state.credentials.find(c => c.id === answer.id);
     const said = await call(`${kind}/finish`, answer);
+    // What it came from is known of a passkey that is shown, unless somebody else signed.
+    const isForged = said.checks?.some(c => c.name === 'signature' && c.result === 'refused');
+    const credential = isForged ? undefined : state.credentials.find(c => c.id === answer.id);
     if (said.seen)
         step('The answer', 'what the site read in it', folded('Every byte, by name', showSeen(said.seen, credential?.aaguid)));
     if (said.checks)
@@ -215,8 +217,9 @@ async function register() {
 async function beginLogin(body) {
     step('This page', 'asks the site for a challenge');
     const { publicKey } = check(await call('login/begin', { userVerification: byId('verification').value, ...body }));
-    step('The site', publicKey.allowCredentials.length > 0
-        ? `sends a fresh one, and the ids of ${publicKey.allowCredentials.length} passkey(s) that it would accept`
+    const n = publicKey.allowCredentials.length;
+    step('The site', n > 0
+        ? `sends a fresh one, and the ${n > 1 ? `ids of the ${n} passkeys` : 'id of the passkey'} that it would accept`
         : 'sends a fresh one, and names no passkey: the authenticator has to know whom it belongs to',
     folded('The options', json(publicKey)));
     return publicKey;
@@ -468,7 +471,7 @@ on('forget', 'Deleting the account', 'Deleted. The passkey in your authenticator
     return check(await call('forget', {}));
 });
 on('seal', 'Sealing a note', 'Sealed: look at what the site keeps.', sealNote);
-on('open', 'Opening the note', 'Opened: it is above, and nowhere else.', openNote);
+on('open', 'Opening the note', 'Opened: it stands in its field, and nowhere else.', openNote);
 on('attack-replay', 'Attack: replay', 'It was accepted, which it should not have been.', replay);
 on('attack-origin', 'Attack: another origin', 'It was accepted, which it should not have been.', otherOrigin);
 on('attack-clone', 'Attack: a cloned key', 'It was accepted, which it should not have been.', clonedKey);

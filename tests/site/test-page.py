@@ -49,6 +49,13 @@ class Page:
     def text(self, css):
         return self.browser.run("return document.querySelector(arguments[0]).innerText", css)
 
+    def is_shown(self, css):
+        return self.browser.run("return document.querySelector(arguments[0]).offsetParent !== null", css)
+
+    def marks(self, css):
+        """What is said there of where things came from."""
+        return set(self.browser.run("return [...document.querySelectorAll(arguments[0] + ' .badge')].map(b => b.textContent)", css))
+
     def results(self):
         return self.browser.run("return [...document.querySelectorAll('.checks:last-of-type li')].map(c => [c.dataset.check, c.className])")
 
@@ -57,6 +64,7 @@ def at_first_nobody_is_signed_in(page):
     page.browser.go(page.origin + "/")
     page.browser.wait("document.querySelector('button.member').disabled", LIMIT, "the page")
     assert "Nobody" in page.text("#who")
+    assert not page.is_shown("#sign-out") and page.is_shown("#register")
     page.picture("1-begin")
 
 
@@ -64,6 +72,7 @@ def a_passkey_is_registered(page):
     page.browser.type("#name", "Ann Example")
     page.expect("register", "accepted")
     assert "Signed in as Ann Example" in page.text("#who")
+    assert page.is_shown("#sign-out")
     assert all(result == "passed" for _, result in page.results()), page.results()
     assert "credential id" in page.text("#database")
     page.browser.run("document.querySelectorAll('#steps details').forEach(d => d.open = d.querySelector('dl'))")
@@ -75,6 +84,7 @@ def it_signs_in(page):
     assert "Nobody" in page.text("#who")
     page.expect("sign-in", "accepted")
     assert "Signed in as Ann Example" in page.text("#who")
+    assert page.marks("#steps") == page.marks("#database"), "where the answer came from"
     page.browser.run("document.querySelectorAll('#steps details').forEach(d => d.open = d.querySelector('dl'))")
     page.picture("3-signed-in")
 
