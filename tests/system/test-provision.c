@@ -20,10 +20,8 @@
 #include <unistd.h>
 
 #include "ctap/bytes.h"
-#include "tests/system/bus-kit.h"
 #include "tests/system/fido-kit.h"
-#include "tests/system/logind-kit.h"
-#include "tests/system/test-daemon-kit.h"
+#include "tests/system/users-kit.h"
 #include "tests/unit/test.h"
 
 /* Accounts that every machine has. */
@@ -43,15 +41,6 @@
 #define VERIFIED   OPTIONS(",\"userVerification\":\"required\"", "")
 #define UNVERIFIED OPTIONS("", "")
 
-static const char *const by_agent[] = { "--presence=agent", "--log-level=debug", NULL };
-
-struct world {
-        struct daemon_kit kit;
-        struct bus_kit bus;
-        struct logind_kit *logind;
-        pid_t polkit;
-};
-
 static void write_file(const struct world *w, const char *name, const char *text) {
         char path[80];
         FILE *f;
@@ -64,33 +53,16 @@ static void write_file(const struct world *w, const char *name, const char *text
 }
 
 static int setup(void **state) {
-        struct world *w = calloc(1, sizeof(*w));
+        struct world *w;
 
-        *state = w;
-        if (kit_init(&w->kit) < 0)
+        if (world_setup(state) < 0)
                 return -1;
-        bus_kit_start(&w->bus, w->kit.folder);
+        w = *state;
         write_file(w, "tpmauthn.secret", SECRET "\nand no more\n");
         write_file(w, "guess", "4711");
         write_file(w, "verified", VERIFIED);
         write_file(w, "unverified", UNVERIFIED);
         return 0;
-}
-
-static int teardown(void **state) {
-        struct world *w = *state;
-
-        bus_kit_end_mock(&w->polkit);
-        kit_done(&w->kit);
-        logind_end(w->logind);
-        bus_kit_end(&w->bus);
-        free(w);
-        return 0;
-}
-
-static void start(struct world *w) {
-        w->logind = logind_start(&w->bus);
-        kit_start(&w->kit, by_agent);
 }
 
 /* ---- what is asked, and what is there ---- */
@@ -166,29 +138,6 @@ static size_t count_passkeys(const struct world *w, uid_t uid) {
         return n;
 }
 
-static size_t count_devices(const struct world *w) {
-        json_t *answer = kit_control(&w->kit, "status", NULL);
-        size_t n = json_array_size(json_object_get(json_object_get(answer, "result"), "devices"));
-
-        json_decref(answer);
-        return n;
-}
-
-static bool is_ready(const struct world *w, uid_t uid) {
-        json_t *answer, *device;
-        char params[32];
-        const char *is;
-        bool ready;
-
-        snprintf(params, sizeof(params), "{\"user\":%u}", (unsigned)uid);
-        answer = kit_control(&w->kit, "status", params);
-        device = json_array_get(json_object_get(json_object_get(answer, "result"), "devices"), 0);
-        is = json_string_value(json_object_get(device, "state"));
-        ready = is && strcmp(is, "ready") == 0;
-        json_decref(answer);
-        return ready;
-}
-
 static bool has_no_tpm(const struct world *w, uid_t uid) {
         (void)uid;
         return kit_swtpm(&w->kit) < 0;
@@ -206,23 +155,13 @@ static void await(const struct world *w, bool (*holds)(const struct world *w, ui
         }
 }
 
-static void log_in(const struct world *w, const char *session, uid_t uid) {
-        char params[64];
-
-        logind_login(w->logind, session, uid);
-        await(w, is_ready, uid);
-        snprintf(params, sizeof(params), "{\"user\":%u,\"mode\":\"auto\"}", (unsigned)uid);
-        json_decref(kit_control(&w->kit, "presence", params));
+/* Whoever logs in says yes to everything. */
+static void log_in_willing(const struct world *w, const char *session, uid_t uid) {
+        log_in(w, session, uid);
+        always_yes(w, uid);
 }
 
 /* ---- a client of the user's ---- */
-
-static fido_dev_t *open_key_of(const struct world *w, uid_t uid) {
-        struct daemon_kit of = w->kit;
-
-        snprintf(of.device, sizeof(of.device), "%.50s.%u", w->kit.device, (unsigned)uid);
-        return kit_open_key(&of);
-}
 
 /* Signs in with verification by this PIN; the key is the one that was registered. */
 static int sign_in(fido_dev_t *dev, const es256_pk_t *key, const char *pin) {
@@ -269,7 +208,7 @@ static void who_logs_in_first_finds_the_passkey_and_has_to_change_the_pin(void *
         struct world *w = *state;
         fido_dev_t *dev;
 
-        start(w);
+        world_start(w);
         assert_cli(w, "provision --user 2 < @/verified", 1, "there is no secret to verify by");
         assert_cli(w, "pin set --user 2 --secret-file @/tpmauthn.secret", 0,
                    "one-time secret is set");
@@ -282,7 +221,7 @@ static void who_logs_in_first_finds_the_passkey_and_has_to_change_the_pin(void *
         assert_server_takes(w, key);
         await(w, has_no_tpm, ALICE);
 
-        log_in(w, "1", ALICE);
+        log_in_willing(w, "1", ALICE);
         dev = open_key_of(w, ALICE);
         assert_int_equal(sign_in(dev, key, SECRET), FIDO_ERR_PIN_POLICY_VIOLATION);
         assert_int_equal(fido_dev_set_pin(dev, SECRET, SECRET), FIDO_ERR_PIN_POLICY_VIOLATION);
@@ -304,7 +243,7 @@ static void the_secret_comes_from_the_service_manager_too(void **state) {
         struct world *w = *state;
         char out[4096];
 
-        start(w);
+        world_start(w);
         assert_cli(w, "pin set --user 2 --from-credential", 1, "No such file");
         assert_int_equal(cli(w, 0,
                              "--version; export TPMAUTHN_SOCKET=@/run/control.sock"
@@ -329,7 +268,7 @@ static void what_is_wrong_is_said_and_makes_nothing(void **state) {
         };
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         assert_cli(w, "provision < @/verified", 2, "takes --user");
         assert_cli(w, "provision --user 4294967294 < @/verified", 2, "no account with the uid");
         assert_cli(w, "provision --user nobody-of-that-name < @/verified", 2, "there is no user");
@@ -357,7 +296,7 @@ static void only_a_store_that_is_there_is_opened_to_be_looked_at(void **state) {
         struct world *w = *state;
         char path[80];
 
-        start(w);
+        world_start(w);
         assert_cli(w, "list --user 3", 4, "uid 3 never had a passkey here");
         assert_cli(w, "--device 1 list --user 3", 1, "logind knows of no session");
         snprintf(path, sizeof(path), "%s/state/users/3", w->kit.folder);
@@ -407,7 +346,7 @@ static bool has_one(const struct world *w, uid_t uid) {
 static void a_store_that_failed_is_opened_anew_however_often_it_is_asked_for(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         assert_cli(w, "provision --user 3 < @/unverified", 0, "clientDataJSON");
         await(w, has_no_tpm, BOB);
         move(w, "state/users/3/store.db", "good");
@@ -423,7 +362,7 @@ static void a_passkey_that_is_there_is_excluded(void **state) {
         json_t *answer, *made, *error;
         char params[2048], id[128];
 
-        start(w);
+        world_start(w);
         snprintf(params, sizeof(params), "{\"user\":2,\"options\":%s}", UNVERIFIED);
         answer = kit_control(&w->kit, "register", params);
         made = json_object_get(answer, "result");
@@ -447,14 +386,14 @@ static void who_logs_in_meanwhile_cuts_nothing_off(void **state) {
         pid_t tpm;
         int fd;
 
-        start(w);
+        world_start(w);
         assert_cli(w, "provision --user 2 < @/unverified", 0, "clientDataJSON");
         tpm = kit_swtpm(&w->kit);
         assert_true(tpm > 0);
         assert_int_equal(kill(tpm, SIGSTOP), 0);
         fd = send_register(w, ALICE);
         logind_login(w->logind, "1", ALICE);
-        await(w, is_ready, ALICE);
+        await_state(w, ALICE, "ready");
         assert_int_equal(count_devices(w), 1);
         assert_int_equal(kill(tpm, SIGCONT), 0);
         assert_registered(fd);
@@ -492,7 +431,7 @@ static void what_is_open_without_a_device_hears_of_another_attestation(void **st
         char path[80];
 
         memset(key, 'x', sizeof(key) - 1);
-        start(w);
+        world_start(w);
         snprintf(path, sizeof(path), "%s/state/attestation", w->kit.folder);
         assert_int_equal(mkdir(path, 0700), 0);
         write_file(w, "state/attestation/key", key);
@@ -503,7 +442,7 @@ static void what_is_open_without_a_device_hears_of_another_attestation(void **st
 
         /* Whatever comes next is served by what was opened then, and so is its owner. */
         assert_cli(w, "provision --user 2 < @/unverified", 0, "clientDataJSON");
-        log_in(w, "1", ALICE);
+        log_in_willing(w, "1", ALICE);
         assert_int_equal(count_devices(w), 1);
         assert_int_equal(count_passkeys(w, ALICE), 1);
         assert_int_equal(kit_stop(&w->kit), 0);
@@ -512,8 +451,8 @@ static void what_is_open_without_a_device_hears_of_another_attestation(void **st
 static void who_is_logged_in_has_it_at_once(void **state) {
         struct world *w = *state;
 
-        start(w);
-        log_in(w, "1", ALICE);
+        world_start(w);
+        log_in_willing(w, "1", ALICE);
         assert_cli(w, "provision --user 2 < @/unverified", 0, "clientDataJSON");
         assert_int_equal(count_passkeys(w, ALICE), 1);
         assert_int_equal(count_devices(w), 1);
@@ -526,7 +465,7 @@ static void whose_client_hangs_up_makes_nothing_more(void **state) {
         pid_t tpm;
         int running, waiting;
 
-        start(w);
+        world_start(w);
         assert_cli(w, "provision --user 2 < @/unverified", 0, "clientDataJSON");
         assert_cli(w, "reset --yes --user 2", 0, "");
         tpm = kit_swtpm(&w->kit);
@@ -549,12 +488,12 @@ static void a_tpm_that_hangs_holds_up_nobody_else(void **state) {
         pid_t tpm;
         int fd;
 
-        start(w);
+        world_start(w);
         assert_cli(w, "provision --user 2 < @/unverified", 0, "clientDataJSON");
         tpm = kit_swtpm(&w->kit);
         assert_int_equal(kill(tpm, SIGSTOP), 0);
         fd = send_register(w, ALICE);
-        log_in(w, "1", BOB);
+        log_in_willing(w, "1", BOB);
         close(fd);
         assert_int_equal(count_devices(w), 1);
         assert_cli(w, "provision --user 3 < @/unverified", 0, "clientDataJSON");
@@ -605,8 +544,8 @@ static void without_polkit_it_is_for_root_alone(void **state) {
 
         if (getuid() != 0)
                 skip();
-        start(w);
-        log_in(w, "1", ALICE);
+        world_start(w);
+        log_in_willing(w, "1", ALICE);
         let_in(w);
         assert_refused_to(w, ALICE, "provision --user 2 < @/unverified");
         assert_refused_to(w, ALICE, "provision --user 3 < @/unverified");
@@ -624,9 +563,9 @@ static void polkit_says_who_is_an_administrator(void **state) {
 
         if (getuid() != 0)
                 skip();
-        w->polkit = bus_kit_mock(&w->bus, MOCK_POLKIT, "org.freedesktop.PolicyKit1");
-        start(w);
-        log_in(w, "1", ALICE);
+        w->mock = bus_kit_mock(&w->bus, MOCK_POLKIT, "org.freedesktop.PolicyKit1");
+        world_start(w);
+        log_in_willing(w, "1", ALICE);
         let_in(w);
         bus = bus_kit_connect(&w->bus);
         assert_refused_to(w, ALICE, "provision --user 3 < @/unverified");
@@ -702,9 +641,9 @@ static void polkit_is_not_waited_for_by_anybody_else(void **state) {
 
         if (getuid() != 0)
                 skip();
-        w->polkit = bus_kit_mock(&w->bus, MOCK_POLKIT, "org.freedesktop.PolicyKit1");
-        start(w);
-        log_in(w, "1", ALICE);
+        w->mock = bus_kit_mock(&w->bus, MOCK_POLKIT, "org.freedesktop.PolicyKit1");
+        world_start(w);
+        log_in_willing(w, "1", ALICE);
         let_in(w);
         bus = bus_kit_connect(&w->bus);
         call_polkit(bus, "Answer", "nothing", NULL, NULL);
@@ -719,7 +658,7 @@ static void polkit_is_not_waited_for_by_anybody_else(void **state) {
         client = start_client(w, ALICE);
         await(w, polkit_was_asked, 0);
         sd_bus_flush_close_unref(bus);
-        bus_kit_end_mock(&w->polkit);
+        bus_kit_end_mock(&w->mock);
         bus_kit_end(&w->bus);
         assert_int_equal(waitpid(client, &status, 0), client);
         assert_true(WIFEXITED(status));
@@ -728,7 +667,7 @@ static void polkit_is_not_waited_for_by_anybody_else(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

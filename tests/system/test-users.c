@@ -3,7 +3,7 @@
 /*
  * authenticator/users.c, devices.c and requests.c in the real daemon: users who log in and out, lock and
  * switch, as a logind tells it that is this test, and once python3-dbusmock's; and who reaches what over
- * the control socket. Each user has a swtpm; devices are on sockets, PATH.UID.
+ * the control socket.
  */
 
 #include <errno.h>
@@ -22,103 +22,16 @@
 
 #include "authenticator/agent-protocol.h"
 #include "ctap/bytes.h"
-#include "tests/system/bus-kit.h"
 #include "tests/system/fido-kit.h"
-#include "tests/system/logind-kit.h"
-#include "tests/system/test-daemon-kit.h"
+#include "tests/system/users-kit.h"
 #include "tests/unit/test.h"
 
 #define ALICE   1000
 #define BOB     1001
 #define SERVICE 998 /* a system account */
 #define WAIT_MS 20000
-#define ANYBODY ((uid_t)-1) /* whose device it is plays no part: there is only one */
-
-static const char *const by_agent[] = { "--presence=agent", "--log-level=debug", NULL };
-
-struct world {
-        struct daemon_kit kit;
-        struct bus_kit bus;
-        struct logind_kit *logind;
-        pid_t mock;
-};
-
-static int setup(void **state) {
-        struct world *w = calloc(1, sizeof(*w));
-
-        *state = w;
-        if (kit_init(&w->kit) < 0)
-                return -1;
-        bus_kit_start(&w->bus, w->kit.folder);
-        return 0;
-}
-
-static int teardown(void **state) {
-        struct world *w = *state;
-
-        bus_kit_end_mock(&w->mock);
-        kit_done(&w->kit);
-        logind_end(w->logind);
-        bus_kit_end(&w->bus);
-        free(w);
-        return 0;
-}
-
-static void start(struct world *w) {
-        w->logind = logind_start(&w->bus);
-        kit_start(&w->kit, by_agent);
-}
 
 /* ---- what the daemon says ---- */
-
-/* Device 0 of this user as `status` has it, to be dropped; NULL: there is none. */
-static json_t *device_of(const struct world *w, uid_t uid) {
-        json_t *answer, *device;
-        char params[32];
-
-        snprintf(params, sizeof(params), "{\"user\":%u}", (unsigned)uid);
-        answer = kit_control(&w->kit, "status", uid == ANYBODY ? NULL : params);
-        device = json_array_get(json_object_get(json_object_get(answer, "result"), "devices"), 0);
-        json_incref(device);
-        json_decref(answer);
-        return device;
-}
-
-static bool is_in_state(const struct world *w, uid_t uid, const char *want) {
-        json_t *device = device_of(w, uid);
-        const char *state = json_string_value(json_object_get(device, "state"));
-        bool is = want ? state && strcmp(state, want) == 0 : !device;
-
-        json_decref(device);
-        return is;
-}
-
-/* NULL: until there is none. */
-static void await_state(const struct world *w, uid_t uid, const char *want) {
-        const struct timespec step = { .tv_nsec = 20000000 };
-        uint64_t until = kit_now() + WAIT_MS;
-
-        while (!is_in_state(w, uid, want)) {
-                kit_assert_alive(&w->kit);
-                if (kit_now() > until)
-                        fail_msg("the device of %u is not %s", (unsigned)uid, want ? want : "gone");
-                nanosleep(&step, NULL);
-        }
-}
-
-/* Until the device is there. */
-static void log_in(const struct world *w, const char *session, uid_t uid) {
-        logind_login(w->logind, session, uid);
-        await_state(w, uid, "ready");
-}
-
-static size_t count_devices(const struct world *w) {
-        json_t *answer = kit_control(&w->kit, "status", NULL);
-        size_t n = json_array_size(json_object_get(json_object_get(answer, "result"), "devices"));
-
-        json_decref(answer);
-        return n;
-}
 
 static bool is_so(const struct world *w, uid_t uid, const char *member) {
         json_t *device = device_of(w, uid);
@@ -154,24 +67,6 @@ static bool log_has(const struct world *w, const char *text) {
 }
 
 /* ---- a client of one user's device ---- */
-
-static fido_dev_t *open_key_of(const struct world *w, uid_t uid) {
-        struct daemon_kit of = w->kit;
-
-        snprintf(of.device, sizeof(of.device), "%.50s.%u", w->kit.device, (unsigned)uid);
-        return kit_open_key(&of);
-}
-
-/* From now on every question to this user is answered with yes. */
-static void always_yes(const struct world *w, uid_t uid) {
-        json_t *answer;
-        char params[64];
-
-        snprintf(params, sizeof(params), "{\"user\":%u,\"mode\":\"auto\"}", (unsigned)uid);
-        answer = kit_control(&w->kit, "presence", params);
-        assert_non_null(json_object_get(answer, "result"));
-        json_decref(answer);
-}
 
 static const unsigned char challenge[32] = "a challenge of thirty-two bytes";
 
@@ -215,7 +110,7 @@ static void without_users_the_daemon_is_ready_and_says_so(void **state) {
         struct world *w = *state;
         char out[1024];
 
-        start(w);
+        world_start(w);
         assert_int_equal(count_devices(w), 0);
         assert_int_equal(kit_cli(&w->kit, "status", out, sizeof(out)), 0);
         assert_non_null(strstr(out, "no device: no user is logged in"));
@@ -240,7 +135,7 @@ static void who_is_logged_in_at_the_start_has_a_device_when_it_is_ready(void **s
 static void each_user_has_passkeys_of_their_own_and_keeps_them(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         log_in(w, "2", BOB);
         always_yes(w, ALICE);
@@ -262,7 +157,7 @@ static void who_logs_in_again_at_once_gets_the_device_back(void **state) {
         struct world *w = *state;
         char id[16];
 
-        start(w);
+        world_start(w);
         log_in(w, "0", ALICE);
         always_yes(w, ALICE);
         assert_int_equal(register_for(w, ALICE), FIDO_OK);
@@ -294,7 +189,7 @@ static void a_tpm_that_hangs_at_logout_holds_up_nobody_else(void **state) {
         pid_t tpm;
         int fd;
 
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         tpm = kit_swtpm(&w->kit);
         assert_true(tpm > 0);
@@ -322,7 +217,7 @@ static void a_tpm_that_hangs_at_logout_holds_up_nobody_else(void **state) {
 static void a_device_stays_until_the_last_session_is_over_or_closing(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         logind_login(w->logind, "1", ALICE);
         log_in(w, "2", ALICE);
         logind_logout(w->logind, "1");
@@ -336,7 +231,7 @@ static void a_device_stays_until_the_last_session_is_over_or_closing(void **stat
 static void a_greeter_and_a_lingering_user_have_none(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         logind_login(w->logind, "c1", 120);
         logind_set_text(w->logind, "c1", "Class", "greeter");
         await_state(w, 120, NULL);
@@ -350,7 +245,7 @@ static void no_more_than_sixteen_have_one_and_others_are_told(void **state) {
         struct world *w = *state;
         char id[16], out[1024];
 
-        start(w);
+        world_start(w);
         for (unsigned i = 0; i < 17; i++) {
                 snprintf(id, sizeof(id), "%u", i);
                 logind_login(w->logind, id, 2000 + i);
@@ -431,7 +326,7 @@ static void a_session_that_is_locked_remote_or_behind_is_not_usable(void **state
         static const char *const properties[] = { "LockedHint", "Remote", "Active" };
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         await_usable(w, ALICE, true);
         for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
@@ -581,7 +476,7 @@ static void locking_ends_a_question_and_lets_none_be_asked(void **state) {
 static void who_is_not_at_the_screen_is_not_usable(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         logind_login(w->logind, "1", ALICE);
         await_usable(w, ALICE, true);
         logind_login_at(w->logind, "2", ALICE, "", "tty"); /* su -l of a service of hers */
@@ -609,7 +504,7 @@ static void logging_out_ends_a_question_and_unplugs_the_device(void **state) {
         uid_t self = getuid();
         int agent, client;
 
-        start(w);
+        world_start(w);
         log_in(w, "1", self);
         agent = connect_agent(w, self);
         client = select_device(w, self);
@@ -678,7 +573,7 @@ static void a_logind_that_answers_wrongly_logs_nobody_out(void **state) {
                                                       LOGIND_SILENT };
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
                 logind_answer_with(w->logind, answers[i]);
@@ -696,7 +591,7 @@ static void a_logind_that_answers_wrongly_logs_nobody_out(void **state) {
 static void what_a_failing_logind_did_not_tell_is_asked_again(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         logind_answer_with(w->logind, LOGIND_NONSENSE);
         logind_login(w->logind, "1", ALICE);
         logind_await_questions(w->logind, 1);
@@ -736,7 +631,7 @@ static void a_logind_that_fails_at_the_start_is_given_a_while(void **state) {
 static void a_logind_that_vanishes_takes_no_device_and_its_successor_counts(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         logind_login(w->logind, "1", ALICE);
         logind_login(w->logind, "2", BOB);
         await_state(w, ALICE, "ready");
@@ -757,7 +652,7 @@ static void a_logind_that_vanishes_takes_no_device_and_its_successor_counts(void
 static void a_bus_that_is_restarted_takes_no_device(void **state) {
         struct world *w = *state;
 
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         await_usable(w, ALICE, true);
         bus_kit_end(&w->bus);
@@ -822,7 +717,7 @@ static void a_signal_of_somebody_else_is_not_believed(void **state) {
         struct world *w = *state;
         sd_bus *mallory = bus_kit_connect(&w->bus);
 
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         await_usable(w, ALICE, true);
         logind_nudge(w->logind);
@@ -929,7 +824,7 @@ static void a_user_reaches_their_own_device_alone(void **state) {
 
         if (getuid() != 0)
                 skip();
-        start(w);
+        world_start(w);
         logind_login(w->logind, "1", ALICE);
         logind_login(w->logind, "2", BOB);
         await_state(w, ALICE, "ready");
@@ -1007,7 +902,7 @@ static void who_has_no_session_is_refused_with_a_reason(void **state) {
 
         if (getuid() != 0)
                 skip();
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         open_folders(w);
         assert_int_equal(cli_as(w, BOB, "status", out, sizeof(out)), 1);
@@ -1022,7 +917,7 @@ static void root_says_whose_device_is_meant_where_there_are_several(void **state
         struct world *w = *state;
         char out[4096];
 
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         assert_int_equal(kit_cli(&w->kit, "list", out, sizeof(out)), 0);
         log_in(w, "2", BOB);
@@ -1074,7 +969,7 @@ static void a_user_cannot_take_the_places_of_others(void **state) {
 
         if (getuid() != 0)
                 skip();
-        start(w);
+        world_start(w);
         log_in(w, "1", ALICE);
         open_folders(w);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
@@ -1123,7 +1018,7 @@ static void who_logs_out_keeps_no_connection(void **state) {
 
         if (getuid() != 0)
                 skip();
-        start(w);
+        world_start(w);
         logind_login(w->logind, "1", ALICE);
         logind_login(w->logind, "2", BOB);
         await_state(w, ALICE, "ready");
@@ -1140,7 +1035,7 @@ static void who_logs_out_keeps_no_connection(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
