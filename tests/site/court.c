@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
+/* A key in software, and a site that asked for its answer: see court.h. */
+
 #include "tests/site/court.h"
 
 #include <string.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
+/* Requests in JSON, and what came back: see visit.h. */
+
 #include "tests/site/visit.h"
 
 #include <string.h>
