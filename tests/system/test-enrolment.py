@@ -179,7 +179,9 @@ def an_answer_is_installed_and_taken_once(maker):
 
 
 def a_running_device_attests_from_then_on(maker):
-    """No site takes it for less than the TPM's word; after a reset of the passkeys too, and no longer than the key is there."""
+    """No site takes it for less than the TPM's word; after a reset of the passkeys too, and no longer than the key is there.
+
+    A computer that was retired vouches for nothing."""
     authority = Authority()
     with Tpm(maker) as tpm, Machine(tpm, "--set=attestation.rp-ids=intern.example") as machine:
         root = tpm.folder / "root.pem"
@@ -196,6 +198,14 @@ def a_running_device_attests_from_then_on(maker):
                                   input="".join(json.dumps(m) + "\n" for m in made), timeout=60)
         assert verified.returncode == 0, verified
         machine.tell("remove", "--yes")
+        assert machine.register(-7)["fmt"] == "packed"
+        last = authority.answer(machine.request())
+        machine.install(last)
+        assert machine.register(-7)["fmt"] == "tpm"
+        retired = machine.cli("--json", "retire", "--yes")
+        assert retired.returncode == 0 and "intern.example" in retired.stdout, retired
+        assert machine.show() == {"state": "none"}
+        machine.refused_answer("No request of this machine is open", last, status=4)
         assert machine.register(-7)["fmt"] == "packed"
         assert machine.daemon.process.pid == process and machine.daemon.process.poll() is None
 
