@@ -170,7 +170,10 @@ def apparmor_understands_the_profile(root):
     profile = root / "etc/apparmor.d/tpmauthnd"
     run("apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", profile)
     text = profile.read_text()
-    program = root / re.search(r"^profile tpmauthnd (\S+) \{", text, re.M)[1].lstrip("/")
+    # By the service alone: tpmauthn config and tpmauthn ci run the program too, on files and for terminals of anybody's.
+    assert re.search(r"^profile tpmauthnd \{", text, re.M)
+    assert "\nAppArmorProfile=-tpmauthnd\n" in file_of(root, "SYSTEM", "tpmauthnd.service").read_text()
+    program = root / re.search(r"^  (\S+/tpmauthnd) mr,", text, re.M)[1].lstrip("/")
     assert program.exists(), program
     (root / "wrong").write_text(text.replace("/dev/uhid rw,", "/dev/uhid rx,"))
     run("apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", root / "wrong", expect=1)

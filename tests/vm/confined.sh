@@ -8,7 +8,7 @@ sandbox_holds_on_debians_kernel() {
 }
 
 confine() {
-    sed "s,^profile tpmauthnd [^ ]*,profile tpmauthnd $1," "$BUILD/dist/tpmauthnd" >profile
+    sed "s,^profile tpmauthnd,profile tpmauthnd $1," "$BUILD/dist/tpmauthnd" >profile
     sed -i "s,^  [^ ]*/tpmauthnd mr\,,  $1 mr\,," profile
     apparmor_parser --replace --skip-cache profile
 }
