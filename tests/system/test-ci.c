@@ -343,6 +343,24 @@ static void a_daemon_that_does_not_start_is_told_of(void **state) {
         setenv("PATH", getenv("PATH_BEFORE"), 1);
 }
 
+/* The kit waits for half as long as the run would for a daemon that never is ready. */
+static void one_of_several_devices_that_does_not_start_is_told_of_at_once(void **state) {
+        struct ci_kit *k = *state;
+        char options[128], path[128];
+        FILE *store;
+
+        snprintf(options, sizeof(options), "--devices 3 --keep %s/kept", k->marks);
+        expect(k, 0, options, "true");
+        snprintf(path, sizeof(path), "%s/kept/state/users/%u.1/store.db", k->marks, getuid());
+        store = fopen(path, "we");
+        assert_non_null(store);
+        assert_true(fputs("this is no database", store) >= 0);
+        assert_int_equal(fclose(store), 0);
+
+        expect(k, 125, options, "touch $MARKS/ran");
+        kit_says(k, "device 1 is failed. ");
+}
+
 /* ---- what the command leaves behind ---- */
 
 static const char *const deaf =
@@ -601,6 +619,7 @@ int main(int argc, char **argv) {
                 T(a_command_that_is_killed_gives_128_and_the_signal),
                 T(what_is_wrong_before_the_command_has_a_status_of_its_own),
                 T(a_daemon_that_does_not_start_is_told_of),
+                T(one_of_several_devices_that_does_not_start_is_told_of_at_once),
                 T(processes_in_the_background_end_with_the_command),
                 T(a_process_in_the_background_may_tidy_up),
                 T(a_signal_is_passed_on_to_the_command),
