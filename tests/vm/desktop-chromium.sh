@@ -12,5 +12,6 @@
 chromium_creates_and_gets() { creates_and_gets chromium; }
 chromium_cancel_takes_the_dialog_away() { cancel_takes_the_dialog_away chromium; }
 chromium_closed_takes_the_dialog_away() { closing_takes_the_dialog_away chromium; }
+chromium_killed_takes_the_dialog_away() { killing_takes_the_dialog_away chromium; }
 
 test_browser chromium

@@ -12,5 +12,6 @@
 firefox_creates_and_gets() { creates_and_gets firefox; }
 firefox_cancel_takes_the_dialog_away() { cancel_takes_the_dialog_away firefox; }
 firefox_closed_takes_the_dialog_away() { closing_takes_the_dialog_away firefox; }
+firefox_killed_takes_the_dialog_away() { killing_takes_the_dialog_away firefox; }
 
 test_browser firefox
