@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # The login of tests/examples with Playwright, in Chromium.
 #
+# install: examples
 # npm: tests/examples/login
 . "$TREE/tests/vm/lib.sh"
 . "$TREE/tests/vm/examples-lib.sh"

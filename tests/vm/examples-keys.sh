@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Two keys with Puppeteer in Chromium and Firefox, and the login with Selenium.
 #
+# install: examples
 # npm: tests/examples/login tests/examples/puppeteer
 . "$TREE/tests/vm/lib.sh"
 . "$TREE/tests/vm/examples-lib.sh"
