@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* JSON is read here for all commands, so that a file which was cut off on its way is called that everywhere. */
+/* An answer and a fixture are read alike: what was cut off on its way is called that, and nothing else is. */
 
 #include "cli/file.h"
 
@@ -16,7 +16,11 @@ int file_complain(const char *file, const char *what) {
         return EXIT_FAILED;
 }
 
-/* What was cut off on its way is no JSON. */
+/* On its way here. */
+static bool is_cut_off(const json_error_t *where) {
+        return json_error_code(where) == json_error_premature_end_of_input;
+}
+
 json_t *file_read_json(const char *file, const char *what) {
         const bool is_stdin = strcmp(file, "-") == 0;
         FILE *from = is_stdin ? stdin : fopen(file, "re");
@@ -29,8 +33,8 @@ json_t *file_read_json(const char *file, const char *what) {
         }
         read = json_loadf(from, JSON_REJECT_DUPLICATES, &where);
         if (!read)
-                fprintf(stderr, "tpmauthn: %s:%d: no whole %s: %s\n", file, where.line, what,
-                        where.text);
+                fprintf(stderr, "tpmauthn: %s:%d: no %s%s: %s\n", file, where.line,
+                        is_cut_off(&where) ? "whole " : "", what, where.text);
         if (!is_stdin)
                 fclose(from);
         return read;
