@@ -123,7 +123,8 @@ static void check_verify(struct doctor *d, int index, const json_t *device) {
         const char *why_not = text_of(device, "verify_off");
 
         /* Whoever asks for it: browsers that offer no change only say that it did not work. */
-        if (json_is_true(json_object_get(pin, "must_change")))
+        if (json_is_true(json_object_get(pin, "must_change")) &&
+            json_integer_value(json_object_get(pin, "retries")) > 0)
                 say(d, LEVEL_WARN, "verify",
                     "device %d: the PIN must be changed before it can be used: tpmauthn pin change",
                     index);
