@@ -89,13 +89,13 @@ function keyRows(key, mark) {
         key.y && [key.algorithm === 'RS256' ? 'exponent' : 'y', code(key.y)]] : [];
 }
 
-// What the site read out of an answer.
-function showSeen(seen, aaguid) {
-    const parts = [], auth = seen.authenticatorData, mark = () => badge(auth?.aaguid ?? aaguid);
+// What the site read out of an answer. Nobody knows what made one that is forged.
+function showSeen(seen, aaguid, isForged) {
+    const parts = [], auth = seen.authenticatorData, mark = () => (isForged ? null : badge(auth?.aaguid ?? aaguid));
     if (seen.clientData)
         parts.push(element('h3', {}, 'clientDataJSON, by the browser'), element('pre', { tabindex: '0' }, seen.clientData.raw));
     if (auth)
-        parts.push(element('h3', {}, 'authenticatorData, by the authenticator ', mark()), list([
+        parts.push(element('h3', {}, isForged ? 'authenticatorData' : 'authenticatorData, by the authenticator ', mark()), list([
             ['site (rpIdHash)', code(auth.rpIdHash)], ['flags', ...flagList(auth.flags)], ['counter', String(auth.counter)],
             auth.aaguid && ['model (AAGUID)', code(aaguidText(auth.aaguid))],
             auth.credentialId && ['credential id', code(auth.credentialId)],
@@ -180,9 +180,10 @@ async function finish(kind, answer) {
     const said = await call(`${kind}/finish`, answer);
     // What it came from is known of a passkey that is shown, unless somebody else signed.
     const isForged = said.checks?.some(c => c.name === 'signature' && c.result === 'refused');
-    const credential = isForged ? undefined : state.credentials.find(c => c.id === answer.id);
+    const credential = state.credentials.find(c => c.id === answer.id);
     if (said.seen)
-        step('The answer', 'what the site read in it', folded('Every byte, by name', showSeen(said.seen, credential?.aaguid)));
+        step('The answer', 'what the site read in it',
+            folded('Every byte, by name', showSeen(said.seen, credential?.aaguid, isForged)));
     if (said.checks)
         step('The site', said.accepted ? 'checks it, and is content' : 'checks it, and refuses', showChecks(said.checks));
     return said;

@@ -235,6 +235,25 @@ static void what_was_begun_for_a_deleted_account_ends_in_no_other(void **state) 
         key_free(&other);
 }
 
+/* Nor in one session, which then is of the account with that number. */
+static void what_was_begun_for_a_deleted_account_ends_not_in_the_next(void **state) {
+        struct visit *v = *state;
+        uint8_t challenge[CHALLENGE_LEN];
+        struct key *mine = key_new(ALGORITHM_ES256), *other = key_new(ALGORITHM_ES256);
+        struct form f;
+
+        assert_string_equal(register_key(v, v->key, "ann"), "accepted");
+        f = form_of_registration(begin(v, "/api/register/begin", who("ann"), challenge));
+        assert_string_equal(call(v, "/api/forget", json_object()), "accepted");
+        assert_string_equal(register_key(v, other, "bob"), "accepted");
+        assert_string_equal(call(v, "/api/register/finish", key_register(mine, &f)),
+                            "not-signed-in");
+        assert_non_null(credential(v, 0));
+        assert_null(credential(v, 1));
+        key_free(&mine);
+        key_free(&other);
+}
+
 /* Who has no key learns nothing of the one that it takes. */
 static void a_refused_login_tells_no_public_key(void **state) {
         struct visit *v = *state;
@@ -298,6 +317,7 @@ int main(void) {
                 with_visit(an_account_is_forgotten_with_its_passkeys),
                 with_visit(who_signed_out_adds_no_passkey),
                 with_visit(what_was_begun_for_a_deleted_account_ends_in_no_other),
+                with_visit(what_was_begun_for_a_deleted_account_ends_not_in_the_next),
                 with_visit(a_refused_login_tells_no_public_key),
                 with_visit(a_note_is_kept_for_its_owner),
         };
