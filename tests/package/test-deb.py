@@ -118,7 +118,7 @@ def what_is_loaded_by_name_is_depended_on():
 def account_and_node_are_there_before_the_service_starts():
     text = script("tpmauthn", "postinst")
     order = [text.index(word) for word in
-             ("systemd-sysusers", "modprobe", "udevadm trigger", "deb-systemd-invoke")]
+             ("systemd-sysusers", "modprobe", "udevadm trigger", "apparmor_parser", "deb-systemd-invoke")]
     assert order == sorted(order), text
 
 

@@ -25,7 +25,9 @@ alice_registers() {
     signs alice "$1"
 }
 
-# The packages that are tested, of a version before.
+is_confined() { grep -x 'tpmauthnd (enforce)' "/proc/$(systemctl show -P MainPID $UNIT)/attr/current"; }
+
+# The packages that are tested, of a version before: its profile was of the program, and not of the service.
 older_packages() {
     local package dir=$WORK/older
     mkdir -p "$dir/out"
@@ -33,10 +35,15 @@ older_packages() {
         rm -rf "$dir/files"
         dpkg-deb -R "$package" "$dir/files"
         sed -i 's/^Version: .*/Version: 0.0.1/; s/(= [0-9.]*)/(= 0.0.1)/' "$dir/files/DEBIAN/control"
+        if [ -e "$dir/files/etc/apparmor.d/tpmauthnd" ]; then
+            sed -i 's,^profile tpmauthnd {,profile tpmauthnd /usr/libexec/tpmauthnd {,' "$dir/files/etc/apparmor.d/tpmauthnd"
+            sed -i '/^AppArmorProfile=/d' "$dir/files/lib/systemd/system/$UNIT"
+        fi
         dpkg-deb -Znone -b "$dir/files" "$dir/out" >/dev/null
     done
     apt_get install "$dir"/out/*.deb
     until_true 60 systemctl is-active $UNIT
+    is_confined
 }
 
 older_version_has_a_passkey() {
@@ -71,6 +78,7 @@ upgrade_keeps_passkeys_and_configuration() {
     mkdir -p "${ADDED%/*}"
     echo '# a file of the administrator' >$ADDED
     install_packages
+    is_confined
     alice_signs first
     diff config.before $CONFIG
     # The daemon has its stores for itself.
