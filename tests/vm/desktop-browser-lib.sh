@@ -36,6 +36,7 @@ opens() {
     local browser=$1 steps
     shift
     steps=$(IFS=,; echo "$*")
+    [ ! -e browser.pid ] || closes # one that a test which failed has left
     rm -f "$REPORT.cancel"
     PROFILE=/home/alice/$RANDOM
     install -d -o alice -g alice "$PROFILE"
