@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
 # An organisation's attestation from end to end: the maker of the TPM, the reference CA, keys of all algorithms and both
-# classes over hidraw, and libraries of servers that demand the organisation's root.
+# classes over hidraw and by Chromium under a policy, and libraries of servers that demand the organisation's root.
 #
 # EK certificate
-# install: npm
+# install: browsers npm
 # npm: tests/attestation/servers
 . "$TREE/tests/vm/lib.sh"
+. "$TREE/tests/vm/browser-lib.sh"
+
+PIN=2468
+CHROMIUM_KEYS=(ES256 ES256:protected RS256 RS256:protected) # it drops replies with keys on P-384
 
 make_ca() { # NAME [OPTION...]
     "$TREE/tools/attestation-ca" --folder "$1" init --name "$1" "${@:2}"
@@ -28,6 +32,19 @@ registered() {
     limited 120 /usr/bin/python3 "$TREE/tests/vm/attested.py" "$(node)" "${@:2}" >"$1"
 }
 
+# visited FILE STEP...: by Chromium.
+visited() {
+    rm -f "$REPORT.attested"
+    visit chromium alice "${@:2}"
+    mv "$REPORT.attested" "$1"
+}
+
+# A headless browser shows no dialog, so the key is told the PIN, and verifies by itself.
+the_key_verifies_by_itself() {
+    echo "$PIN" | ctl presence pin
+    until_true 60 bash -c "fido2-token -I \"$(node)\" | grep -qE 'options:.*\\buv\\b'"
+}
+
 request_authority_and_install_give_a_certificate() {
     make_ca tiers --two-tiers
     enrol request tiers
@@ -43,18 +60,43 @@ keys_of_every_algorithm_and_class_are_attested() {
     registered plain ES256 ES256:protected ES384 ES384:protected RS256 RS256:protected
 }
 
+chromium_is_given_attestation_directly() {
+    mkdir -p /etc/chromium/policies/managed
+    echo '{"SecurityKeyPermitAttestation": ["localhost"]}' >/etc/chromium/policies/managed/attestation.json
+    echo "$PIN" | ctl pin set
+    the_key_verifies_by_itself
+    visited direct "${CHROMIUM_KEYS[@]/#/direct:}"
+}
+
+# For a site that the device does not have in a list, and the policy of the browser has.
+chromium_is_given_enterprise_attestation() {
+    stop_daemon
+    start_daemon
+    types "$PIN" -- fido2-token -S -a "$(node)"
+    the_key_verifies_by_itself
+    visited enterprise direct:ES256 "${CHROMIUM_KEYS[@]/#/enterprise:}"
+    contains <(head -n 1 enterprise) '"fmt": "packed"'
+    sed -i 1d enterprise
+}
+
 # And under no other root.
 servers_accept_what_leads_to_the_organisations_root() {
-    limited 300 /usr/bin/node "$TREE/tests/attestation/servers/verify.mjs" tiers/root.pem below organisation/root.pem plain |
-        tee said
+    limited 300 /usr/bin/node "$TREE/tests/attestation/servers/verify.mjs" tiers/root.pem below organisation/root.pem plain \
+        organisation/root.pem direct organisation/root.pem enterprise | tee said
     {
         printf '%s\n' 'below ES256 A' 'below ES384 B'
         for key in ES256 ES384 RS256; do printf 'plain %s %s\n' $key A $key B; done
+        for file in direct enterprise; do
+            for key in ES256 RS256; do printf "$file %s %s\n" $key A $key B; done
+        done
     } | diff - <(cut -d: -f1 said)
 }
 
+serve
 start_daemon --set=attestation.rp-ids=localhost || exit 1
 run_test request_authority_and_install_give_a_certificate
 run_test keys_of_every_algorithm_and_class_are_attested
+run_test chromium_is_given_attestation_directly
+run_test chromium_is_given_enterprise_attestation
 run_test servers_accept_what_leads_to_the_organisations_root
 finish

@@ -9,8 +9,10 @@ of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REP
 
 create and get do without verification, and attest is create with attestation. passkey makes a discoverable
 credential and login finds it by the site alone, both with a verified user and with PRF, whose result must
-be the same each time. cancel begins as get does, and the page gives up once the file REPORT.cancel is
-there: when that was is in REPORT, in milliseconds since the boot.
+be the same each time. direct:KEY and enterprise:KEY are create with such an attestation, of a KEY as
+attested.py has them; what comes of it is a line of REPORT.attested, for other judges. cancel begins as get
+does, and the page gives up once the file REPORT.cancel is there: when that was is in REPORT, in
+milliseconds since the boot.
 """
 
 import base64
@@ -63,7 +65,6 @@ const ceremonies = {
         return { error: 'it was not cancelled' };
     },
 };
-ceremonies.exclude = ceremonies.attest = ceremonies.passkey = ceremonies.create;
 ceremonies.login = ceremonies.get;
 
 addEventListener('load', async () => {
@@ -71,7 +72,7 @@ addEventListener('load', async () => {
     for (const step of query.get('steps').split(',')) {
         let answer;
         try {
-            answer = await ceremonies[step](await post('/begin', { user, step }));
+            answer = await (ceremonies[step] ?? ceremonies.create)(await post('/begin', { user, step }));
         } catch (e) {
             answer = { error: `${e.name}: ${e.message}` };
         }
@@ -82,6 +83,8 @@ addEventListener('load', async () => {
 
 
 SALT = b"the same at every login"
+ALGORITHMS = {"ES256": -7, "ES384": -35, "RS256": -257}
+PROTECTED = {"credentialProtectionPolicy": "userVerificationRequired", "enforceCredentialProtectionPolicy": True}
 
 
 def encode(data):
@@ -90,6 +93,14 @@ def encode(data):
 
 def decode(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def key_of(step):
+    """The attestation that a step asks for, the algorithm, and whether the key is to be behind the PIN."""
+    conveyance, *key = step.split(":")
+    if key:
+        return conveyance, ALGORITHMS[key[0]], key[1:] == ["protected"]
+    return "direct" if step == "attest" else "none", ALGORITHMS["ES256"], False
 
 
 class RelyingParty:
@@ -106,7 +117,8 @@ class RelyingParty:
         self.secrets = {}  # credential id: what PRF made of SALT
 
     def begin(self, user, step):
-        verification = "required" if step in ("passkey", "login") else "discouraged"
+        conveyance, algorithm, protected = key_of(step)
+        verification = "required" if protected or step in ("passkey", "login") else "discouraged"
         known = self.credentials.get(user, [])
         listed = [{"type": "public-key", "id": encode(c.credential_id)} for c in known]
         if step in ("get", "login", "cancel"):
@@ -118,15 +130,17 @@ class RelyingParty:
             more = {
                 "rp": {"id": "localhost", "name": "Relying party"},
                 "user": {**account, "id": encode(account["id"])},
-                "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
+                "pubKeyCredParams": [{"type": "public-key", "alg": algorithm}],
                 "excludeCredentials": listed if step == "exclude" else [],
                 "authenticatorSelection": {
                     "userVerification": verification,
                     "residentKey": "required" if step == "passkey" else "discouraged",
                     "requireResidentKey": step == "passkey",
                 },
-                "attestation": "direct" if step == "attest" else "none",
+                "attestation": conveyance,
             }
+        if protected:
+            more["extensions"] = PROTECTED
         if step == "passkey":
             more["extensions"] = {"prf": {}}
         if step == "login":
@@ -151,7 +165,7 @@ class RelyingParty:
             elif "error" in answer:
                 raise ValueError(answer["error"])
             else:
-                getattr(self, "end_" + step)(user, answer)
+                getattr(self, "end_" + step.split(":")[0])(user, answer)
             verdict = "ok"
         except Exception as error:  # whatever the library raises is the verdict
             verdict = f"{type(error).__name__}: {error}"
@@ -179,6 +193,14 @@ class RelyingParty:
         if attested.fmt != "packed" or attested.auth_data.credential_data.aaguid == bytes(16):
             raise ValueError(f"attestation {attested.fmt} by {attested.auth_data.credential_data.aaguid.hex()}")
         PackedAttestation().verify(attested.att_statement, attested.auth_data, client.hash)
+
+    def end_direct(self, user, answer):
+        self.end_create(user, answer)
+        with open(self.report.name + ".attested", "a") as file:
+            fmt = AttestationObject(decode(answer["object"])).fmt
+            file.write(json.dumps({"fmt": fmt, "client": answer["client"], "object": answer["object"]}) + "\n")
+
+    end_enterprise = end_direct
 
     def end_passkey(self, user, answer):
         self.end_create(user, answer)
