@@ -58,7 +58,7 @@ the_first_run_installs_enrols_and_makes_the_passkey() {
     cp "$OUT"/maker/*cert*.pem "$OUT/maker/issuer.pem" "$CA/roots/"
     write_site
     play first
-    grep -x 'tpmauthnd (enforce)' "/proc/$(systemctl show -P MainPID $UNIT)/attr/current"
+    is_confined
     [ "$(wc -l <responses)" = 1 ]
     tpmauthn attestation show | tee shown
     contains shown 'This machine attests to its passkeys'

@@ -36,6 +36,9 @@ apt_get() {
 
 has_no_device() { ! node 0 "$1"; } # UID
 
+# The service is, by its AppArmor profile.
+is_confined() { grep -x 'tpmauthnd (enforce)' "/proc/$(systemctl show -P MainPID $UNIT)/attr/current"; }
+
 # ---- people ----
 
 # as USER COMMAND...: outside of the user's session, as a program is that the session has started elsewhere.

@@ -25,8 +25,6 @@ alice_registers() {
     signs alice "$1"
 }
 
-is_confined() { grep -x 'tpmauthnd (enforce)' "/proc/$(systemctl show -P MainPID $UNIT)/attr/current"; }
-
 # The packages that are tested, of a version before: its profile was of the program, and not of the service.
 older_packages() {
     local package dir=$WORK/older
