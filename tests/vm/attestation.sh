@@ -39,12 +39,6 @@ visited() {
     mv "$REPORT.attested" "$1"
 }
 
-# A headless browser shows no dialog, so the key is told the PIN, and verifies by itself.
-the_key_verifies_by_itself() {
-    echo "$PIN" | ctl presence pin
-    until_true 60 bash -c "fido2-token -I \"$(node)\" | grep -qE 'options:.*\\buv\\b'"
-}
-
 request_authority_and_install_give_a_certificate() {
     make_ca tiers --two-tiers
     enrol request tiers
@@ -64,7 +58,7 @@ chromium_is_given_attestation_directly() {
     mkdir -p /etc/chromium/policies/managed
     echo '{"SecurityKeyPermitAttestation": ["localhost"]}' >/etc/chromium/policies/managed/attestation.json
     echo "$PIN" | ctl pin set
-    the_key_verifies_by_itself
+    verifies_by_itself "$PIN"
     visited direct "${CHROMIUM_KEYS[@]/#/direct:}"
 }
 
@@ -73,7 +67,7 @@ chromium_is_given_enterprise_attestation() {
     stop_daemon
     start_daemon
     types "$PIN" -- fido2-token -S -a "$(node)"
-    the_key_verifies_by_itself
+    verifies_by_itself "$PIN"
     visited enterprise direct:ES256 "${CHROMIUM_KEYS[@]/#/enterprise:}"
     contains <(head -n 1 enterprise) '"fmt": "packed"'
     sed -i 1d enterprise

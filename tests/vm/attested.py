@@ -5,19 +5,13 @@ A KEY is an algorithm, ES256, ES384 or RS256, with ":protected" for one that the
 becomes of each is a line as attestation/servers/verify.mjs reads it.
 """
 
-import base64
 import hashlib
 import json
 import os
 import sys
 
 from ctap import ctap2
-
-ALGORITHMS = {"ES256": -7, "ES384": -35, "RS256": -257}
-
-
-def encode(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+from rp import ALGORITHMS, encode
 
 
 def register(ctap, key):

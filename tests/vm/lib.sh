@@ -126,6 +126,13 @@ wait_for_node() {
     udevadm settle --timeout=30
 }
 
+# verifies_by_itself PIN: a headless browser shows no dialog, so the key is told the PIN, and plugged in anew.
+verifies_by_itself() {
+    echo "$1" | ctl presence pin
+    wait_for_node 0
+    until_true 30 bash -c "fido2-token -I \"$(node)\" | grep -qE 'options:.*\\buv\\b'"
+}
+
 daemon_is_gone() {
     [ ! -e "/proc/$(cat "$WORK/daemon.pid")/exe" ]
 }
