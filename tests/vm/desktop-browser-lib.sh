@@ -36,7 +36,7 @@ opens() {
     local browser=$1 steps
     shift
     steps=$(IFS=,; echo "$*")
-    [ ! -e browser.pid ] || closes # one that a test which failed has left
+    closes # one that a test which failed has left
     rm -f "$REPORT.cancel"
     PROFILE=/home/alice/$RANDOM
     install -d -o alice -g alice "$PROFILE"
@@ -46,9 +46,12 @@ opens() {
 
 accepted() { grep -qx "$1 $2: ok" "$REPORT"; } # BROWSER STEP
 
-closes() { # [SIGNAL]
+# closes [SIGNAL]: the browser that is open, if one is.
+closes() {
     local pid
+    [ -e browser.pid ] || return 0
     pid=$(cat browser.pid)
+    rm browser.pid
     kill "-${1:-TERM}" "$pid" 2>/dev/null || true
     timeout 180 tail --pid="$pid" -f /dev/null || kill -KILL "$pid"
 }
