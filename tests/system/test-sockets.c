@@ -27,15 +27,16 @@
 #include "tests/system/test-daemon-kit.h"
 #include "tests/unit/test.h"
 
-#define ALICE       1000
-#define BOB         1001
-#define STRANGER    65534
-#define PROCESSES   8
-#define AT_ONCE_MS  1000
-#define PATIENCE_MS 20000
-#define LINES_AHEAD 500
-#define STATUS      "{\"v\":1,\"id\":1,\"method\":\"status\"}\n"
-#define HELLO       "{\"type\":\"hello\",\"v\":1,\"ui\":\"test\",\"pin\":true}"
+#define ALICE         1000
+#define BOB           1001
+#define STRANGER      65534
+#define PROCESSES     8
+#define AT_ONCE_MS    3000 /* beside eight busy processes and another test's */
+#define PATIENCE_MS   20000
+#define LINES_AHEAD   500
+#define STATUS        "{\"v\":1,\"id\":1,\"method\":\"status\"}\n"
+#define REQUESTS_SIZE (LINES_AHEAD * (sizeof(STATUS) - 1))
+#define HELLO         "{\"type\":\"hello\",\"v\":1,\"ui\":\"test\",\"pin\":true}"
 
 struct world {
         struct daemon_kit kit;
@@ -132,14 +133,18 @@ static void spawn(struct world *w, uid_t uid, size_t n, void (*run)(const struct
         assert_int_equal(n, 0);
 }
 
+static void write_requests(char requests[static REQUESTS_SIZE]) {
+        for (size_t i = 0; i < LINES_AHEAD; i++)
+                memcpy(requests + i * (sizeof(STATUS) - 1), STATUS, sizeof(STATUS) - 1);
+}
+
 /* Requests without end on one connection, and all answers are taken. */
 static void flood(const struct world *w) {
-        static char lines[LINES_AHEAD * (sizeof(STATUS) - 1)], answers[65536];
+        static char requests[REQUESTS_SIZE], answers[65536];
         int fd = kit_connect(w->kit.control, SOCK_STREAM);
         size_t sent = 0;
 
-        for (size_t i = 0; i < LINES_AHEAD; i++)
-                memcpy(lines + i * (sizeof(STATUS) - 1), STATUS, sizeof(STATUS) - 1);
+        write_requests(requests);
         for (;;) {
                 struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
                 ssize_t n;
@@ -148,9 +153,9 @@ static void flood(const struct world *w) {
                         _exit(1);
                 if (p.revents & POLLIN)
                         (void)!recv(fd, answers, sizeof(answers), MSG_DONTWAIT);
-                n = send(fd, lines + sent, sizeof(lines) - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+                n = send(fd, requests + sent, sizeof(requests) - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
                 if (n > 0)
-                        sent = (sent + (size_t)n) % sizeof(lines);
+                        sent = (sent + (size_t)n) % sizeof(requests);
         }
 }
 
@@ -279,19 +284,23 @@ static void who_hangs_up_makes_room_at_once(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
-/* More lines than have their turn at once, sent in one go. */
+/*
+ * More lines than have their turn at once, sent in one go: the daemon takes no more of them while its
+ * answers wait, so that who sends line by line and takes none would wait for it, and it for them.
+ */
 static void lines_that_wait_are_all_answered(void **state) {
         static const char *const settings[] = { "--presence=deny", NULL };
         struct world *w = *state;
-        char answers[65536];
+        char requests[REQUESTS_SIZE], answers[65536];
         size_t n_answers = 0;
         int fd;
 
         kit_start(&w->kit, settings);
         fd = kit_connect(w->kit.control, SOCK_STREAM);
         assert_true(fd >= 0);
-        for (size_t i = 0; i < LINES_AHEAD; i++)
-                assert_int_equal(send(fd, STATUS, strlen(STATUS), MSG_NOSIGNAL), strlen(STATUS));
+        write_requests(requests);
+        assert_int_equal(send(fd, requests, sizeof(requests), MSG_DONTWAIT | MSG_NOSIGNAL),
+                         sizeof(requests));
         while (n_answers < LINES_AHEAD) {
                 struct pollfd p = { .fd = fd, .events = POLLIN };
                 ssize_t n;
