@@ -3,6 +3,20 @@
 # A kernel for a virtual machine, and the initramfs that it begins with. Sourced by tpmauthn-vm and by tests/vm/run,
 # which have the functions `say` and `fail`.
 
+# machine_of ACCEL: sets $processor, and $hurried, what the kernel is told. An emulator keeps what it translated by its
+# address, so that with random ones it translates all of libc anew for each program; it leaves its loop for every
+# reading of the HPET, which Linux falls back to there; and it does without what a real processor has to be quick
+# or safe.
+machine_of() {
+    processor=max hurried=nokaslr
+    case $1 in
+    tcg*)
+        processor=max,-avx,-avx2,-erms,-fsrm,-la57,-smep,-smap,-pku
+        hurried="nokaslr norandmaps tsc=reliable clocksource=tsc"
+        ;;
+    esac
+}
+
 # The newest kernel that apt knows: Debian's, or Ubuntu's.
 newest_kernel() {
     apt-cache depends linux-image-amd64 linux-image-generic 2>/dev/null |
