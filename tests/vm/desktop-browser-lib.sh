@@ -8,13 +8,15 @@
 # the last who had it open, whichever is first, to the unmapping of the window by X. What a browser takes before
 # that, to hear of a click or to shut down, is written down beside it. All of that is read off the clock of the
 # machine; where its processor is emulated, 200 ms are many times stricter than on a laptop. A browser that ends keeps
-# all processors of such a machine busy, so it is a nice one.
+# both processors of such a machine busy, so it is a nice one, and has one of them by then.
 
 TRACING=/sys/kernel/tracing
+CGROUP=/sys/fs/cgroup/browser
 
 # Every CANCEL that is written to a hidraw node, which is its command after the report's number and the channel's, and
 # every close of a device, with the seconds since the boot.
 trace_clients() {
+    mkdir $CGROUP
     mount -t tracefs tracefs $TRACING
     echo boot >$TRACING/trace_clock
     # shellcheck disable=SC2016
@@ -40,7 +42,10 @@ opens() {
     rm -f "$REPORT.cancel"
     PROFILE=/home/alice/$RANDOM
     install -d -o alice -g alice "$PROFILE"
-    "${browser}_opens" "$URL/?user=$browser&steps=$steps" >"$OUT/$browser.log" 2>&1 &
+    {
+        echo "$BASHPID" >$CGROUP/cgroup.procs
+        "${browser}_opens" "$URL/?user=$browser&steps=$steps"
+    } >"$OUT/$browser.log" 2>&1 &
     echo $! >browser.pid
 }
 
@@ -85,10 +90,13 @@ creates_and_gets() { # BROWSER
     until_true 180 accepted "$1" get
 }
 
-# is_watched TITLE: the dialog is up, and unmap.py waits for its end.
+# is_watched TITLE: the dialog is up, the browser leaves it a processor, and unmap.py waits for its end.
 is_watched() {
-    local id
+    local id pid
     arms "$1" 400
+    while read -r pid; do
+        taskset --all-tasks --pid --cpu-list 0 "$pid" >affinity || [ ! -e "/proc/$pid/exe" ]
+    done <$CGROUP/cgroup.procs
     id=$(window "$1")
     rm -f unmapped
     nice -n -20 /usr/bin/python3 "$TREE/tests/vm/unmap.py" "$id" >unmapped &
