@@ -22,6 +22,7 @@
 
 #include "authenticator/protocol.h"
 #include "build-config.h"
+#include "cli/ci-authority.h"
 #include "cli/ci-tree.h"
 
 #define STOP_MS   6000
@@ -66,6 +67,16 @@ void ci_device_path(const struct keeper *k, unsigned index, char ret[static CI_P
                 snprintf(ret, CI_PATH_MAX, "%s/key.%u", k->folder->path, index);
 }
 
+static void set_attestation(const struct keeper *k, struct arguments *a) {
+        char path[CI_PATH_MAX];
+
+        ci_attestation_key_path(k, path);
+        add(a, "--set=attestation.key=%s", path);
+        ci_attestation_certificate_path(k, path);
+        add(a, "--set=attestation.certificates=%s", path);
+        add(a, "--set=attestation.rp-ids=%s", k->options->attested);
+}
+
 static void set_arguments(const struct keeper *k, struct arguments *a) {
         const struct ci_options *o = k->options;
         char key[CI_PATH_MAX];
@@ -82,6 +93,8 @@ static void set_arguments(const struct keeper *k, struct arguments *a) {
         add(a, "--set=presence.presence=%s", o->presence);
         if (o->uv)
                 add(a, "--set=presence.pin-file=%s/pin", k->folder->path);
+        if (o->attested)
+                set_attestation(k, a);
 }
 
 static const char *daemon_path(void) {
@@ -170,6 +183,8 @@ int ci_daemon_start(struct keeper *k) {
         status = open_notify(k);
         if (status == 0)
                 status = write_pin(k);
+        if (status == 0 && k->options->attested)
+                status = ci_authority_make(k);
         if (status == 0) {
                 k->daemon = keeper_fork(k);
                 if (k->daemon == 0)

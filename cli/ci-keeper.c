@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/ci-authority.h"
 #include "cli/ci-daemon.h"
 #include "cli/ci-machine.h"
 #include "cli/ci-nodes.h"
@@ -179,6 +180,12 @@ static void become_command(const struct keeper *k) {
         ci_control_path(k, control);
         setenv("TPMAUTHN_CTL", control, 1);
         setenv("TPMAUTHN_SOCKET", control, 1);
+        if (k->options->attested) {
+                char authority[CI_PATH_MAX];
+
+                ci_authority_path(k, authority);
+                setenv("TPMAUTHN_CA", authority, 1);
+        }
         /* In front of the terminal, if that is where all this was started. */
         setpgid(0, k->group);
         execvp(k->options->command[0], k->options->command);

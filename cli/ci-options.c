@@ -18,6 +18,7 @@ enum option_code {
         OPTION_PRESENCE,
         OPTION_PIN,
         OPTION_UV,
+        OPTION_ATTESTATION,
         OPTION_SEED,
         OPTION_KEEP,
         OPTION_TRACE,
@@ -33,6 +34,7 @@ static const struct option long_options[] = {
         { "presence", required_argument, NULL, OPTION_PRESENCE },
         { "pin", required_argument, NULL, OPTION_PIN },
         { "uv", required_argument, NULL, OPTION_UV },
+        { "attestation", required_argument, NULL, OPTION_ATTESTATION },
         { "seed", required_argument, NULL, OPTION_SEED },
         { "keep", required_argument, NULL, OPTION_KEEP },
         { "trace", required_argument, NULL, OPTION_TRACE },
@@ -55,6 +57,8 @@ static void print_help(void) {
              "      --uv WORD            the keys verify their user by themselves, and clients ask\n"
              "                           for nothing (the PIN is 1234 unless --pin says another): ok;\n"
              "                           fail, the PIN is wrong; blocked, it was wrong too often\n"
+             "      --attestation SITES  for these RP IDs, with blanks between them, the keys have a\n"
+             "                           certificate by an authority of this run: $TPMAUTHN_CA\n"
              "      --seed FILE          make the passkeys of this fixture on the first key\n"
              "      --keep DIR           keep the state and the daemon's log in DIR; the next run\n"
              "                           with DIR finds the passkeys of this one\n"
@@ -72,6 +76,7 @@ static void print_help(void) {
              "  TPMAUTHN_CTL     the daemon's control socket; TPMAUTHN_SOCKET is the same, so that\n"
              "                   tpmauthn speaks to this daemon\n"
              "  TPMAUTHN_HIDRAW  the keys' nodes, separated by blanks, such as /dev/hidraw3\n"
+             "  TPMAUTHN_CA      with --attestation, the authority's certificate, in PEM\n"
              "\n"
              "What COMMAND leaves running is ended with it. Exit status: that of COMMAND, or 128 and\n"
              "the number of the signal that ended it; 120 if no virtual device can be made here, 125\n"
@@ -114,6 +119,13 @@ static enum ci_verdict read_uv(const char *text, struct ci_options *o) {
         return CI_RUN;
 }
 
+static enum ci_verdict read_attestation(const char *text, struct ci_options *o) {
+        if (text[strspn(text, " \t")] == '\0')
+                return complain("--attestation takes RP IDs with blanks between them, not ", text);
+        o->attested = text;
+        return CI_RUN;
+}
+
 static enum ci_verdict read_set(char *text, struct ci_options *o, size_t *n) {
         if (!strchr(text, '.') || !strchr(text, '='))
                 return complain("--set takes SECTION.KEY=VALUE, not ", text);
@@ -136,6 +148,8 @@ static enum ci_verdict read_one(int c, char *word, struct ci_options *o, size_t 
                 return CI_RUN;
         case OPTION_UV:
                 return read_uv(optarg, o);
+        case OPTION_ATTESTATION:
+                return read_attestation(optarg, o);
         case OPTION_SEED:
                 o->seed = optarg;
                 return CI_RUN;

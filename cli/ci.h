@@ -29,6 +29,7 @@ struct ci_options {
         const char *presence; /* as the daemon's configuration has it */
         const char *pin;      /* set on each device; NULL: none is */
         const char *uv;       /* what comes of verification by a device; NULL: none can do it */
+        const char *attested; /* sites that get attestation by an authority of the run, or NULL */
         const char *seed;     /* a fixture for the first device, or NULL */
         const char *keep;     /* a folder for state and log that stays; NULL: none does */
         const char *trace;    /* a folder for what is said to the devices, or NULL */

@@ -29,11 +29,11 @@ _tpmauthn_ci() {
         --transport) mapfile -t COMPREPLY < <(compgen -W 'uhid socket' -- "$cur") ;;
         --seed) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         --keep | --trace) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
-        --pin | --set) ;;
+        --pin | --set | --attestation) ;;
         *)
                 if [[ $cur == -* ]]; then
                         mapfile -t COMPREPLY < <(compgen -W '--devices --presence --pin --uv --seed --keep --trace
-                                --trace-secrets --set
+                                --trace-secrets --set --attestation
                                 --transport --vm --help' -- "$cur")
                 else
                         mapfile -t COMPREPLY < <(compgen -c -- "$cur")

@@ -65,6 +65,7 @@ complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l devices -x -a '(seq
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l presence -x -a 'auto script deny' -d 'How questions are answered'
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l pin -x -d 'The PIN of each key'
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l uv -x -a 'ok fail blocked' -d 'The keys verify their user by themselves'
+complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l attestation -x -d 'Sites that get a certificate by an authority of the run'
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l seed -r -F -d 'Make the passkeys of a fixture'
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l keep -r -F -d 'Keep the state and the log'
 complete -c tpmauthn -n '__fish_seen_subcommand_from run' -l trace -r -F -d 'Write what is said to each key'

@@ -23,6 +23,36 @@ SELECTION = b"\x0b"
 LIMIT = 120
 
 
+def ctap(path, message):
+    """A CTAP2 message to the device on this socket, and its answer, the first byte of which is the status."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as device:
+        device.settimeout(LIMIT)
+        device.connect(path)
+        channel = _call(device, b"\xff\xff\xff\xff", INIT, os.urandom(8))[8:12]
+        return _call(device, channel, CBOR, message)
+
+
+def _report(device, channel):
+    while True:
+        report = device.recv(64)
+        if not report:
+            raise OSError("the device was unplugged")
+        if report[:4] == channel and report[4] != KEEPALIVE:
+            return report
+
+
+def _call(device, channel, command, data):
+    device.send((channel + bytes([command]) + struct.pack(">H", len(data)) + data[:57]).ljust(64, b"\0"))
+    for number, at in enumerate(range(57, len(data), 59)):
+        device.send((channel + bytes([number]) + data[at:at + 59]).ljust(64, b"\0"))
+    report = _report(device, channel)
+    assert report[4] == command, f"answer {report[:8].hex()}"
+    length, answer = struct.unpack(">H", report[5:7])[0], report[7:]
+    while len(answer) < length:
+        answer += _report(device, channel)[5:]
+    return answer[:length]
+
+
 class Daemon:
     def __init__(self, program, *options):
         self.folder = Path(tempfile.mkdtemp(prefix="tpmauthn-helpers-"))
@@ -66,33 +96,8 @@ class Daemon:
         return self.ctap(SELECTION)[0]
 
     def ctap(self, message):
-        """A CTAP2 message and its answer, the first byte of which is the status."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as device:
-            device.settimeout(LIMIT)
-            device.connect(str(self.folder / "device"))
-            channel = self._call(device, b"\xff\xff\xff\xff", INIT, os.urandom(8))[8:12]
-            return self._call(device, channel, CBOR, message)
-
-    @staticmethod
-    def _report(device, channel):
-        while True:
-            report = device.recv(64)
-            if not report:
-                raise OSError("the device was unplugged")
-            if report[:4] == channel and report[4] != KEEPALIVE:
-                return report
-
-    @classmethod
-    def _call(cls, device, channel, command, data):
-        device.send((channel + bytes([command]) + struct.pack(">H", len(data)) + data[:57]).ljust(64, b"\0"))
-        for number, at in enumerate(range(57, len(data), 59)):
-            device.send((channel + bytes([number]) + data[at:at + 59]).ljust(64, b"\0"))
-        report = cls._report(device, channel)
-        assert report[4] == command, f"answer {report[:8].hex()}"
-        length, answer = struct.unpack(">H", report[5:7])[0], report[7:]
-        while len(answer) < length:
-            answer += cls._report(device, channel)[5:]
-        return answer[:length]
+        """That of its first device."""
+        return ctap(str(self.folder / "device"), message)
 
     def select_later(self):
         """The same beside the test: a function that waits for the status."""

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* One authority and one attestation key for all of a run's devices, which a site cannot tell apart by them. */
+
+#include "cli/ci-authority.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctap/macro.h"
+
+#define DAY_S       86400
+#define SERIAL_BITS 64
+
+/* A country that ISO 3166 leaves to its users; both certificates have the same organisation. */
+#define COUNTRY      "ZZ"
+#define ORGANISATION "tpmauthn ci run"
+
+struct subject {
+        const char *unit; /* or NULL */
+        const char *name;
+        const char *constraints; /* as openssl x509v3_config(5) writes them */
+};
+
+static const struct subject authority = { .name = "Authority of one run",
+                                          .constraints = "critical,CA:TRUE" };
+/* WebAuthn Level 3 §8.2.1: version 3, these four names, the unit so, and no authority. */
+static const struct subject attester = { .unit = "Authenticator Attestation",
+                                         .name = "Simulators of one run",
+                                         .constraints = "critical,CA:FALSE" };
+
+static void close_key(EVP_PKEY **key) {
+        EVP_PKEY_free(*key);
+}
+
+static void close_certificate(X509 **certificate) {
+        X509_free(*certificate);
+}
+
+/* ---- what they say ---- */
+
+static bool add_name(X509_NAME *to, const char *member, const char *text) {
+        return X509_NAME_add_entry_by_txt(to, member, MBSTRING_UTF8, (const unsigned char *)text,
+                                          -1, -1, 0) == 1;
+}
+
+static bool fill_name(X509_NAME *name, const struct subject *s) {
+        return add_name(name, "C", COUNTRY) && add_name(name, "O", ORGANISATION) &&
+               (!s->unit || add_name(name, "OU", s->unit)) && add_name(name, "CN", s->name);
+}
+
+/* Another one each time, or a client takes two runs' certificates for one. */
+static bool set_serial(X509 *x) {
+        BIGNUM *n = BN_new();
+        const bool done = n && BN_rand(n, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+                          BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) != NULL;
+
+        BN_free(n);
+        return done;
+}
+
+static bool set_constraints(X509 *x, const char *constraints) {
+        X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, constraints);
+        const bool done = e && X509_add_ext(x, e, -1) == 1;
+
+        X509_EXTENSION_free(e);
+        return done;
+}
+
+/* From the day before: a server under test may have a clock of its own. */
+static X509 *certify(const struct subject *s, EVP_PKEY *of, EVP_PKEY *by) {
+        X509 *x = X509_new();
+
+        if (x && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
+            X509_gmtime_adj(X509_getm_notBefore(x), -DAY_S) &&
+            X509_gmtime_adj(X509_getm_notAfter(x), 30L * DAY_S) &&
+            fill_name(X509_get_subject_name(x), s) &&
+            fill_name(X509_get_issuer_name(x), &authority) && X509_set_pubkey(x, of) == 1 &&
+            set_constraints(x, s->constraints) && X509_sign(x, by, EVP_sha256()) > 0)
+                return x;
+        X509_free(x);
+        return NULL;
+}
+
+/* ---- their files ---- */
+
+void ci_authority_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
+        snprintf(ret, CI_PATH_MAX, "%s/ca.pem", k->folder->path);
+}
+
+void ci_attestation_key_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
+        snprintf(ret, CI_PATH_MAX, "%s/attestation-key.pem", k->folder->path);
+}
+
+void ci_attestation_certificate_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
+        snprintf(ret, CI_PATH_MAX, "%s/attestation.pem", k->folder->path);
+}
+
+static int complain(const char *path, int error) {
+        fprintf(stderr, "tpmauthn: %s could not be written: %s\n", path, strerror(error));
+        return CI_FAILED;
+}
+
+/* One of the two, for nobody else to read. */
+static int write_pem(const char *path, const X509 *certificate, const EVP_PKEY *key) {
+        const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+        bool written;
+
+        if (!to) {
+                const int error = errno;
+
+                if (fd >= 0)
+                        close(fd);
+                return complain(path, error);
+        }
+        written = certificate ? PEM_write_X509(to, certificate) == 1
+                              : PEM_write_PrivateKey(to, key, NULL, NULL, 0, NULL, NULL) == 1;
+        errno = 0;
+        if (fclose(to) != 0 || !written)
+                return complain(path, errno ? errno : EIO);
+        return 0;
+}
+
+static int write_all(const struct keeper *k, const X509 *ca, const X509 *certificate,
+                     const EVP_PKEY *key) {
+        char path[CI_PATH_MAX];
+        int status;
+
+        ci_authority_path(k, path);
+        status = write_pem(path, ca, NULL);
+        ci_attestation_certificate_path(k, path);
+        if (status == 0)
+                status = write_pem(path, certificate, NULL);
+        ci_attestation_key_path(k, path);
+        if (status == 0)
+                status = write_pem(path, NULL, key);
+        return status;
+}
+
+int ci_authority_make(const struct keeper *k) {
+        _cleanup_(close_key) EVP_PKEY *ca_key = EVP_EC_gen("P-256");
+        _cleanup_(close_key) EVP_PKEY *key = EVP_EC_gen("P-256");
+        _cleanup_(close_certificate) X509 *ca = NULL;
+        _cleanup_(close_certificate) X509 *certificate = NULL;
+
+        if (ca_key && key) {
+                ca = certify(&authority, ca_key, ca_key);
+                certificate = certify(&attester, key, ca_key);
+        }
+        if (ca && certificate)
+                return write_all(k, ca, certificate, key);
+        fputs("tpmauthn: OpenSSL made no certificate for the attestation:\n", stderr);
+        ERR_print_errors_fp(stderr);
+        return CI_FAILED;
+}
