@@ -19,22 +19,40 @@
 #define DAY_S       86400
 #define SERIAL_BITS 64
 
-/* A country that ISO 3166 leaves to its users; both certificates have the same organisation. */
+/* A country that ISO 3166 leaves to its users. */
 #define COUNTRY      "ZZ"
 #define ORGANISATION "tpmauthn ci run"
 
-struct subject {
-        const char *unit; /* or NULL */
-        const char *name;
-        const char *constraints; /* as openssl x509v3_config(5) writes them */
+struct extension {
+        int nid;
+        const char *value; /* as openssl x509v3_config(5) writes it */
 };
 
-static const struct subject authority = { .name = "Authority of one run",
-                                          .constraints = "critical,CA:TRUE" };
+struct form {
+        const char *unit; /* or NULL */
+        const char *name;
+        struct extension extensions[3];
+};
+
+static const struct form authority = { .name = "Authority",
+                                       .extensions = {
+                                               { NID_basic_constraints, "critical,CA:TRUE" },
+                                               { NID_key_usage, "critical,keyCertSign" },
+                                               { NID_subject_key_identifier, "hash" } } };
 /* WebAuthn Level 3 §8.2.1: version 3, these four names, the unit so, and no authority. */
-static const struct subject attester = { .unit = "Authenticator Attestation",
-                                         .name = "Simulators of one run",
-                                         .constraints = "critical,CA:FALSE" };
+static const struct form attester = { .unit = "Authenticator Attestation",
+                                      .name = "Simulators",
+                                      .extensions = {
+                                              { NID_basic_constraints, "critical,CA:FALSE" },
+                                              { NID_subject_key_identifier, "hash" },
+                                              { NID_authority_key_identifier, "keyid:always" } } };
+
+/* Who signs: the authority, and of which run, so that those of two runs can be trusted side by side. */
+struct issuer {
+        EVP_PKEY *key;
+        X509 *certificate; /* NULL while it signs its own */
+        const char *run;
+};
 
 static void close_key(EVP_PKEY **key) {
         EVP_PKEY_free(*key);
@@ -51,12 +69,14 @@ static bool add_name(X509_NAME *to, const char *member, const char *text) {
                                           -1, -1, 0) == 1;
 }
 
-static bool fill_name(X509_NAME *name, const struct subject *s) {
+static bool fill_name(X509_NAME *name, const struct form *f, const char *run) {
+        char common[64];
+
+        snprintf(common, sizeof(common), "%s of run %s", f->name, run);
         return add_name(name, "C", COUNTRY) && add_name(name, "O", ORGANISATION) &&
-               (!s->unit || add_name(name, "OU", s->unit)) && add_name(name, "CN", s->name);
+               (!f->unit || add_name(name, "OU", f->unit)) && add_name(name, "CN", common);
 }
 
-/* Another one each time, or a client takes two runs' certificates for one. */
 static bool set_serial(X509 *x) {
         BIGNUM *n = BN_new();
         const bool done = n && BN_rand(n, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
@@ -66,24 +86,38 @@ static bool set_serial(X509 *x) {
         return done;
 }
 
-static bool set_constraints(X509 *x, const char *constraints) {
-        X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, constraints);
-        const bool done = e && X509_add_ext(x, e, -1) == 1;
+static bool add_extension(X509 *x, X509 *issuer, const struct extension *what) {
+        X509_EXTENSION *e;
+        X509V3_CTX context;
+        bool done;
 
+        X509V3_set_ctx(&context, issuer, x, NULL, NULL, 0);
+        e = X509V3_EXT_conf_nid(NULL, &context, what->nid, what->value);
+        done = e && X509_add_ext(x, e, -1) == 1;
         X509_EXTENSION_free(e);
         return done;
 }
 
+static bool add_extensions(X509 *x, X509 *issuer, const struct form *f) {
+        bool done = true;
+
+        for (size_t i = 0; done && i < ELEMENTSOF(f->extensions); i++)
+                done = add_extension(x, issuer, &f->extensions[i]);
+        return done;
+}
+
 /* From the day before: a server under test may have a clock of its own. */
-static X509 *certify(const struct subject *s, EVP_PKEY *of, EVP_PKEY *by) {
+static X509 *certify(const struct form *f, EVP_PKEY *of, const struct issuer *by) {
         X509 *x = X509_new();
 
         if (x && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
             X509_gmtime_adj(X509_getm_notBefore(x), -DAY_S) &&
             X509_gmtime_adj(X509_getm_notAfter(x), 30L * DAY_S) &&
-            fill_name(X509_get_subject_name(x), s) &&
-            fill_name(X509_get_issuer_name(x), &authority) && X509_set_pubkey(x, of) == 1 &&
-            set_constraints(x, s->constraints) && X509_sign(x, by, EVP_sha256()) > 0)
+            fill_name(X509_get_subject_name(x), f, by->run) &&
+            fill_name(X509_get_issuer_name(x), &authority, by->run) &&
+            X509_set_pubkey(x, of) == 1 &&
+            add_extensions(x, by->certificate ? by->certificate : x, f) &&
+            X509_sign(x, by->key, EVP_sha256()) > 0)
                 return x;
         X509_free(x);
         return NULL;
@@ -151,10 +185,12 @@ int ci_authority_make(const struct keeper *k) {
         _cleanup_(close_certificate) X509 *ca = NULL;
         _cleanup_(close_certificate) X509 *certificate = NULL;
 
-        if (ca_key && key) {
-                ca = certify(&authority, ca_key, ca_key);
-                certificate = certify(&attester, key, ca_key);
-        }
+        struct issuer issuer = { .key = ca_key, .run = ci_folder_token(k->folder) };
+
+        if (ca_key && key)
+                ca = issuer.certificate = certify(&authority, ca_key, &issuer);
+        if (ca)
+                certificate = certify(&attester, key, &issuer);
         if (ca && certificate)
                 return write_all(k, ca, certificate, key);
         fputs("tpmauthn: OpenSSL made no certificate for the attestation:\n", stderr);

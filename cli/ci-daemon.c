@@ -75,6 +75,7 @@ static void set_attestation(const struct keeper *k, struct arguments *a) {
         ci_attestation_certificate_path(k, path);
         add(a, "--set=attestation.certificates=%s", path);
         add(a, "--set=attestation.rp-ids=%s", k->options->attested);
+        add(a, "--set=policy.enterprise-attestation=listed");
 }
 
 static void set_arguments(const struct keeper *k, struct arguments *a) {

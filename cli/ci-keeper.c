@@ -185,6 +185,8 @@ static void become_command(const struct keeper *k) {
 
                 ci_authority_path(k, authority);
                 setenv("TPMAUTHN_CA", authority, 1);
+        } else {
+                unsetenv("TPMAUTHN_CA"); /* of a run around this one */
         }
         /* In front of the terminal, if that is where all this was started. */
         setpgid(0, k->group);

@@ -120,8 +120,12 @@ static enum ci_verdict read_uv(const char *text, struct ci_options *o) {
 }
 
 static enum ci_verdict read_attestation(const char *text, struct ci_options *o) {
-        if (text[strspn(text, " \t")] == '\0')
+        if (text[strspn(text, " \t\n")] == '\0')
                 return complain("--attestation takes RP IDs with blanks between them, not ", text);
+        if (strlen(text) > CI_SITES_MAX)
+                return complain("--attestation names too many sites", "");
+        if (o->attested)
+                return complain("--attestation is there twice; name all sites in one", "");
         o->attested = text;
         return CI_RUN;
 }

@@ -13,6 +13,7 @@
 
 #define CI_DEVICES_MAX  16
 #define CI_SETTINGS_MAX 100
+#define CI_SITES_MAX    4000 /* bytes */
 
 /* Beside those of the command, which are passed on. */
 enum ci_status {

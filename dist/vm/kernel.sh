@@ -11,7 +11,7 @@ machine_of() {
     processor=max hurried=nokaslr
     case $1 in
     tcg*)
-        processor=max,-avx,-avx2,-erms,-fsrm,-la57,-smep,-smap,-pku
+        processor=max,-erms,-fsrm,-la57,-smep,-smap,-pku
         hurried="nokaslr norandmaps tsc=reliable clocksource=tsc"
         ;;
     esac

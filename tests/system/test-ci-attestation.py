@@ -18,12 +18,13 @@ sys.path[:0] = [str(HERE.parent / "helpers"), str(HERE.parent / "package")]
 from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from cryptography.hazmat.primitives.serialization import Encoding  # noqa: E402
 from daemon import ctap  # noqa: E402
 from fido2 import cbor  # noqa: E402
 from tap import run_tests  # noqa: E402
 
 DIGEST = b"a challenge of thirty-two bytes!"
-MAKE_CREDENTIAL, CONFIG, ENABLE = 0x01, 0x0D, 1
+MAKE_CREDENTIAL = 0x01
 VENDOR_FACILITATED = 1
 
 
@@ -41,19 +42,16 @@ def register(path, site):
 
 def be_the_command():
     keys = os.environ["TPMAUTHN_HIDRAW"].split(" ")
-    for path in keys:
-        status = ctap(path, bytes([CONFIG]) + cbor.encode({1: ENABLE}))[0]
-        assert status == 0, f"enterprise attestation is not to be had: {status:#x}"
     authority = Path(os.environ["TPMAUTHN_CA"])
     assert authority.stat().st_mode & 0o777 == 0o600
     print(json.dumps({"authority": authority.read_text(),
                       "made": [[register(path, site) for site in sys.argv[2:]] for path in keys]}))
 
 
-def run(folder, *options, command=(sys.executable, __file__, "command"), sites=()):
+def run(folder, *options, command=(sys.executable, __file__, "command"), sites=(), **more):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TPMAUTHN")}
     return subprocess.run([sys.argv[2], "ci", "run", "--transport", "socket", *options, "--", *command, *sites], text=True,
-                          capture_output=True, timeout=120, env={**environment, "TPMAUTHND": sys.argv[1], "TMPDIR": folder})
+                          capture_output=True, timeout=120, env={**environment, "TPMAUTHND": sys.argv[1], "TMPDIR": folder, **more})
 
 
 def attested(folder, *options, sites):
@@ -94,16 +92,41 @@ def keys_of_a_run_share_it_and_runs_do_not(folder):
     assert [len(keys) for _, keys in runs] == [2, 2] and [len(of) for of in leaves] == [1, 1]
     one, other = (authority for authority, _ in runs)
     assert one.serial_number != other.serial_number and one.public_key().public_numbers() != other.public_key().public_numbers()
+    verify_by_openssl(folder, (one, other), [leaf for of in leaves for leaf in of])
+
+
+def verify_by_openssl(folder, authorities, leaves):
+    """By who trusts both runs, and is strict."""
+    trusted, file = Path(folder) / "trusted.pem", Path(folder) / "leaf.pem"
+    trusted.write_bytes(b"".join(a.public_bytes(Encoding.PEM) for a in authorities))
+    for leaf in leaves:
+        file.write_bytes(leaf.public_bytes(Encoding.PEM))
+        subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", trusted, file], check=True, stdout=subprocess.DEVNULL)
+    trusted.unlink()
+    file.unlink()
+
+
+def no_setting_takes_its_place(folder):
+    _, (made,) = attested(folder, "--set", "attestation.rp-ids=www.example", "--set", "attestation.key=/nonexistent",
+                          "--set", "policy.enterprise-attestation=off", "--attestation", "login.example",
+                          sites=("login.example", "www.example"))
+    assert made[0]["granted"] and not made[1]["granted"]
+
+
+def every_site_of_a_long_list_counts(folder):
+    many = " ".join(f"site{i:05}.example" for i in range(215))
+    authority, (made,) = attested(folder, "--attestation", f"{many} last.example", sites=("last.example",))
+    verify(authority, made[0])
 
 
 def a_run_without_it_has_no_authority(folder):
-    done = run(folder, command=("sh", "-c", 'test -z "$TPMAUTHN_CA" && ls "$TMPDIR"/*/*.pem'))
-    assert done.returncode == 2, done
+    done = run(folder, command=("sh", "-c", 'test -z "$TPMAUTHN_CA" && ! ls "$TMPDIR"/*/*.pem'), TPMAUTHN_CA="/of/another")
+    assert done.returncode == 0, done
 
 
-def no_site_is_a_fault_of_the_options(folder):
-    for sites in "", "  ":
-        done = run(folder, "--attestation", sites, command=("true",))
+def what_is_no_list_of_sites_is_a_fault_of_the_options(folder):
+    for sites in ([""], ["  "], ["\n"], ["a.example " * 500], ["a.example", "--attestation", "b.example"]):
+        done = run(folder, "--attestation", *sites, command=("true",))
         assert done.returncode == 125 and "--attestation" in done.stderr, done
     assert os.listdir(folder) == []
 
@@ -113,5 +136,6 @@ if sys.argv[1:2] == ["command"]:
 else:
     with tempfile.TemporaryDirectory(prefix="tpmauthn-ci-") as FOLDER:
         STATUS = run_tests((sites_that_are_named_get_a_certificate_by_the_authority, keys_of_a_run_share_it_and_runs_do_not,
-                            a_run_without_it_has_no_authority, no_site_is_a_fault_of_the_options), FOLDER)
+                            no_setting_takes_its_place, every_site_of_a_long_list_counts,
+                            a_run_without_it_has_no_authority, what_is_no_list_of_sites_is_a_fault_of_the_options), FOLDER)
     sys.exit(STATUS)
