@@ -125,29 +125,22 @@ static X509 *certify(const struct form *f, EVP_PKEY *of, const struct issuer *by
 
 /* ---- their files ---- */
 
-void ci_authority_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
-        snprintf(ret, CI_PATH_MAX, "%s/ca.pem", k->folder->path);
-}
-
-void ci_attestation_key_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
-        snprintf(ret, CI_PATH_MAX, "%s/attestation-key.pem", k->folder->path);
-}
-
-void ci_attestation_certificate_path(const struct keeper *k, char ret[static CI_PATH_MAX]) {
-        snprintf(ret, CI_PATH_MAX, "%s/attestation.pem", k->folder->path);
-}
-
 static int complain(const char *path, int error) {
         fprintf(stderr, "tpmauthn: %s could not be written: %s\n", path, strerror(error));
         return CI_FAILED;
 }
 
 /* One of the two, for nobody else to read. */
-static int write_pem(const char *path, const X509 *certificate, const EVP_PKEY *key) {
-        const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+static int write_pem(const struct keeper *k, const char *name, const X509 *certificate,
+                     const EVP_PKEY *key) {
+        char path[CI_PATH_MAX];
         bool written;
+        FILE *to;
+        int fd;
 
+        snprintf(path, sizeof(path), "%s/%s", k->folder->path, name);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        to = fd < 0 ? NULL : fdopen(fd, "w");
         if (!to) {
                 const int error = errno;
 
@@ -155,9 +148,9 @@ static int write_pem(const char *path, const X509 *certificate, const EVP_PKEY *
                         close(fd);
                 return complain(path, error);
         }
+        errno = 0;
         written = certificate ? PEM_write_X509(to, certificate) == 1
                               : PEM_write_PrivateKey(to, key, NULL, NULL, 0, NULL, NULL) == 1;
-        errno = 0;
         if (fclose(to) != 0 || !written)
                 return complain(path, errno ? errno : EIO);
         return 0;
@@ -165,17 +158,12 @@ static int write_pem(const char *path, const X509 *certificate, const EVP_PKEY *
 
 static int write_all(const struct keeper *k, const X509 *ca, const X509 *certificate,
                      const EVP_PKEY *key) {
-        char path[CI_PATH_MAX];
-        int status;
+        int status = write_pem(k, CI_AUTHORITY, ca, NULL);
 
-        ci_authority_path(k, path);
-        status = write_pem(path, ca, NULL);
-        ci_attestation_certificate_path(k, path);
         if (status == 0)
-                status = write_pem(path, certificate, NULL);
-        ci_attestation_key_path(k, path);
+                status = write_pem(k, CI_ATTESTATION_CERTIFICATE, certificate, NULL);
         if (status == 0)
-                status = write_pem(path, NULL, key);
+                status = write_pem(k, CI_ATTESTATION_KEY, NULL, key);
         return status;
 }
 
@@ -184,7 +172,6 @@ int ci_authority_make(const struct keeper *k) {
         _cleanup_(close_key) EVP_PKEY *key = EVP_EC_gen("P-256");
         _cleanup_(close_certificate) X509 *ca = NULL;
         _cleanup_(close_certificate) X509 *certificate = NULL;
-
         struct issuer issuer = { .key = ca_key, .run = ci_folder_token(k->folder) };
 
         if (ca_key && key)

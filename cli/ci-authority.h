@@ -9,9 +9,9 @@
 #include "cli/ci-daemon.h"
 
 /* Files below the folder of the run, in PEM. */
-void ci_authority_path(const struct keeper *k, char ret[static CI_PATH_MAX]);
-void ci_attestation_key_path(const struct keeper *k, char ret[static CI_PATH_MAX]);
-void ci_attestation_certificate_path(const struct keeper *k, char ret[static CI_PATH_MAX]);
+#define CI_AUTHORITY               "ca.pem"
+#define CI_ATTESTATION_KEY         "attestation-key.pem"
+#define CI_ATTESTATION_CERTIFICATE "attestation.pem"
 
 /* Makes the three. 0, or an exit status after printing why. */
 int ci_authority_make(const struct keeper *k);

@@ -68,12 +68,10 @@ void ci_device_path(const struct keeper *k, unsigned index, char ret[static CI_P
 }
 
 static void set_attestation(const struct keeper *k, struct arguments *a) {
-        char path[CI_PATH_MAX];
+        const char *folder = k->folder->path;
 
-        ci_attestation_key_path(k, path);
-        add(a, "--set=attestation.key=%s", path);
-        ci_attestation_certificate_path(k, path);
-        add(a, "--set=attestation.certificates=%s", path);
+        add(a, "--set=attestation.key=%s/" CI_ATTESTATION_KEY, folder);
+        add(a, "--set=attestation.certificates=%s/" CI_ATTESTATION_CERTIFICATE, folder);
         add(a, "--set=attestation.rp-ids=%s", k->options->attested);
         add(a, "--set=policy.enterprise-attestation=listed");
 }

@@ -183,7 +183,7 @@ static void become_command(const struct keeper *k) {
         if (k->options->attested) {
                 char authority[CI_PATH_MAX];
 
-                ci_authority_path(k, authority);
+                snprintf(authority, sizeof(authority), "%s/" CI_AUTHORITY, k->folder->path);
                 setenv("TPMAUTHN_CA", authority, 1);
         } else {
                 unsetenv("TPMAUTHN_CA"); /* of a run around this one */

@@ -92,18 +92,17 @@ def keys_of_a_run_share_it_and_runs_do_not(folder):
     assert [len(keys) for _, keys in runs] == [2, 2] and [len(of) for of in leaves] == [1, 1]
     one, other = (authority for authority, _ in runs)
     assert one.serial_number != other.serial_number and one.public_key().public_numbers() != other.public_key().public_numbers()
-    verify_by_openssl(folder, (one, other), [leaf for of in leaves for leaf in of])
+    verify_by_openssl((one, other), [leaf for of in leaves for leaf in of])
 
 
-def verify_by_openssl(folder, authorities, leaves):
+def verify_by_openssl(authorities, leaves):
     """By who trusts both runs, and is strict."""
-    trusted, file = Path(folder) / "trusted.pem", Path(folder) / "leaf.pem"
-    trusted.write_bytes(b"".join(a.public_bytes(Encoding.PEM) for a in authorities))
-    for leaf in leaves:
-        file.write_bytes(leaf.public_bytes(Encoding.PEM))
-        subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", trusted, file], check=True, stdout=subprocess.DEVNULL)
-    trusted.unlink()
-    file.unlink()
+    with tempfile.NamedTemporaryFile() as trusted:
+        trusted.write(b"".join(a.public_bytes(Encoding.PEM) for a in authorities))
+        trusted.flush()
+        for leaf in leaves:
+            subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", trusted.name], input=leaf.public_bytes(Encoding.PEM),
+                           check=True, stdout=subprocess.DEVNULL)
 
 
 def no_setting_takes_its_place(folder):
@@ -134,7 +133,7 @@ def what_is_no_list_of_sites_is_a_fault_of_the_options(folder):
 if sys.argv[1:2] == ["command"]:
     be_the_command()
 else:
-    with tempfile.TemporaryDirectory(prefix="tpmauthn-ci-") as FOLDER:
+    with tempfile.TemporaryDirectory(prefix="tpmauthn-authority-") as FOLDER:
         STATUS = run_tests((sites_that_are_named_get_a_certificate_by_the_authority, keys_of_a_run_share_it_and_runs_do_not,
                             no_setting_takes_its_place, every_site_of_a_long_list_counts,
                             a_run_without_it_has_no_authority, what_is_no_list_of_sites_is_a_fault_of_the_options), FOLDER)
