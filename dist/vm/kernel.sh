@@ -11,8 +11,8 @@ machine_of() {
     processor=max hurried=nokaslr
     case $1 in
     tcg*)
-        processor=max,-erms,-fsrm,-la57,-smep,-smap,-pku
-        hurried="nokaslr norandmaps tsc=reliable clocksource=tsc"
+        processor+=,-erms,-fsrm,-la57,-smep,-smap,-pku
+        hurried+=" norandmaps tsc=reliable clocksource=tsc"
         ;;
     esac
 }
