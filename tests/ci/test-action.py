@@ -341,11 +341,21 @@ def action_runs_commands_beside_a_key(world, github):
 @on_a_runner
 def action_gives_every_input_to_ci_run(world, github):
     assert github.run(run="true", presence="script", uv="blocked", pin="a b;$(c)", devices="3", seed="x y.json",
-                      set="policy.always-uv=yes\n\n  \nattestation.rp-ids=a b\n", vm="yes", trace="no"), github.said
+                      set="policy.always-uv=yes\n\n  \ndevice.name=a b\n", attestation="localhost\n login.example ",
+                      vm="yes", trace="no"), github.said
     mine = options(world)[:options(world).index("--")]
     assert mine == ["ci", "run", "--presence", "script", "--devices", "3", "--uv", "blocked", "--pin", "a b;$(c)",
-                    "--seed", "x y.json", "--set", "policy.always-uv=yes", "--set", "attestation.rp-ids=a b", "--vm"]
+                    "--seed", "x y.json", "--set", "policy.always-uv=yes", "--set", "device.name=a b",
+                    "--attestation", "localhost login.example", "--vm"]
     assert github.outputs["trace"] == "" and github.outputs["uhid"] == "no"
+
+
+@on_a_runner
+def authority_that_is_set_is_left_to_the_commands(world, github):
+    assert github.run(run="true", attestation="localhost", set=" attestation.rp-ids=localhost"), github.said
+    assert "--attestation" not in options(world)
+    policy = json.loads((world.root / "etc/chromium/policies/managed/tpmauthn-ci.json").read_text())
+    assert policy["SecurityKeyPermitAttestation"] == ["localhost"]
 
 
 @on_a_runner
@@ -458,6 +468,7 @@ TESTS = [
     policies_of_firefox_that_are_there_stay,
     action_runs_commands_beside_a_key,
     action_gives_every_input_to_ci_run,
+    authority_that_is_set_is_left_to_the_commands,
     failure_is_the_actions_and_uploads_the_trace,
     failure_within_a_pipe_is_one,
     trace_is_uploaded_always_if_asked_for,

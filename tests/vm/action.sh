@@ -72,7 +72,7 @@ job_that_fails_fails_the_action_and_uploads_the_trace() {
     nothing_is_left
 }
 
-# Without a policy a browser asks its user about attestation, and nobody answers.
+# Without a policy a browser asks its user about attestation, and nobody answers. By the run's authority too.
 attests() { # BROWSER
     install -m 0755 -d "$OUT/$1"
     chown runner "$OUT/$1"
@@ -86,7 +86,7 @@ attests() { # BROWSER
         . "$TREE/tests/vm/browser-lib.sh"
         serve
         set -e
-        visit '"$1 $1"' attest get
+        visit '"$1 $1"' attest get enterprise:ES256
         echo attested'
     contains said attested
     nothing_is_left

@@ -10,20 +10,21 @@ of ours. Every step leaves a line "user step: ok" or "user step: <error>" in REP
 create and get do without verification, and attest is create with attestation. passkey makes a discoverable
 credential and login finds it by the site alone, both with a verified user and with PRF, whose result must
 be the same each time. direct:KEY and enterprise:KEY are create with such an attestation, of a KEY as
-attested.py has them; what comes of it is a line of REPORT.attested, for other judges. cancel begins as get
-does, and the page gives up once the file REPORT.cancel is there: when that was is in REPORT, in
-milliseconds since the boot.
+attested.py has them; what comes of it is a line of REPORT.attested, for other judges. In a run with
+--attestation, enterprise:KEY has to lead to the run's authority. cancel begins as get does, and the page gives
+up once the file REPORT.cancel is there: when that was is in REPORT, in milliseconds since the boot.
 """
 
 import base64
 import json
 import os
+import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlparse
 
-from fido2.attestation import PackedAttestation
+from fido2.attestation import PackedAttestation, verify_x509_chain
 from fido2.client import ClientData
 from fido2.ctap2 import AttestationObject, AuthenticatorData
 from fido2.server import Fido2Server
@@ -82,6 +83,7 @@ addEventListener('load', async () => {
 </script>"""
 
 
+AUTHORITY = os.environ.get("TPMAUTHN_CA")  # of such a run
 SALT = b"the same at every login"
 ALGORITHMS = {"ES256": -7, "ES384": -35, "RS256": -257}
 PROTECTED = {"credentialProtectionPolicy": "userVerificationRequired", "enforceCredentialProtectionPolicy": True}
@@ -101,6 +103,13 @@ def key_of(step):
     if key:
         return conveyance, ALGORITHMS[key[0]], key[1:] == ["protected"]
     return "direct" if step == "attest" else "none", ALGORITHMS["ES256"], False
+
+
+def verified(answer):
+    attested, client = AttestationObject(decode(answer["object"])), ClientData(decode(answer["client"]))
+    if attested.fmt != "packed" or attested.auth_data.credential_data.aaguid == bytes(16):
+        raise ValueError(f"attestation {attested.fmt} by {attested.auth_data.credential_data.aaguid.hex()}")
+    return PackedAttestation().verify(attested.att_statement, attested.auth_data, client.hash)
 
 
 class RelyingParty:
@@ -189,10 +198,7 @@ class RelyingParty:
 
     def end_attest(self, user, answer):
         self.end_create(user, answer)
-        attested, client = AttestationObject(decode(answer["object"])), ClientData(decode(answer["client"]))
-        if attested.fmt != "packed" or attested.auth_data.credential_data.aaguid == bytes(16):
-            raise ValueError(f"attestation {attested.fmt} by {attested.auth_data.credential_data.aaguid.hex()}")
-        PackedAttestation().verify(attested.att_statement, attested.auth_data, client.hash)
+        verified(answer)
 
     def end_direct(self, user, answer):
         self.end_create(user, answer)
@@ -200,7 +206,12 @@ class RelyingParty:
             fmt = AttestationObject(decode(answer["object"])).fmt
             file.write(json.dumps({"fmt": fmt, "client": answer["client"], "object": answer["object"]}) + "\n")
 
-    end_enterprise = end_direct
+    def end_enterprise(self, user, answer):
+        self.end_direct(user, answer)
+        if AUTHORITY:
+            key, *issuers = verified(answer).trust_path
+            with open(AUTHORITY) as file:
+                verify_x509_chain([key, *issuers, ssl.PEM_cert_to_DER_cert(file.read())])
 
     def end_passkey(self, user, answer):
         self.end_create(user, answer)
