@@ -4,15 +4,11 @@
 
 #include "cli/ci-authority.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "ctap/macro.h"
 
@@ -58,8 +54,18 @@ static void close_key(EVP_PKEY **key) {
         EVP_PKEY_free(*key);
 }
 
+static void close_bio(BIO **bio) {
+        BIO_free(*bio);
+}
+
 static void close_certificate(X509 **certificate) {
         X509_free(*certificate);
+}
+
+static int complain(void) {
+        fputs("tpmauthn: OpenSSL made no certificate for the attestation:\n", stderr);
+        ERR_print_errors_fp(stderr);
+        return CI_FAILED;
 }
 
 /* ---- what they say ---- */
@@ -125,39 +131,23 @@ static X509 *certify(const struct form *f, EVP_PKEY *of, const struct issuer *by
 
 /* ---- their files ---- */
 
-static int complain(const char *path, int error) {
-        fprintf(stderr, "tpmauthn: %s could not be written: %s\n", path, strerror(error));
-        return CI_FAILED;
-}
-
-/* One of the two, for nobody else to read. */
+/* One of the two. */
 static int write_pem(const struct keeper *k, const char *name, const X509 *certificate,
                      const EVP_PKEY *key) {
-        char path[CI_PATH_MAX];
-        bool written;
-        FILE *to;
-        int fd;
+        _cleanup_(close_bio) BIO *text = BIO_new(BIO_s_secmem());
+        const bool done = text && (certificate ? PEM_write_bio_X509(text, certificate) == 1
+                                               : PEM_write_bio_PrivateKey(text, key, NULL, NULL, 0,
+                                                                          NULL, NULL) == 1);
+        char *data = NULL;
+        const long size = done ? BIO_get_mem_data(text, &data) : 0;
 
-        snprintf(path, sizeof(path), "%s/%s", k->folder->path, name);
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        to = fd < 0 ? NULL : fdopen(fd, "w");
-        if (!to) {
-                const int error = errno;
-
-                if (fd >= 0)
-                        close(fd);
-                return complain(path, error);
-        }
-        errno = 0;
-        written = certificate ? PEM_write_X509(to, certificate) == 1
-                              : PEM_write_PrivateKey(to, key, NULL, NULL, 0, NULL, NULL) == 1;
-        if (fclose(to) != 0 || !written)
-                return complain(path, errno ? errno : EIO);
-        return 0;
+        if (done)
+                return ci_folder_write(k->folder, name, data, (size_t)size) < 0 ? CI_FAILED : 0;
+        return complain();
 }
 
-static int write_all(const struct keeper *k, const X509 *ca, const X509 *certificate,
-                     const EVP_PKEY *key) {
+static int write_files(const struct keeper *k, const X509 *ca, const X509 *certificate,
+                       const EVP_PKEY *key) {
         int status = write_pem(k, CI_AUTHORITY, ca, NULL);
 
         if (status == 0)
@@ -179,8 +169,6 @@ int ci_authority_make(const struct keeper *k) {
         if (ca)
                 certificate = certify(&attester, key, &issuer);
         if (ca && certificate)
-                return write_all(k, ca, certificate, key);
-        fputs("tpmauthn: OpenSSL made no certificate for the attestation:\n", stderr);
-        ERR_print_errors_fp(stderr);
-        return CI_FAILED;
+                return write_files(k, ca, certificate, key);
+        return complain();
 }

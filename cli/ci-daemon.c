@@ -25,6 +25,7 @@
 #include "cli/ci-authority.h"
 #include "cli/ci-tree.h"
 
+#define PIN_FILE  "pin"
 #define STOP_MS   6000
 #define LOG_LINES 20
 #define ARGS_MAX  16
@@ -91,7 +92,7 @@ static void set_arguments(const struct keeper *k, struct arguments *a) {
         add(a, "--set=tpm.tpm=swtpm");
         add(a, "--set=presence.presence=%s", o->presence);
         if (o->uv)
-                add(a, "--set=presence.pin-file=%s/pin", k->folder->path);
+                add(a, "--set=presence.pin-file=%s/" PIN_FILE, k->folder->path);
         if (o->attested)
                 set_attestation(k, a);
 }
@@ -152,21 +153,11 @@ static int open_notify(struct keeper *k) {
 }
 
 static int write_pin(const struct keeper *k) {
-        char path[CI_PATH_MAX];
-        int fd;
+        const char *pin = k->options->pin;
 
         if (!k->options->uv)
                 return 0;
-        snprintf(path, sizeof(path), "%s/pin", k->folder->path);
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return complain(path);
-        if (dprintf(fd, "%s\n", k->options->pin) < 0) {
-                close(fd);
-                return complain(path);
-        }
-        close(fd);
-        return 0;
+        return ci_folder_write(k->folder, PIN_FILE, pin, strlen(pin)) < 0 ? CI_FAILED : 0;
 }
 
 int ci_daemon_start(struct keeper *k) {

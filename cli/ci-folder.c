@@ -123,6 +123,32 @@ void ci_folder_remove(struct ci_folder *f) {
         *f = (struct ci_folder){ .fd = -1 };
 }
 
+static int write_all(int fd, const char *data, size_t size) {
+        while (size > 0) {
+                ssize_t n = write(fd, data, size);
+
+                if (n < 0)
+                        return -1;
+                data += n;
+                size -= (size_t)n;
+        }
+        return 0;
+}
+
+int ci_folder_write(const struct ci_folder *f, const char *name, const void *data, size_t size) {
+        char path[sizeof(f->path) + NAME_MAX + 1];
+        int fd, r;
+
+        snprintf(path, sizeof(path), "%s/%s", f->path, name);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        r = fd < 0 ? -1 : write_all(fd, data, size);
+        if (r < 0)
+                fprintf(stderr, "tpmauthn: %s could not be written: %s\n", path, strerror(errno));
+        if (fd >= 0)
+                close(fd);
+        return r;
+}
+
 const char *ci_folder_token(const struct ci_folder *f) {
         return strrchr(f->path, '-') + 1;
 }

@@ -18,5 +18,9 @@ _must_check_ int ci_folder_make(struct ci_folder *ret);
 /* With all that is in it. */
 void ci_folder_remove(struct ci_folder *f);
 
+/* A new file in it, for nobody else to read. 0, or -1 after printing why not. */
+_must_check_ int ci_folder_write(const struct ci_folder *f, const char *name, const void *data,
+                                 size_t size);
+
 /* What tells this run from another in the name of its devices. */
 const char *ci_folder_token(const struct ci_folder *f);
