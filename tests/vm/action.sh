@@ -72,8 +72,8 @@ job_that_fails_fails_the_action_and_uploads_the_trace() {
     nothing_is_left
 }
 
-# Without a policy a browser asks its user about attestation, and nobody answers. By the run's authority too.
-attests() { # BROWSER
+# Without a policy a browser asks its user about attestation, and nobody answers.
+attests() { # BROWSER [STEP]
     install -m 0755 -d "$OUT/$1"
     chown runner "$OUT/$1"
     # shellcheck disable=SC2016
@@ -86,12 +86,13 @@ attests() { # BROWSER
         . "$TREE/tests/vm/browser-lib.sh"
         serve
         set -e
-        visit '"$1 $1"' attest get enterprise:ES256
+        visit '"$1 $1"' attest get '"${2-}"'
         echo attested'
     contains said attested
     nothing_is_left
 }
-chromium_hands_on_attestation_without_asking() { attests chromium; }
+# By the run's authority too, which Firefox does not ask for.
+chromium_hands_on_attestation_without_asking() { attests chromium enterprise:ES256; }
 firefox_hands_on_attestation_without_asking() { attests firefox; }
 
 first_command_of_the_guide_lists_a_key() {
