@@ -75,8 +75,7 @@ chromium_is_given_enterprise_attestation() {
 
 # And under no other root.
 servers_accept_what_leads_to_the_organisations_root() {
-    # On one processor: where node makes code on one emulated processor and runs it on another, it was seen to crash.
-    limited 300 taskset -c 0 /usr/bin/node "$TREE/tests/attestation/servers/verify.mjs" tiers/root.pem below \
+    limited 300 /usr/bin/node "$TREE/tests/attestation/servers/verify.mjs" tiers/root.pem below \
         organisation/root.pem plain organisation/root.pem direct organisation/root.pem enterprise | tee said
     {
         printf '%s\n' 'below ES256 A' 'below ES384 B'

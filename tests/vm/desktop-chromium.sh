@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Chromium with its windows, and the dialog of this computer's key in front of them.
 #
+# processors: 2
 # init: systemd
 # packages
 . "$TREE/tests/vm/lib.sh"
