@@ -16,8 +16,24 @@
 #include "cli/cli.h"
 #include "cli/trace-recorder.h"
 
+static const char *const kinds[] = { "pcapng", "txt" };
+
+static void name_file(const char *folder, unsigned device, const char *kind,
+                      char ret[static PATH_MAX]) {
+        snprintf(ret, PATH_MAX, "%s/key-%u.%s", folder, device, kind);
+}
+
+/* Those that an earlier run with more devices left would be taken for this one's. */
+static void remove_older(const char *folder, unsigned n_devices) {
+        char path[PATH_MAX];
+
+        for (unsigned i = 2 * n_devices; i < 2 * CI_DEVICES_MAX; i++) {
+                name_file(folder, i / 2, kinds[i % 2], path);
+                (void)unlink(path);
+        }
+}
+
 static int add_files(struct trace_recorder *r, const char *folder, unsigned n_devices) {
-        static const char *const kinds[] = { "pcapng", "txt" };
         char path[PATH_MAX];
         int status = EXIT_OK;
 
@@ -26,9 +42,11 @@ static int add_files(struct trace_recorder *r, const char *folder, unsigned n_de
                 return EXIT_FAILED;
         }
         for (unsigned i = 0; status == EXIT_OK && i < 2 * n_devices; i++) {
-                snprintf(path, sizeof(path), "%s/key-%u.%s", folder, i / 2, kinds[i % 2]);
+                name_file(folder, i / 2, kinds[i % 2], path);
                 status = trace_recorder_add(r, i / 2, path);
         }
+        if (status == EXIT_OK)
+                remove_older(folder, n_devices);
         return status;
 }
 

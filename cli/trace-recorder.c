@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ struct output {
         unsigned device;
         char *path;
         FILE *file;
+        int error; /* an errno: why the file ends before what was said does; 0: it does not */
         struct pcapng pcapng;
         struct transcript *transcript; /* NULL: it is a pcapng file */
 };
@@ -60,15 +62,24 @@ static int complain(const char *path, int e) {
         return EXIT_FAILED;
 }
 
+/* What others read meanwhile is whole up to its last frame. */
+static void flush(struct output *o) {
+        if ((fflush(o->file) != 0 || ferror(o->file)) && o->error == 0)
+                o->error = errno ? errno : EIO;
+}
+
 static int output_free(struct output *o) {
         int status = EXIT_OK;
 
         transcript_free(o->transcript);
         if (o->file) {
-                bool failed = ferror(o->file);
-
-                if (fclose(o->file) != 0 || failed)
-                        status = complain(o->path, errno ? errno : EIO);
+                flush(o);
+                if (o->error != 0) {
+                        fprintf(stderr, "tpmauthn: %s is cut off: %s\n", o->path,
+                                strerror(o->error));
+                        status = EXIT_FAILED;
+                }
+                (void)fclose(o->file);
         }
         free(o->path);
         free(o);
@@ -92,19 +103,29 @@ static int begin(const struct trace_recorder *r, struct output *o) {
         return EXIT_OK;
 }
 
-/* One that is there already may be open to others. */
+/* Where there are no locks, nobody else is taken to write it. */
+static bool lock(int fd) {
+        return flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+/* One that is there already may be open to others, be written by another recorder, or be no file (a pipe). */
 static int open_file(const struct trace_recorder *r, const char *path, FILE **ret) {
-        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, r->secrets ? 0600 : 0666);
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, r->secrets ? 0600 : 0666);
         int e;
 
-        if (fd >= 0 && (!r->secrets || fchmod(fd, 0600) == 0))
+        if (fd >= 0 && lock(fd) && (ftruncate(fd, 0) == 0 || errno == EINVAL) &&
+            (!r->secrets || fchmod(fd, 0600) == 0))
                 *ret = fdopen(fd, "w");
         if (*ret)
                 return EXIT_OK;
         e = errno;
         if (fd >= 0)
                 close(fd);
-        return complain(path, e);
+        if (e != EWOULDBLOCK)
+                return complain(path, e);
+        fprintf(stderr, "tpmauthn: %s is being written by another process. Name another file\n",
+                path);
+        return EXIT_FAILED;
 }
 
 int trace_recorder_add(struct trace_recorder *r, unsigned device, const char *path) {
@@ -122,7 +143,7 @@ int trace_recorder_add(struct trace_recorder *r, unsigned device, const char *pa
                 (void)output_free(o);
                 return status;
         }
-        (void)fflush(o->file);
+        flush(o);
         o->next = r->outputs;
         r->outputs = o;
         return EXIT_OK;
@@ -163,7 +184,7 @@ static void write_frame(struct trace_recorder *r, unsigned device, const struct 
                         transcript_put(o->transcript, f);
                 else
                         pcapng_put(&o->pcapng, f);
-                (void)fflush(o->file); /* a failure stays with the stream, and is told at the end */
+                flush(o);
         }
 }
 
