@@ -33,6 +33,7 @@ int presence_script_init(struct presence_script *s, const struct ctap_typed_pin 
 
 static void forget_answers(struct presence_script *s) {
         OPENSSL_cleanse(s->queued, sizeof(s->queued));
+        atomic_fetch_sub(&s->n_ahead, (unsigned)s->n_queued);
         s->n_queued = 0;
 }
 
@@ -49,8 +50,21 @@ void presence_script_done(struct presence_script *s) {
         forget_answers(s);
 }
 
-int presence_script_say(const struct presence_script *s, enum presence_inject what,
-                        struct bytes with) {
+static bool is_answer(enum presence_inject what) {
+        return what == PRESENCE_INJECT_ONCE || what == PRESENCE_INJECT_PIN_ONCE ||
+               what == PRESENCE_INJECT_NO || what == PRESENCE_INJECT_IGNORE;
+}
+
+/* Room for one more answer, which is counted then. */
+static bool make_room(struct presence_script *s) {
+        if (atomic_fetch_add(&s->n_ahead, 1) < PRESENCE_QUEUED_MAX)
+                return true;
+        atomic_fetch_sub(&s->n_ahead, 1);
+        return false;
+}
+
+static int send_packet(const struct presence_script *s, enum presence_inject what,
+                       struct bytes with) {
         uint8_t storage[PACKET_MAX];
         struct buf packet = BUF_ON(storage);
         int r;
@@ -64,6 +78,17 @@ int presence_script_say(const struct presence_script *s, enum presence_inject wh
         return r;
 }
 
+int presence_script_say(struct presence_script *s, enum presence_inject what, struct bytes with) {
+        int r;
+
+        if (is_answer(what) && !make_room(s))
+                return -EAGAIN;
+        r = send_packet(s, what, with);
+        if (r < 0 && is_answer(what))
+                atomic_fetch_sub(&s->n_ahead, 1);
+        return r;
+}
+
 static void set_pin(struct ctap_typed_pin *to, struct bytes pin) {
         ctap_typed_pin_wipe(to);
         if (pin.len > 0)
@@ -72,13 +97,10 @@ static void set_pin(struct ctap_typed_pin *to, struct bytes pin) {
 }
 
 static void queue_answer(struct presence_script *s, enum ctap_answer answer, struct bytes pin) {
-        struct presence_answer *a = &s->queued[s->n_queued];
+        struct presence_answer *a = &s->queued[s->n_queued++]; /* there is room, by make_room() */
 
-        if (s->n_queued == ELEMENTSOF(s->queued))
-                return;
         a->answer = answer;
         set_pin(&a->pin, pin);
-        s->n_queued++;
 }
 
 static void obey(struct presence_script *s, enum presence_inject what, struct bytes with) {
@@ -155,6 +177,7 @@ bool presence_script_answer(struct presence_script *s, bool verify, struct prese
         if (verify && ret->answer == CTAP_ANSWER_YES && ret->pin.len == 0)
                 presence_script_give_pin(s, &ret->pin);
         s->n_queued--;
+        atomic_fetch_sub(&s->n_ahead, 1);
         memmove(&s->queued[i], &s->queued[i + 1], (s->n_queued - i) * sizeof(s->queued[0]));
         OPENSSL_cleanse(&s->queued[s->n_queued], sizeof(s->queued[0]));
         return true;

@@ -3,9 +3,10 @@
 
 /*
  * What is said in place of a person: answers, which may come ahead of their questions, and the PIN
- * that a yes is given with. One thread says it and another one listens, so that no lock is needed.
+ * that a yes is given with. One thread says it and another one listens; all that they share is a count.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,7 +15,7 @@
 #include "ctap/env.h"
 #include "ctap/macro.h"
 
-#define PRESENCE_QUEUED_MAX 8 /* answers given ahead of their questions; more are forgotten */
+#define PRESENCE_QUEUED_MAX 8 /* answers given ahead of their questions */
 
 struct presence_answer {
         enum ctap_answer answer;   /* of one that is queued, PENDING: there shall be none */
@@ -23,6 +24,7 @@ struct presence_answer {
 
 struct presence_script {
         int listener, speaker;     /* the ends of a socketpair; a packet is one thing said */
+        atomic_uint n_ahead;       /* answers that were said and not taken yet: at most that many */
         struct ctap_typed_pin pin; /* len 0: none; a secret */
         enum presence_uv uv;       /* how it is given */
         uint32_t delay_ms;         /* of a yes, from its question on */
@@ -35,7 +37,7 @@ _must_check_ int presence_script_init(struct presence_script *s, const struct ct
 void presence_script_done(struct presence_script *s);
 
 /* From any thread. -EAGAIN: too much was said already; -EMSGSIZE: no PIN is that long. */
-_must_check_ int presence_script_say(const struct presence_script *s, enum presence_inject what,
+_must_check_ int presence_script_say(struct presence_script *s, enum presence_inject what,
                                      struct bytes with);
 
 /* All that was said but for the PIN. */

@@ -610,7 +610,7 @@ struct ctap_presence *presence_port(struct presence *p) {
         return &p->port;
 }
 
-int presence_inject(const struct presence *p, enum presence_inject what, struct bytes with) {
+int presence_inject(struct presence *p, enum presence_inject what, struct bytes with) {
         return presence_script_say(&p->script, what, with);
 }
 

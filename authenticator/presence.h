@@ -118,8 +118,7 @@ void presence_attend(struct presence *p);
  * For the loop thread. `with` is the PIN for those that take one, and four bytes of milliseconds for
  * DELAY. -EAGAIN: too much was said already.
  */
-_must_check_ int presence_inject(const struct presence *p, enum presence_inject what,
-                                 struct bytes with);
+_must_check_ int presence_inject(struct presence *p, enum presence_inject what, struct bytes with);
 /* Written to end a wait; the loop clears it before each command. */
 int presence_cancel_fd(const struct presence *p);
 /* The worker thread does not come back and the process ends: the terminal shall echo again. */

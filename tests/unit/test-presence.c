@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "authenticator/env.h"
+#include "authenticator/presence-script.h"
 #include "authenticator/presence-tty.h"
 #include "authenticator/presence.h"
 #include "tests/unit/test.h"
@@ -1018,12 +1019,41 @@ static void who_says_too_much_is_told(void **state) {
         begin_mode(f, PRESENCE_SCRIPT);
         for (unsigned i = 0; r == 0; i++) {
                 assert_true(i < 100000);
-                r = presence_inject(f->presence, PRESENCE_INJECT_NO, BYTES_NULL);
+                r = presence_inject(f->presence, PRESENCE_INJECT_ASK, BYTES_NULL);
         }
         assert_int_equal(r, -EAGAIN);
         presence_attend(f->presence);
         inject(f, PRESENCE_INJECT_DENY);
         assert_int_equal(abilities(f), 0);
+}
+
+static void assert_full(struct fixture *f) {
+        assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_ONCE, BYTES_NULL), -EAGAIN);
+        assert_int_equal(presence_inject(f->presence, PRESENCE_INJECT_NO, BYTES_NULL), -EAGAIN);
+}
+
+static void an_answer_that_would_be_forgotten_is_refused(void **state) {
+        struct fixture *f = *state;
+        uint64_t ms;
+
+        begin_mode(f, PRESENCE_SCRIPT);
+        for (unsigned i = 0; i < PRESENCE_QUEUED_MAX; i++)
+                inject(f, PRESENCE_INJECT_NO);
+        assert_full(f);
+        presence_attend(f->presence);
+        assert_full(f);
+        /* What is no answer takes no place of one. */
+        inject(f, PRESENCE_INJECT_ASK);
+
+        ask(f, false);
+        assert_int_equal(wait_for(f, &ms), CTAP_ANSWER_NO);
+        inject(f, PRESENCE_INJECT_NO);
+        assert_full(f);
+        inject(f, PRESENCE_INJECT_DENY);
+        presence_attend(f->presence);
+        for (unsigned i = 0; i < PRESENCE_QUEUED_MAX; i++)
+                inject(f, PRESENCE_INJECT_IGNORE);
+        assert_full(f);
 }
 
 static void each_mode_can_verify_or_not(void **state) {
@@ -1578,6 +1608,7 @@ int main(void) {
                 TEST(the_pin_may_come_from_the_configuration),
                 TEST(a_pin_is_of_at_most_63_bytes),
                 TEST(who_says_too_much_is_told),
+                TEST(an_answer_that_would_be_forgotten_is_refused),
                 TEST(each_mode_can_verify_or_not),
                 TEST(RS3_auto_holds_on_for_as_long_as_it_takes),
                 TEST(a_question_is_waited_for_as_it_was_asked),
