@@ -20,7 +20,7 @@ static const char *refuse(const json_t *fixture) {
             json_object_size(fixture) != 1)
                 return "a fixture is a JSON object with one member, \"credentials\", which is an array";
         if (json_dumpb(fixture, NULL, 0, JSON_COMPACT) > PROTOCOL_LINE_MAX - 256)
-                return "it is too long for one request, and what is not made in one can be made by half";
+                return "it is longer than the 64 KiB of one request. Split it into several files and make them one after the other";
         return NULL;
 }
 
@@ -39,6 +39,8 @@ int seed_from(const struct options *o, const char *file, json_t **ret) {
         status = client_run(o, PROTOCOL_SEED, fixture, &made);
         if (status == EXIT_OK)
                 *ret = json_incref(json_object_get(made, "credentials"));
+        else
+                (void)file_complain(file, "no passkey of it was made");
         json_decref(made);
         return status;
 }

@@ -600,7 +600,7 @@ static void the_command_line_seeds_and_lists(void **state) {
         assert_cli(w, arguments, "", 1, "credentials[0].id cannot be chosen");
         snprintf(longest, sizeof(longest), "{\"credentials\":[\"%066000d\"]}", 0);
         write_fixture(w, path, longest);
-        assert_cli(w, arguments, "", 1, "too long for one request");
+        assert_cli(w, arguments, "", 1, "longer than the 64 KiB of one request");
         stop(w);
 }
 
