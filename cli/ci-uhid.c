@@ -146,7 +146,8 @@ static void advise_on_absence(const struct machine *m, char *ret, size_t size) {
                         ret, size,
                         "This container has no " NODE ". On its host run: sudo modprobe uhid; and "
                         "start the container with\n"
-                        "  --device /dev/uhid --volume /dev:/dev --device-cgroup-rule 'c *:* rmw'");
+                        "  --device /dev/uhid --volume /dev:/dev --volume /run/udev:/run/udev:ro \\\n"
+                        "  --device-cgroup-rule \"c $(awk '$2 == \"hidraw\" { print $1 }' /proc/devices):* rmw\"");
         else if (has_module(m))
                 snprintf(ret, size,
                          "This machine has no " NODE " because the module is not loaded. Run: sudo "
