@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -103,6 +105,16 @@ static const char *daemon_path(void) {
         return path ? path : TPMAUTHN_LIBEXEC_DIR "/tpmauthnd";
 }
 
+/* Sixteen devices and their simulators take more than some shells leave to a process. */
+static void allow_descriptors(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* In the child. The log is where whoever started this finds out why it failed. */
 static _Noreturn void become_daemon(const struct keeper *k, int log) {
         static const char *const strange[] = { "WATCHDOG_USEC", "WATCHDOG_PID",  "LISTEN_PID",
@@ -128,12 +140,15 @@ static _Noreturn void become_daemon(const struct keeper *k, int log) {
                 unsetenv(strange[i]);
         ci_notify_path(k, notify);
         setenv("NOTIFY_SOCKET", notify, 1);
+        allow_descriptors();
         setsid();
         dup2(null, STDIN_FILENO);
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
         execv(argv[0], argv);
-        fprintf(stderr, "%s could not be run: %s\n", argv[0], strerror(errno));
+        fprintf(stderr,
+                "%s could not be run: %s. TPMAUTHND in the environment is where another is\n",
+                argv[0], strerror(errno));
         _exit(CI_NOT_FOUND);
 }
 
@@ -160,12 +175,32 @@ static int write_pin(const struct keeper *k) {
         return ci_folder_write(k->folder, PIN_FILE, pin, strlen(pin)) < 0 ? CI_FAILED : 0;
 }
 
+/* The folder, for this run alone; the lock goes with the last process that inherits it. */
+static int keep(struct keeper *k) {
+        const char *path = k->options->keep;
+
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+                return complain(path);
+        k->kept = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (k->kept < 0)
+                return complain(path);
+        if (flock(k->kept, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        fprintf(stderr,
+                "tpmauthn: another run keeps its state in %s. Wait for its end, or name another folder\n",
+                path);
+        return CI_FAILED;
+}
+
 int ci_daemon_start(struct keeper *k) {
         char path[PATH_MAX];
         int log, status;
 
-        if (k->options->keep && mkdir(k->options->keep, 0700) < 0 && errno != EEXIST)
-                return complain(k->options->keep);
+        if (k->options->keep) {
+                status = keep(k);
+                if (status != 0)
+                        return status;
+        }
         log_path(k, path);
         log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (log < 0)
@@ -211,10 +246,13 @@ void ci_daemon_print_log(const struct keeper *k) {
 
         log_path(k, path);
         log = fopen(path, "re");
+        fputs("The daemon's last words:\n", stderr);
         while (log && fgets(lines[n % LOG_LINES], sizeof(lines[0]), log))
                 n++;
         if (log)
                 fclose(log);
+        if (n == 0)
+                fputs("    (none)\n", stderr);
         for (size_t i = n > LOG_LINES ? n - LOG_LINES : 0; i < n; i++)
                 fprintf(stderr, "    %s", lines[i % LOG_LINES]);
 }

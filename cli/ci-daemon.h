@@ -17,7 +17,7 @@ void ci_device_path(const struct keeper *k, unsigned index, char ret[static CI_P
 int ci_daemon_start(struct keeper *k);
 /* Ends it in order, or else otherwise. */
 void ci_daemon_stop(struct keeper *k);
-/* Prints the last lines of its log. */
+/* Prints the last lines of its log, under a line that says so. */
 void ci_daemon_print_log(const struct keeper *k);
 
 /* Whether all devices are ready, and the PIN; in a process of its own. An exit status. */

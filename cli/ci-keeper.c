@@ -32,7 +32,7 @@ static int on_stop(const struct keeper *k) {
 }
 
 static int on_daemon_end(const struct keeper *k, const char *when) {
-        fprintf(stderr, "tpmauthn: the daemon ended %s. Its last words:\n", when);
+        fprintf(stderr, "tpmauthn: the daemon ended %s. ", when);
         ci_daemon_print_log(k);
         return CI_FAILED;
 }
@@ -49,7 +49,7 @@ static int await_ready(struct keeper *k) {
         case KEEPER_TIMEOUT:
                 break;
         }
-        fputs("tpmauthn: the daemon is not ready. Its last words:\n", stderr);
+        fputs("tpmauthn: the daemon is not ready. ", stderr);
         ci_daemon_print_log(k);
         return CI_FAILED;
 }
@@ -264,6 +264,7 @@ int keeper_main(const struct ci_options *o, int front, const sigset_t *heard,
                             .group = getpgrp(),
                             .front = front,
                             .notify = -1,
+                            .kept = -1,
                             .daemon = -1,
                             .child = -1,
                             .recorder = -1 };

@@ -29,6 +29,7 @@ struct keeper {
         int front;            /* hangs up when the front ends */
         int signals;
         int notify;     /* where the daemon says that it is ready, or -1 */
+        int kept;       /* the folder that stays, locked; -1: none does */
         pid_t daemon;   /* -1: there was none yet; 0: it has ended */
         pid_t child;    /* likewise: a helper of ours, or the command */
         pid_t recorder; /* likewise */

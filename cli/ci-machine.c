@@ -26,6 +26,13 @@ static _Noreturn void fail(const char *what) {
         _exit(CI_FAILED);
 }
 
+static _Noreturn void fail_without(const char *runner) {
+        fprintf(stderr,
+                "tpmauthn: %s: %s. It comes with tpmauthn; TPMAUTHN_VM in the environment is where another is\n",
+                runner, strerror(errno));
+        _exit(CI_FAILED);
+}
+
 static size_t count(char **words) {
         size_t n = 0;
 
@@ -55,6 +62,8 @@ void ci_machine_become(const struct keeper *k) {
                 fail("the program itself was not found");
         if (!getcwd(here, sizeof(here)))
                 fail("the working folder was not found");
+        if (access(runner(), X_OK) < 0)
+                fail_without(runner());
         make_folder(o->keep);
         make_folder(o->trace);
 

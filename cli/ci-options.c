@@ -3,12 +3,15 @@
 /* The options of ci run end where the command begins, whose own look alike. */
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/ci.h"
+#include "ctap/env.h"
 
 #define DEFAULT_PIN "1234"
 
@@ -119,6 +122,34 @@ static enum ci_verdict read_uv(const char *text, struct ci_options *o) {
         return CI_RUN;
 }
 
+/* What a later --set asks of a PIN is the daemon's to say. */
+static enum ci_verdict read_pin(const char *text, struct ci_options *o) {
+        size_t n = 0;
+
+        for (const char *p = text; *p; p++)
+                n += ((unsigned char)*p & 0xc0) != 0x80; /* characters of UTF-8 */
+        if (n < CTAP_MIN_PIN_LENGTH || strlen(text) > CTAP_PIN_BYTES_MAX)
+                return complain("--pin takes at least 4 characters and at most 63 bytes", "");
+        o->pin = text;
+        return CI_RUN;
+}
+
+/* Below the working folder, if it does not begin with "/". */
+static enum ci_verdict read_folder(const char *option, const char *text, char **ret) {
+        char here[PATH_MAX] = "";
+
+        if (!*text)
+                return complain(option, " takes a folder");
+        if (*text != '/' && !getcwd(here, sizeof(here)))
+                return complain("the working folder is gone, below which there would be ", text);
+        free(*ret);
+        if (asprintf(ret, "%s%s%s", here, *here ? "/" : "", text) < 0) {
+                *ret = NULL;
+                return complain("out of memory", "");
+        }
+        return CI_RUN;
+}
+
 static enum ci_verdict read_attestation(const char *text, struct ci_options *o) {
         if (text[strspn(text, " \t\n")] == '\0')
                 return complain("--attestation takes RP IDs with blanks between them, not ", text);
@@ -148,8 +179,7 @@ static enum ci_verdict read_one(int c, char *word, struct ci_options *o, size_t 
         case OPTION_PRESENCE:
                 return read_presence(optarg, o);
         case OPTION_PIN:
-                o->pin = optarg;
-                return CI_RUN;
+                return read_pin(optarg, o);
         case OPTION_UV:
                 return read_uv(optarg, o);
         case OPTION_ATTESTATION:
@@ -158,11 +188,9 @@ static enum ci_verdict read_one(int c, char *word, struct ci_options *o, size_t 
                 o->seed = optarg;
                 return CI_RUN;
         case OPTION_KEEP:
-                o->keep = optarg;
-                return CI_RUN;
+                return read_folder("--keep", optarg, &o->keep);
         case OPTION_TRACE:
-                o->trace = optarg;
-                return CI_RUN;
+                return read_folder("--trace", optarg, &o->trace);
         case OPTION_TRACE_SECRETS:
                 o->trace_secrets = true;
                 return CI_RUN;
@@ -175,16 +203,65 @@ static enum ci_verdict read_one(int c, char *word, struct ci_options *o, size_t 
         case OPTION_HELP:
                 print_help();
                 return CI_DONE;
+        case ':':
+                return complain("a value is missing after ", word);
         default:
-                return complain("wrong option", "");
+                return complain("there is no option ", word);
         }
+}
+
+/* "--device" is no way to say --devices: elsewhere it names one of several. */
+static bool is_abbreviated(const char *word, int option) {
+        return option >= 0 && strcspn(word + 2, "=") != strlen(long_options[option].name);
+}
+
+static bool sets(const char *setting, const char *const *keys) {
+        for (; *keys; keys++) {
+                size_t n = strlen(*keys);
+
+                if (strncmp(setting, *keys, n) == 0 && setting[n] == '=')
+                        return true;
+        }
+        return false;
+}
+
+/* What is set by this program itself, for its options, is not for --set. */
+static enum ci_verdict check_settings(const struct ci_options *o) {
+        static const char *const always[] = { "daemon.state-directory",
+                                              "daemon.runtime-directory",
+                                              "device.device",
+                                              "device.count",
+                                              "device.name",
+                                              "tpm.tpm",
+                                              "presence.presence",
+                                              NULL };
+        static const char *const by_uv[] = { "presence.pin-file", NULL };
+        static const char *const by_attestation[] = { "attestation.key", "attestation.certificates",
+                                                      "attestation.rp-ids",
+                                                      "policy.enterprise-attestation", NULL };
+
+        for (char *const *s = o->settings; *s; s++)
+                if (sets(*s, always) || (o->uv && sets(*s, by_uv)) ||
+                    (o->attested && sets(*s, by_attestation)))
+                        return complain("ci run and its options decide what cannot be --set ", *s);
+        return CI_RUN;
+}
+
+/* One against another. */
+static enum ci_verdict check(const struct ci_options *o) {
+        if (!*o->command || !**o->command)
+                return complain("a command is missing", "");
+        if (o->uv && strcmp(o->presence, "deny") == 0)
+                return complain("--uv is for --presence auto and script", "");
+        if (o->trace_secrets && !o->trace)
+                return complain("--trace-secrets is for --trace", "");
+        return check_settings(o);
 }
 
 enum ci_verdict ci_options_read(int argc, char **argv, struct ci_options *ret) {
         struct ci_options o = { .n_devices = 1, .presence = "auto" };
         enum ci_verdict verdict = CI_RUN;
         size_t n_settings = 0;
-        int c;
 
         if (argc < 2 || strcmp(argv[1], "run") != 0)
                 return complain("ci takes the word run", "");
@@ -193,16 +270,20 @@ enum ci_verdict ci_options_read(int argc, char **argv, struct ci_options *ret) {
                 return complain("out of memory", "");
 
         optind = 1;
-        /* "+": up to the command. */
-        while (verdict == CI_RUN &&
-               (c = getopt_long(argc - 1, argv + 1, "+", long_options, NULL)) != -1)
-                verdict = read_one(c, argv[optind], &o, &n_settings);
+        opterr = 0;
+        while (verdict == CI_RUN) {
+                char *word = argv[1 + optind];
+                int i = -1, c = getopt_long(argc - 1, argv + 1, "+:", long_options, &i);
+
+                if (c == -1)
+                        break;
+                verdict = is_abbreviated(word, i) ? complain("there is no option ", word)
+                                                  : read_one(c, word, &o, &n_settings);
+        }
         o.words = argv + 2;
         o.command = argv + 1 + optind;
-        if (verdict == CI_RUN && !*o.command)
-                verdict = complain("a command is missing", "");
-        if (verdict == CI_RUN && o.uv && strcmp(o.presence, "deny") == 0)
-                verdict = complain("--uv is for --presence auto and script", "");
+        if (verdict == CI_RUN)
+                verdict = check(&o);
         if (o.uv && !o.pin)
                 o.pin = DEFAULT_PIN;
         if (verdict == CI_RUN)
@@ -214,5 +295,8 @@ enum ci_verdict ci_options_read(int argc, char **argv, struct ci_options *ret) {
 
 void ci_options_done(struct ci_options *o) {
         free(o->settings);
+        free(o->keep);
+        free(o->trace);
         o->settings = NULL;
+        o->keep = o->trace = NULL;
 }

@@ -120,12 +120,12 @@ static int await_verify(const struct options *o) {
         return CI_FAILED;
 }
 
-/* fail and blocked; ok is how it begins. */
-static int set_uv(const struct options *o, unsigned n_devices, const char *word) {
+/* ok is how a new key begins; one that was kept may have another PIN, or have used up its tries. */
+static int set_uv(const struct options *o, unsigned n_devices, const char *word, const char *kept) {
         struct options one = *o;
         int status = 0;
 
-        if (strcmp(word, "ok") == 0)
+        if (strcmp(word, "ok") == 0 && !kept)
                 return 0;
         for (one.device = 0; status == 0 && one.device < (int)n_devices; one.device++) {
                 json_t *params = json_pack("{s:s}", "result", word), *done = NULL;
@@ -133,6 +133,8 @@ static int set_uv(const struct options *o, unsigned n_devices, const char *word)
                 status = client_run(&one, PROTOCOL_UV, params, &done) == EXIT_OK ? 0 : CI_FAILED;
                 json_decref(done);
         }
+        if (status != 0 && kept)
+                fprintf(stderr, "tpmauthn: do the keys in %s have another PIN than --pin?\n", kept);
         return status;
 }
 
@@ -152,6 +154,8 @@ int ci_set_up(const struct keeper *k) {
 
         ci_control_path(k, control);
         status = check_devices(&client);
+        if (status != 0)
+                ci_daemon_print_log(k);
         if (status == 0 && o->pin)
                 status = set_pins(&client, o->n_devices, o->pin);
         if (status == 0 && o->seed)
@@ -159,6 +163,6 @@ int ci_set_up(const struct keeper *k) {
         if (status == 0 && o->uv)
                 status = await_verify(&client);
         if (status == 0 && o->uv)
-                status = set_uv(&client, o->n_devices, o->uv);
+                status = set_uv(&client, o->n_devices, o->uv, o->keep);
         return status;
 }

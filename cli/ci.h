@@ -32,8 +32,8 @@ struct ci_options {
         const char *uv;       /* what comes of verification by a device; NULL: none can do it */
         const char *attested; /* sites that get attestation by an authority of the run, or NULL */
         const char *seed;     /* a fixture for the first device, or NULL */
-        const char *keep;     /* a folder for state and log that stays; NULL: none does */
-        const char *trace;    /* a folder for what is said to the devices, or NULL */
+        char *keep;           /* a folder for state and log that stays; NULL: none does */
+        char *trace;          /* a folder for what is said to the devices, or NULL */
         bool trace_secrets;   /* with what is secret of it */
         char **settings;      /* "section.key=value", ended by NULL */
         char **command;       /* ended by NULL */
@@ -44,7 +44,7 @@ struct ci_options {
 
 enum ci_verdict { CI_RUN, CI_DONE, CI_USAGE };
 
-/* `argv` begins with "ci". What is wrong is printed. The result points into argv. */
+/* `argv` begins with "ci". What is wrong is printed. The result points into argv; the two folders are absolute. */
 enum ci_verdict ci_options_read(int argc, char **argv, struct ci_options *ret);
 void ci_options_done(struct ci_options *o);
 

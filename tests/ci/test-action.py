@@ -341,11 +341,11 @@ def action_runs_commands_beside_a_key(world, github):
 @on_a_runner
 def action_gives_every_input_to_ci_run(world, github):
     assert github.run(run="true", presence="script", uv="blocked", pin="a b;$(c)", devices="3", seed="x y.json",
-                      set="policy.always-uv=yes\n\n  \ndevice.name=a b\n", attestation="localhost\n login.example ",
+                      set="policy.always-uv=yes\n\n  \npolicy.rp-allow=a b\n", attestation="localhost\n login.example ",
                       vm="yes", trace="no"), github.said
     mine = options(world)[:options(world).index("--")]
     assert mine == ["ci", "run", "--presence", "script", "--devices", "3", "--uv", "blocked", "--pin", "a b;$(c)",
-                    "--seed", "x y.json", "--set", "policy.always-uv=yes", "--set", "device.name=a b",
+                    "--seed", "x y.json", "--set", "policy.always-uv=yes", "--set", "policy.rp-allow=a b",
                     "--attestation", "localhost login.example", "--vm"]
     assert github.outputs["trace"] == "" and github.outputs["uhid"] == "no"
 

@@ -58,7 +58,7 @@ static void the_command_finds_the_daemon_and_its_status_is_passed_on(void **stat
 static void the_device_of_the_command_is_a_simulator_that_says_so(void **state) {
         struct ci_kit *k = *state;
 
-        expect(k, 0, "--set tpm.tpm=device:/dev/tpmrm0 --set device.name=Mine",
+        expect(k, 0, "",
                "$TPMAUTHN status; $TPMAUTHN --json status | grep '\"simulator\": true'; "
                "$TPMAUTHN inventory");
         kit_says(k, "(simulator)\n");
@@ -212,6 +212,26 @@ static void a_trace_has_all_that_the_command_said(void **state) {
         kit_says(k, "/proc/trace");
 }
 
+static void a_folder_of_traces_has_those_of_one_run(void **state) {
+        struct ci_kit *k = *state;
+        char options[128], command[512], path[160];
+
+        snprintf(options, sizeof(options), "--devices 2 --trace %s/trace", k->marks);
+        snprintf(command, sizeof(command),
+                 "cat %s/trace/* >$MARKS/before; "
+                 "$TPMAUTHN ci run --transport socket --trace %s/trace -- touch $MARKS/ran; "
+                 "test $? = 125 && cat %s/trace/* | cmp - $MARKS/before",
+                 k->marks, k->marks, k->marks);
+        expect(k, 0, options, command);
+        kit_says(k, "is being written by another process");
+        snprintf(path, sizeof(path), "%s/trace/key-1.txt", k->marks);
+        assert_int_equal(access(path, F_OK), 0);
+
+        snprintf(options, sizeof(options), "--trace %s/trace", k->marks);
+        expect(k, 0, options, "true");
+        assert_int_equal(access(path, F_OK), -1);
+}
+
 static void what_is_kept_is_there_the_next_time(void **state) {
         struct ci_kit *k = *state;
         char options[128], path[128];
@@ -225,6 +245,40 @@ static void what_is_kept_is_there_the_next_time(void **state) {
         /* The PIN that is there stays. */
         snprintf(options, sizeof(options), "--pin 9999 --keep %s/kept", k->marks);
         expect(k, 0, options, "printf '1234\\n4321\\n' | $TPMAUTHN pin change");
+        snprintf(options, sizeof(options), "--uv ok --pin 9999 --keep %s/kept", k->marks);
+        expect(k, 125, options, "touch $MARKS/ran");
+        kit_says(k, "have another PIN than --pin?");
+        /* What that try has cost comes back. */
+        snprintf(options, sizeof(options), "--uv ok --pin 4321 --keep %s/kept", k->marks);
+        expect(k, 0, options, "$TPMAUTHN --json pin status | grep '\"retries\": 8'");
+}
+
+static void a_folder_that_is_kept_is_one_runs_at_a_time(void **state) {
+        struct ci_kit *k = *state;
+        char options[128], command[512];
+
+        snprintf(options, sizeof(options), "--keep %s/kept", k->marks);
+        snprintf(command, sizeof(command),
+                 "$TPMAUTHN ci run --transport socket %s -- touch $MARKS/ran; test $? = 125 && "
+                 "grep ready %s/kept/tpmauthnd.log",
+                 options, k->marks);
+        expect(k, 0, options, command);
+        kit_says(k, "another run keeps its state in");
+}
+
+static void a_folder_may_be_named_from_the_working_folder(void **state) {
+        struct ci_kit *k = *state;
+        char path[128];
+        int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        assert_int_equal(chdir(k->marks), 0);
+        expect(k, 0, "--keep kept --trace ./trace", "cd /; $TPMAUTHN status");
+        assert_int_equal(fchdir(here), 0);
+        close(here);
+        snprintf(path, sizeof(path), "%s/kept/tpmauthnd.log", k->marks);
+        assert_int_equal(access(path, F_OK), 0);
+        snprintf(path, sizeof(path), "%s/trace/key-0.txt", k->marks);
+        assert_int_equal(access(path, F_OK), 0);
 }
 
 /* ---- in a virtual machine ---- */
@@ -281,8 +335,9 @@ static void a_machine_that_cannot_be_started_is_told_of(void **state) {
         struct ci_kit *k = *state;
 
         setenv("TPMAUTHN_VM", "/nonexistent/tpmauthn-vm", 1);
-        expect(k, 125, "--vm", "true");
+        expect(k, 125, "--vm --keep /nonexistent/kept", "true");
         kit_says(k, "/nonexistent/tpmauthn-vm");
+        kit_says(k, "TPMAUTHN_VM in the environment");
 }
 
 /* ---- exit statuses ---- */
@@ -296,9 +351,26 @@ static void a_command_that_is_killed_gives_128_and_the_signal(void **state) {
 
 static void what_is_wrong_before_the_command_has_a_status_of_its_own(void **state) {
         static const char *const wrong[] = {
-                "--devices 0",     "--devices 17", "--devices x",
-                "--presence ask",  "--uv perhaps", "--nonsense",
-                "--transport usb", "--set device", "--uv ok --presence deny",
+                "--devices 0",
+                "--devices 17",
+                "--devices x",
+                "--device 2",
+                "--presence ask",
+                "--uv perhaps",
+                "--nonsense",
+                "-d",
+                "--transport usb",
+                "--pin 123",
+                "--keep=",
+                "--trace=",
+                "--trace-secrets",
+                "--uv ok --presence deny",
+                "--set device",
+                "--set device.count=2",
+                "--set tpm.tpm=device:/dev/tpmrm0",
+                "--set presence.presence=deny",
+                "--uv ok --set presence.pin-file=/tmp/pin",
+                "--set attestation.rp-ids=a.example --attestation b.example",
         };
         struct ci_kit *k = *state;
         char many[4096] = "";
@@ -308,11 +380,13 @@ static void what_is_wrong_before_the_command_has_a_status_of_its_own(void **stat
                 kit_says(k, "tpmauthn ci run --help");
         }
         for (size_t i = 0; i <= 100; i++)
-                strcat(many, "--set device.count=1 ");
+                strcat(many, "--set policy.ctap-2.3=no ");
         expect(k, 125, many, "touch $MARKS/ran");
         kit_says(k, "too often");
         expect(k, 125, "", "");
         kit_says(k, "a command is missing");
+        expect(k, 125, "--pin", "");
+        kit_says(k, "a value is missing after --pin");
         expect(k, 0, "--help", "");
         kit_says(k, "Usage: tpmauthn ci run");
         expect(k, 127, "/nonexistent/program", "");
@@ -320,7 +394,7 @@ static void what_is_wrong_before_the_command_has_a_status_of_its_own(void **stat
         expect(k, 125, "--set device.nonsense=1", "touch $MARKS/ran");
         kit_says(k, "nonsense");
         /* Refused by the device, once it is there. */
-        expect(k, 125, "--pin 1", "touch $MARKS/ran");
+        expect(k, 125, "--pin 12345 --set policy.min-pin-length=6", "touch $MARKS/ran");
         expect(k, 125, "--keep /proc/kept", "touch $MARKS/ran");
 }
 
@@ -330,9 +404,10 @@ static void a_daemon_that_does_not_start_is_told_of(void **state) {
         setenv("TPMAUTHND", "/nonexistent/tpmauthnd", 1);
         expect(k, 125, "", "touch $MARKS/ran");
         kit_says(k, "/nonexistent/tpmauthnd could not be run");
+        kit_says(k, "TPMAUTHND in the environment");
         setenv("TPMAUTHND", "/bin/false", 1);
         expect(k, 125, "", "touch $MARKS/ran");
-        kit_says(k, "before it was ready");
+        kit_says(k, "before it was ready. The daemon's last words:\n    (none)\n");
         unsetenv("TPMAUTHND");
 
         /* No swtpm: the daemon says what to install. */
@@ -359,6 +434,7 @@ static void one_of_several_devices_that_does_not_start_is_told_of_at_once(void *
 
         expect(k, 125, options, "touch $MARKS/ran");
         kit_says(k, "device 1 is failed. ");
+        kit_says(k, "The daemon's last words:\n");
 }
 
 /* ---- what the command leaves behind ---- */
@@ -601,6 +677,20 @@ static void a_full_disk_ends_the_run_and_leaves_nothing(void **state) {
                          3);
 }
 
+static void a_trace_that_a_full_disk_cuts_off_is_told_of(void **state) {
+        struct ci_kit *k = *state;
+        char command[4600];
+
+        snprintf(
+                command, sizeof(command),
+                "mkdir $TMPDIR/t && $TPMAUTHN ci run --transport socket --uv ok --trace $TMPDIR/t -- "
+                "sh -c 'cat /dev/zero >$TMPDIR/ballast; %s register' 2>$MARKS/said; "
+                "rm -r $TMPDIR/ballast $TMPDIR/t; cat $MARKS/said; "
+                "grep -q 'key-0.txt is cut off: No space left on device' $MARKS/said && exit 3",
+                self);
+        assert_int_equal(run_on_disk(k, 8192, command), 3);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -612,7 +702,10 @@ int main(int argc, char **argv) {
                 T(a_device_that_does_not_verify_says_so_to_the_client),
                 T(what_is_seeded_is_there),
                 T(a_trace_has_all_that_the_command_said),
+                T(a_folder_of_traces_has_those_of_one_run),
                 T(what_is_kept_is_there_the_next_time),
+                T(a_folder_that_is_kept_is_one_runs_at_a_time),
+                T(a_folder_may_be_named_from_the_working_folder),
                 T(a_machine_is_given_the_folders_and_the_same_run),
                 T(a_machine_ends_with_its_run),
                 T(a_machine_that_cannot_be_started_is_told_of),
@@ -634,6 +727,7 @@ int main(int argc, char **argv) {
                 T(two_runs_at_once_leave_each_other_alone),
                 T(a_daemon_that_crashes_ends_the_run),
                 T(a_full_disk_ends_the_run_and_leaves_nothing),
+                T(a_trace_that_a_full_disk_cuts_off_is_told_of),
 #undef T
         };
 
