@@ -206,8 +206,8 @@ static json_t *find_device(const struct requests *r, uid_t peer, const struct co
         snprintf(whose, sizeof(whose), "uid %u", (unsigned)owner);
         if (count_of(r, owner) == 0)
                 return refuse_absent(r, owner, whose);
-        return control_error(PROTOCOL_E_NO_DEVICE, "There are %u devices of %s, from 0 on.",
-                             count_of(r, owner), whose);
+        return control_error(PROTOCOL_E_NO_DEVICE, "The last device of %s is number %u.", whose,
+                             count_of(r, owner) - 1);
 }
 
 /* NULL, or the error. */

@@ -40,7 +40,7 @@ int seed_from(const struct options *o, const char *file, json_t **ret) {
         if (status == EXIT_OK)
                 *ret = json_incref(json_object_get(made, "credentials"));
         else
-                (void)file_complain(file, "no passkey of it was made");
+                (void)file_complain(file, "its passkeys were not made");
         json_decref(made);
         return status;
 }

@@ -677,6 +677,19 @@ static void a_full_disk_ends_the_run_and_leaves_nothing(void **state) {
                          3);
 }
 
+static void a_full_disk_is_not_blamed_on_a_fixture(void **state) {
+        struct ci_kit *k = *state;
+
+        assert_int_equal(
+                run_on_disk(
+                        k, 8192,
+                        "echo '{\"credentials\":[{\"rp_id\":\"a.example\",\"user\":{\"id\":\"YWxp\"}}]}' >$MARKS/fixture; "
+                        "cat /dev/zero >$TMPDIR/ballast; $TPMAUTHN seed $MARKS/fixture 2>$MARKS/said; "
+                        "rm $TMPDIR/ballast; cat $MARKS/said; "
+                        "! grep -q 'does not fit' $MARKS/said && grep -q 'No space left' $MARKS/said && exit 3"),
+                3);
+}
+
 static void a_trace_that_a_full_disk_cuts_off_is_told_of(void **state) {
         struct ci_kit *k = *state;
         char command[4600];
@@ -727,6 +740,7 @@ int main(int argc, char **argv) {
                 T(two_runs_at_once_leave_each_other_alone),
                 T(a_daemon_that_crashes_ends_the_run),
                 T(a_full_disk_ends_the_run_and_leaves_nothing),
+                T(a_full_disk_is_not_blamed_on_a_fixture),
                 T(a_trace_that_a_full_disk_cuts_off_is_told_of),
 #undef T
         };
