@@ -68,7 +68,7 @@ static const struct control_method methods[] = {
         { PROTOCOL_SHOW, CONTROL_SHOW, true, false, credential_fields },
         { PROTOCOL_DELETE, CONTROL_DELETE, true, false, credential_fields },
         { PROTOCOL_CREDENTIALS, CONTROL_CREDENTIALS, true, false, list_fields },
-        { PROTOCOL_SEED, CONTROL_SEED, true, false, seed_fields },
+        { PROTOCOL_SEED, CONTROL_SEED, true, true, seed_fields },
         { PROTOCOL_REGISTER, CONTROL_REGISTER, true, false, register_fields },
         { PROTOCOL_INVENTORY, CONTROL_INVENTORY, true, false, list_fields },
         { PROTOCOL_EVENTS, CONTROL_EVENTS, true, false, events_fields },

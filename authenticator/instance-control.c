@@ -94,7 +94,13 @@ void instance_control(struct instance *i, uint32_t tag, const struct control_req
 
         if (!error) {
                 job = manage_job(rq);
-                if (!job || instance_add_control(i, tag, rq->caller, BYTES_TEXT(job)) < 0)
+                /* Written anew, a number may have more digits than the client gave it. */
+                if (job && strlen(job) > MESSAGE_PAYLOAD_MAX)
+                        error = control_error(PROTOCOL_E_TOO_LONG,
+                                              "The parameters are too long for the worker: at most "
+                                              "%d bytes, with each number in full.",
+                                              MESSAGE_PAYLOAD_MAX);
+                else if (!job || instance_add_control(i, tag, rq->caller, BYTES_TEXT(job)) < 0)
                         error = control_error(PROTOCOL_E_BUSY, "Too much waits already.");
                 else if (rq->method->call == CONTROL_RESET)
                         i->fail_status = 0;

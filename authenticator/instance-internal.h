@@ -114,6 +114,8 @@ void instance_tell_agents(struct instance *i);
 void instance_fail(struct instance *i, const char *reason);
 /* The worker's descriptor is readable. */
 int instance_on_worker(sd_event_source *source, int fd, uint32_t events, void *userdata);
+/* The worker does not take this job, which is in no queue any more: who waits for its answer gets one. */
+void instance_refuse_job(struct instance *i, struct job *job);
 /* Tells who asked for instance_provision(), once it is no longer starting. */
 void instance_answer_provisioning(struct instance *i);
 

@@ -25,24 +25,33 @@ bool instance_job_is_of_client(const struct job *job) {
         return job->type == WORKER_CBOR || job->type == WORKER_MSG;
 }
 
-/* Hands the next job to the worker, if that is free. */
-void instance_run_next(struct instance *i) {
-        struct job *job = i->queue;
+static int hand_over(struct instance *i, const struct job *job) {
         int r;
-
-        if (i->running || !job)
-                return;
-        i->queue = job->next;
-        i->n_queued--;
 
         worker_clear_cancel(i->worker);
         if (job->cancelled)
                 worker_cancel(i->worker);
         r = worker_send(i->worker, job->type, job->tag, BYTES(job->data, job->len));
         if (r < 0)
-                log_write(i->options.log, LOG_ERR, i->id, "the worker takes no job: %s",
+                log_write(i->options.log, LOG_ERR, i->id, "the worker does not take a job: %s",
                           strerror(-r));
-        i->running = job;
+        return r;
+}
+
+/* Only what the worker has will be answered by it. */
+void instance_run_next(struct instance *i) {
+        struct job *job;
+
+        while (!i->running && (job = i->queue) != NULL) {
+                i->queue = job->next;
+                i->n_queued--;
+                if (hand_over(i, job) == 0) {
+                        i->running = job;
+                        return;
+                }
+                instance_refuse_job(i, job);
+                instance_job_free(job);
+        }
 }
 
 void instance_remove_job(struct instance *i, struct job **at) {

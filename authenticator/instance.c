@@ -368,6 +368,15 @@ static void on_failed(struct instance *i, const struct job *job, struct bytes re
         instance_fail(i, text);
 }
 
+void instance_refuse_job(struct instance *i, struct job *job) {
+        if (job->type == WORKER_OPEN) {
+                close_fd((int)job->tag);
+                on_failed(i, job, BYTES_TEXT("The worker takes no job. Restart tpmauthnd."), false);
+                return;
+        }
+        on_answer(i, job, instance_job_is_of_client(job) ? worker_failure(job->type) : BYTES_NULL);
+}
+
 static void on_trouble(struct instance *i, struct bytes what) {
         bool was_troubled = *i->trouble != '\0';
 
@@ -474,8 +483,12 @@ int instance_on_worker(sd_event_source *source, int fd, uint32_t events, void *u
 bool instance_suspend(struct instance *i) {
         if (i->state != INSTANCE_READY)
                 return false;
-        if (!i->suspending && instance_add_job(i, WORKER_SUSPEND, 0, BYTES_NULL) == 0)
+        if (!i->suspending) {
+                /* Before: that it is over may be said at once. */
                 i->suspending = true;
+                if (instance_add_job(i, WORKER_SUSPEND, 0, BYTES_NULL) < 0)
+                        i->suspending = false;
+        }
         return instance_is_suspending(i);
 }
 

@@ -92,7 +92,7 @@ static const json_t *nth(const struct world *w, size_t i) {
 }
 
 static void seed(struct world *w, const char *entries) {
-        char params[4096];
+        char params[PROTOCOL_LINE_MAX];
 
         snprintf(params, sizeof(params), "{\"credentials\":[%s]}", entries);
         ask(w, PROTOCOL_SEED, params);
@@ -527,6 +527,23 @@ static void what_is_wrong_is_named_and_nothing_is_made(void **state) {
         stop(w);
 }
 
+/* jansson writes each of its numbers with seventeen digits. */
+static void a_fixture_that_grows_too_long_is_refused_and_the_device_lives(void **state) {
+        struct world *w = *state;
+        char entries[60001];
+
+        start(w, NULL);
+        for (size_t n = 0; n < sizeof(entries) - 1; n += 4)
+                memcpy(entries + n, "0.1,", 4);
+        entries[sizeof(entries) - 2] = '\0';
+        seed(w, entries);
+        assert_refused(w, PROTOCOL_E_TOO_LONG, "too long for the worker");
+        assert_int_equal(count(w), 0);
+        seed(w, "{" SITE "," ALICE "}");
+        assert_logs_in(w, nth(w, 0), NULL);
+        stop(w);
+}
+
 static void a_store_without_room_for_all_takes_none(void **state) {
         struct world *w = *state;
 
@@ -620,6 +637,7 @@ int main(void) {
                 TEST(a_client_lists_and_deletes_it),
                 TEST(passkeys_are_told_as_webauthn_has_them),
                 TEST(what_is_wrong_is_named_and_nothing_is_made),
+                TEST(a_fixture_that_grows_too_long_is_refused_and_the_device_lives),
                 TEST(a_store_without_room_for_all_takes_none),
                 TEST(a_device_without_large_blobs_refuses_a_key_for_them),
                 TEST(the_command_line_seeds_and_lists),
