@@ -127,6 +127,7 @@ static int reopen(struct backend *b, struct buf *reason) {
 
 static int replace(struct backend *b, const struct backup *backup, struct backend_restored *ret,
                    struct buf *reason) {
+        const uint8_t mismatches = ctap_pin_mismatches(b->ctap);
         bool genuine;
         int r, opened;
 
@@ -135,6 +136,9 @@ static int replace(struct backend *b, const struct backup *backup, struct backen
         if (r == 0 && genuine)
                 r = put_in_place(b, backup, ret);
         opened = reopen(b, reason);
+        /* No power-up: whoever guesses may have backups refused as often as wanted. */
+        if (opened == 0)
+                ctap_keep_pin_mismatches(b->ctap, mismatches);
         if (r < 0 || opened < 0)
                 return r < 0 ? r : opened;
         if (!genuine)

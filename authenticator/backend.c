@@ -359,11 +359,15 @@ int backend_facts_read(struct bytes in, struct backend_facts *ret) {
 
 /* The authenticator begins anew too: what it derived from the store key is of the old one. */
 int backend_reset(struct backend *b, struct bytes owner_auth) {
+        const uint8_t mismatches = ctap_pin_mismatches(b->ctap);
         int r, opened;
 
         r = vault_reset(b->vault, owner_auth);
         b->ctap = ctap_free(b->ctap);
         opened = open_ctap(b);
+        /* A reset that failed is no way to guess on. */
+        if (r < 0 && opened == 0)
+                ctap_keep_pin_mismatches(b->ctap, mismatches);
         return r < 0 ? r : opened;
 }
 

@@ -77,6 +77,13 @@ bool ctap_has_large_blobs(const struct ctap *c);
 uint32_t ctap_pins_given(const struct ctap *c);
 
 /*
+ * Wrong PINs in a row since power-up (CP4). Where one authenticator takes the place of another without a
+ * power-up, it goes on from there.
+ */
+uint8_t ctap_pin_mismatches(const struct ctap *c);
+void ctap_keep_pin_mismatches(struct ctap *c, uint8_t n);
+
+/*
  * Runs one CTAP2 command (CTAPHID_CBOR): command byte and parameters in, status byte and CBOR out.
  * The reply has room for CTAP_REPLY_MAX. It blocks while a person is asked. There is always an
  * answer: what the machine could not do becomes CTAP1_ERR_OTHER.

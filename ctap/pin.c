@@ -463,6 +463,14 @@ uint32_t ctap_pins_given(const struct ctap *c) {
         return c->n_pins_given;
 }
 
+uint8_t ctap_pin_mismatches(const struct ctap *c) {
+        return c->pin_mismatches;
+}
+
+void ctap_keep_pin_mismatches(struct ctap *c, uint8_t n) {
+        c->pin_mismatches = n;
+}
+
 void ctap_suspend(struct ctap *c) {
         ctap_end_token(c);
 }

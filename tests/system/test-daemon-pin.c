@@ -124,6 +124,22 @@ static fido_dev_t *replug(struct daemon_kit *k, fido_dev_t *dev) {
         return kit_open_key(k);
 }
 
+static void shell(const struct daemon_kit *k, const char *command) {
+        char line[512];
+
+        snprintf(line, sizeof(line), "cd %s/state/users/* && %s", k->folder, command);
+        assert_int_equal(system(line), 0);
+}
+
+static void assert_control_error(const struct daemon_kit *k, const char *method, const char *params,
+                                 const char *code) {
+        json_t *answer = kit_control(k, method, params);
+        const json_t *error = json_object_get(answer, "error");
+
+        assert_string_equal(json_string_value(json_object_get(error, "code")), code);
+        json_decref(answer);
+}
+
 /* ---- what the owner does ---- */
 
 static void the_pin_is_set_used_and_changed(void **state) {
@@ -293,14 +309,44 @@ static void three_wrong_pins_in_a_row_wait_for_a_new_plug_in(void **state) {
         stop(k, dev);
 }
 
-/* ---- an older disk ---- */
+/* A reset that is refused, and a backup that is: each may be had by whoever guesses, as often as wanted. */
+static void what_is_refused_gives_no_guess_before_a_new_plug_in(void **state) {
+        struct daemon_kit *k = *state;
+        char out[4096], params[256], arguments[160];
+        struct passkey p;
+        fido_dev_t *dev;
 
-static void shell(const struct daemon_kit *k, const char *command) {
-        char line[512];
+        start(k, &dev);
+        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
+        kit_close_key(dev);
+        dev = kit_open_key(k);
+        snprintf(arguments, sizeof(arguments), "backup %s/state/backup", k->folder);
+        assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 0);
+        guess(dev, 7);
+        guess(dev, 6);
+        assert_int_equal(fido_dev_set_pin(dev, "5678", WRONG), FIDO_ERR_PIN_AUTH_BLOCKED);
 
-        snprintf(line, sizeof(line), "cd %s/state/users/* && %s", k->folder, command);
-        assert_int_equal(system(line), 0);
+        snprintf(params, sizeof(params), "{\"owner_auth\":\"%0200d\"}", 0);
+        assert_control_error(k, "reset", params, "owner-auth");
+        assert_int_equal(make(dev, 0, 0, PIN, &p), FIDO_ERR_PIN_AUTH_BLOCKED);
+
+        shell(k, "printf Z | dd of=../../backup bs=1 conv=notrunc seek=20000 status=none");
+        snprintf(arguments, sizeof(arguments), "--yes restore %s/state/backup", k->folder);
+        assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 1);
+        assert_non_null(strstr(out, "or it was changed"));
+        assert_int_equal(make(dev, 0, 0, PIN, &p), FIDO_ERR_PIN_AUTH_BLOCKED);
+        assert_int_equal(retries(dev), 5);
+
+        /* One that is carried out does. */
+        json_decref(kit_control(k, "reset", NULL));
+        kit_close_key(dev);
+        dev = kit_open_key(k);
+        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
+        assert_int_equal(retries(dev), 8);
+        stop(k, dev);
 }
+
+/* ---- an older disk ---- */
 
 static void keep_a_copy(const struct daemon_kit *k) {
         shell(k, "cp store.db ../copy");
@@ -500,6 +546,7 @@ int main(void) {
                 TEST(hmac_secret_repeats_and_knows_the_pin),
                 TEST(eight_wrong_pins_block_whatever_happens_between_them),
                 TEST(three_wrong_pins_in_a_row_wait_for_a_new_plug_in),
+                TEST(what_is_refused_gives_no_guess_before_a_new_plug_in),
                 TEST(an_older_disk_gives_no_try_back),
                 TEST(an_older_disk_does_not_bring_an_old_pin_back),
                 TEST(an_older_disk_does_not_undo_a_reset),
