@@ -116,7 +116,8 @@ static int reopen(struct backend *b, struct buf *reason) {
 
         b->tpm = tpm_free(b->tpm);
         b->store = store_close(b->store);
-        b->facts = (struct backend_facts){ .simulator = b->facts.simulator };
+        b->facts = (struct backend_facts){ .simulator = b->facts.simulator,
+                                           .simulates = b->facts.simulates };
         r = backend_open_steps(b, BYTES_NULL, &step, reason);
         if (r < 0) {
                 backend_explain(b, step, r, reason);

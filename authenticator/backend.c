@@ -125,6 +125,19 @@ static void describe_tpm(const struct tpm_info *info, char *text, size_t size) {
                         n += (size_t)snprintf(text + n, size - n, "%s%s", n > 0 ? " " : "", word);
 }
 
+static bool answers_by_itself(enum presence_mode mode) {
+        return mode == PRESENCE_AUTO || mode == PRESENCE_SCRIPT;
+}
+
+/*
+ * Whether the configuration means a simulator. The TPM's own word is not enough: the virtual TPM of a
+ * machine has the same vendor string, and holds keys that somebody counts on.
+ */
+static bool is_simulator_wanted(const struct backend_options *o) {
+        return o->private_simulator || answers_by_itself(o->presence_mode) ||
+               tpm_tcti_is_simulator(o->tpm.tcti);
+}
+
 int backend_open_tpm(struct backend *b) {
         struct tpm_options options = b->options.tpm;
         struct tpm_info info;
@@ -140,12 +153,9 @@ int backend_open_tpm(struct backend *b) {
                 return r;
 
         b->facts.simulator = b->options.private_simulator || info.is_simulator;
+        b->facts.simulates = b->facts.simulator && is_simulator_wanted(&b->options);
         describe_tpm(&info, b->facts.tpm, sizeof(b->facts.tpm));
         return 0;
-}
-
-static bool answers_by_itself(enum presence_mode mode) {
-        return mode == PRESENCE_AUTO || mode == PRESENCE_SCRIPT;
 }
 
 const uint8_t *backend_aaguid_of(bool simulator) {
@@ -298,6 +308,7 @@ int backend_open_steps(struct backend *b, struct bytes owner_auth, enum reason_s
 
 static void put_facts(const struct backend_facts *f, struct buf *out) {
         buf_put_u8(out, f->simulator);
+        buf_put_u8(out, f->simulates);
         buf_put_u8(out, (uint8_t)f->pin_kind);
         buf_put_u8(out, (uint8_t)f->hmac_kind);
         buf_put_string16(out, BYTES_TEXT(f->tpm));
@@ -345,6 +356,7 @@ int backend_facts_read(struct bytes in, struct backend_facts *ret) {
         struct backend_facts facts = { .simulator = cursor_u8(&c) != 0 };
         struct bytes tpm, note;
 
+        facts.simulates = cursor_u8(&c) != 0;
         facts.pin_kind = (enum tpm_pin_kind)cursor_u8(&c);
         facts.hmac_kind = (enum tpm_hmac_kind)cursor_u8(&c);
         tpm = cursor_string16(&c);
@@ -420,8 +432,8 @@ void backend_make_spare(struct backend *b) {
                 vault_make_spare(b->vault);
 }
 
-bool backend_is_simulator(const struct backend *b) {
-        return b->facts.simulator;
+bool backend_simulates(const struct backend *b) {
+        return b->facts.simulates;
 }
 
 struct ctap *backend_ctap(const struct backend *b) {

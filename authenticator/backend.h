@@ -56,7 +56,8 @@ struct backend *backend_free(struct backend *b);
 /* What the loop shall know of a backend that opened. */
 struct backend_facts {
         bool simulator;
-        char tpm[64]; /* such as "IBM SW TPM" */
+        bool simulates; /* and the configuration wants one: what it is told stands in for a person */
+        char tpm[64];   /* such as "IBM SW TPM" */
         enum tpm_pin_kind pin_kind;
         enum tpm_hmac_kind hmac_kind;
         char note[BACKEND_NOTE_MAX]; /* a sentence for the owner, or empty */
@@ -92,8 +93,8 @@ void backend_idle(struct backend *b);
 bool backend_wants_spare(const struct backend *b);
 void backend_make_spare(struct backend *b);
 
-/* Of one that is open. */
-bool backend_is_simulator(const struct backend *b);
+/* Of one that is open: see struct backend_facts. */
+bool backend_simulates(const struct backend *b);
 /* NULL while it is not open. */
 struct ctap *backend_ctap(const struct backend *b);
 struct store *backend_store(const struct backend *b);

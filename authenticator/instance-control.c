@@ -179,11 +179,21 @@ static bool is_mode(enum presence_inject what) {
                what == PRESENCE_INJECT_ASK;
 }
 
-json_t *instance_refuse_simulation(const struct instance *i) {
-        if (i->state == INSTANCE_READY && !i->facts.simulator)
+static json_t *refuse_to_simulate(const struct instance *i, const char *what) {
+        if (i->facts.simulator)
                 return control_error(PROTOCOL_E_NOT_SIMULATOR,
-                                     "Device %u has a real TPM; this is for simulators.",
+                                     "The TPM of device %u says that it is a simulator, as this "
+                                     "machine's own may, and the configuration does not: "
+                                     "tpmauthn.conf(5), under [presence] presence.",
                                      i->options.index);
+        return control_error(PROTOCOL_E_NOT_SIMULATOR,
+                             "Device %u has a real TPM; %s for simulators.", i->options.index,
+                             what);
+}
+
+json_t *instance_refuse_simulation(const struct instance *i) {
+        if (i->state == INSTANCE_READY && !i->facts.simulates)
+                return refuse_to_simulate(i, "this is");
         return refuse_unready(i);
 }
 
@@ -192,10 +202,8 @@ json_t *instance_inject(struct instance *i, enum presence_inject what, struct by
 
         if (error)
                 return error;
-        if (stands_in_for_a_person(what) && !i->facts.simulator)
-                return control_error(PROTOCOL_E_NOT_SIMULATOR,
-                                     "Only a person may answer for a real TPM; auto, once, pin, "
-                                     "ignore and delay are for simulators.");
+        if (stands_in_for_a_person(what) && !i->facts.simulates)
+                return refuse_to_simulate(i, "auto, once, pin, ignore and delay are");
         if (what == PRESENCE_INJECT_PIN && !i->config->presence_verify)
                 return control_error(PROTOCOL_E_NOT_ALLOWED,
                                      "[presence] verify = no: nobody is asked for a PIN here.");

@@ -12,7 +12,7 @@
 #include "authenticator/protocol.h"
 
 static bool is_followed(const struct instance *i) {
-        return i->options.followers && i->facts.simulator &&
+        return i->options.followers && i->facts.simulates &&
                followers_want(i->options.followers, i->options.owner, i->options.index);
 }
 

@@ -21,7 +21,7 @@
 #include "trace/redact.h"
 
 static bool is_wanted(const struct instance *i, bool secrets) {
-        return i->options.followers && i->facts.simulator &&
+        return i->options.followers && i->facts.simulates &&
                followers_want_frames(i->options.followers, i->options.owner, i->options.index,
                                      secrets);
 }

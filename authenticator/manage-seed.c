@@ -73,7 +73,7 @@ json_t *manage_seed(struct backend *b, const json_t *params) {
         struct seed_fixture *fixture;
         json_t *answer;
 
-        if (!backend_is_simulator(b))
+        if (!backend_simulates(b))
                 return control_error(PROTOCOL_E_NOT_SIMULATOR,
                                      "Passkeys of a fixture are for simulators: with a real TPM a "
                                      "site makes them, and a person says yes.");

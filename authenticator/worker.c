@@ -88,7 +88,7 @@ static void tell_waiting(void *userdata, bool waiting) {
 static void tell_event(struct worker *w, json_t *event) {
         _cleanup_(free_pointer) char *text = NULL;
 
-        if (event && backend_is_simulator(w->backend))
+        if (event && backend_simulates(w->backend))
                 text = json_dumps(event, JSON_COMPACT);
         if (text)
                 reply(w, WORKER_EVENT, 0, BYTES_TEXT(text));

@@ -70,13 +70,10 @@ int tpm_new(const struct tpm_options *options, struct tpm **ret) {
         return 0;
 }
 
-/*
- * True if nobody but us cleans up in this TPM after a crash of ours: there is no resource manager
- * in front of a simulator. Its name may stand behind that of a TCTI that wraps it.
- */
-static bool is_unmanaged(const struct tpm *t) {
+/* Its name may stand behind that of a TCTI that wraps it. */
+bool tpm_tcti_is_simulator(const char *tcti) {
         static const char *const names[] = { "swtpm", "mssim" };
-        const char *p = t->tcti_name;
+        const char *p = tcti;
 
         while (p) {
                 size_t n = strcspn(p, ":,");
@@ -86,7 +83,15 @@ static bool is_unmanaged(const struct tpm *t) {
                                 return true;
                 p = p[n] != '\0' ? p + n + 1 : NULL;
         }
-        return !t->tcti_name;
+        return false;
+}
+
+/*
+ * True if nobody but us cleans up in this TPM after a crash of ours: there is no resource manager
+ * in front of a simulator.
+ */
+static bool is_unmanaged(const struct tpm *t) {
+        return !t->tcti_name || tpm_tcti_is_simulator(t->tcti_name);
 }
 
 static int open_tcti(struct tpm *t) {

@@ -88,6 +88,11 @@ typedef int tpm_save_fn(void *userdata, const struct tpm_state *state);
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+/*
+ * True if there can be nothing but a simulator behind this TCTI: swtpm or mssim, also where another one
+ * wraps it.
+ */
+bool tpm_tcti_is_simulator(const char *tcti);
 /* Sends nothing. The strings are copied. */
 _must_check_ int tpm_new(const struct tpm_options *options, struct tpm **ret);
 /* Flushes what is loaded, wipes secrets, closes. NULL is fine. Returns NULL. */

@@ -165,6 +165,48 @@ static void nothing_answers_by_itself_for_a_tpm_in_hardware(void **state) {
         }
 }
 
+static void assert_refused(struct fixture *f, const char *method, const char *params) {
+        json_t *answer = kit_control(&f->kit, method, params);
+
+        assert_string_equal(json_string_value(
+                                    json_object_get(json_object_get(answer, "error"), "code")),
+                            "not-simulator");
+        json_decref(answer);
+}
+
+/*
+ * The virtual TPM of a machine has the vendor string of a simulator, and nobody configured one: here
+ * there is one behind a TCTI that does not say so.
+ */
+static void a_tpm_that_only_says_it_is_a_simulator_takes_what_a_real_one_takes(void **state) {
+        static const char *const requests[][2] = {
+                { "presence", "{\"mode\":\"auto\"}" },
+                { "presence", "{\"mode\":\"once\"}" },
+                { "presence", "{\"mode\":\"pin-once\",\"pin\":\"1234\"}" },
+                { "presence", "{\"mode\":\"delay\",\"ms\":1}" },
+                { "seed", "{\"credentials\":[]}" },
+                { "follow", "{}" },
+                { "uv", "{\"result\":\"ok\"}" },
+                { "fail-next", "{\"status\":1}" },
+        };
+        struct fixture *f = *state;
+        json_t *answer;
+
+        swtpm_start(&f->tpm);
+        snprintf(f->setting, sizeof(f->setting), "--tpm=libtss2-tcti-swtpm.so.0%s",
+                 strchr(f->tpm.tcti, ':'));
+        start(f, "--presence=deny");
+        assert_says_what_it_is(f, true);
+        for (size_t i = 0; i < ELEMENTSOF(requests); i++)
+                assert_refused(f, requests[i][0], requests[i][1]);
+
+        assert_int_equal(kit_stop(&f->kit), 0);
+        start(f, "--presence=script");
+        answer = kit_control(&f->kit, "presence", "{\"mode\":\"auto\"}");
+        assert_non_null(json_object_get(answer, "result"));
+        json_decref(answer);
+}
+
 static void nobody_says_yes_over_the_socket_for_a_tpm_in_hardware(void **state) {
         static const char *const words[] = { "auto", "once", "pin", "pin-once" };
         struct fixture *f = *state;
@@ -173,16 +215,10 @@ static void nobody_says_yes_over_the_socket_for_a_tpm_in_hardware(void **state) 
         start(f, "--presence=deny");
         for (size_t i = 0; i < ELEMENTSOF(words); i++) {
                 char params[64];
-                json_t *answer;
 
                 snprintf(params, sizeof(params), "{\"mode\":\"%s\"%s}", words[i],
                          i >= 2 ? ",\"pin\":\"1234\"" : "");
-                answer = kit_control(&f->kit, "presence", params);
-                assert_string_equal(json_string_value(
-                                            json_object_get(json_object_get(answer, "error"),
-                                                            "code")),
-                                    "not-simulator");
-                json_decref(answer);
+                assert_refused(f, "presence", params);
         }
 }
 
@@ -194,6 +230,7 @@ int main(void) {
                 T(a_tpm_in_hardware_is_none),
                 T(a_site_sees_that_a_passkey_is_of_a_simulator),
                 T(nothing_answers_by_itself_for_a_tpm_in_hardware),
+                T(a_tpm_that_only_says_it_is_a_simulator_takes_what_a_real_one_takes),
                 T(nobody_says_yes_over_the_socket_for_a_tpm_in_hardware),
 #undef T
         };

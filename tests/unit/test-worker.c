@@ -35,7 +35,7 @@
 
 static struct fake_tpm part;
 static struct fault fault;
-static bool simulator;
+static bool simulator, is_named;
 static int new_error, describe_error;
 static atomic_uint n_idle, n_shutdown;
 static _Atomic uint64_t slept_ms;
@@ -54,6 +54,10 @@ int tpm_describe(_unused_ struct tpm *t, struct tpm_info *ret) {
                                   .vendor = "a   part   ",
                                   .is_simulator = simulator };
         return 0;
+}
+
+bool tpm_tcti_is_simulator(_unused_ const char *tcti) {
+        return is_named;
 }
 
 void tpm_idle(_unused_ struct tpm *t) {
@@ -108,7 +112,7 @@ static int setup(void **state) {
         fault = (struct fault){ .sqlite_code = SQLITE_IOERR_WRITE };
         part = (struct fake_tpm){ .fault = &fault, .counter = 3 };
         slept_ms = 500;
-        simulator = true;
+        simulator = is_named = true;
         new_error = describe_error = 0;
         n_idle = n_shutdown = 0;
         return 0;
@@ -394,6 +398,27 @@ static void nobody_hears_what_is_asked_for_a_real_tpm(void **state) {
         assert_int_equal(f->m.type, WORKER_ANSWER);
         assert_bytes_equal(f->m.payload, BYTES("\x27", 1));
         assert_string_equal(f->events, "");
+}
+
+/* The vendor string of a virtual machine's own TPM is that of a simulator. */
+static void a_tpm_that_only_says_it_is_a_simulator_is_as_safe_as_a_real_one(void **state) {
+        struct fixture *f = *state;
+        struct backend_facts facts;
+
+        is_named = false;
+        open_worker(f, PRESENCE_DENY);
+        assert_int_equal(backend_facts_read(f->m.payload, &facts), 0);
+        assert_true(facts.simulator);
+        assert_false(facts.simulates);
+        run(f, WORKER_CBOR, 5, BYTES("\x0b", 1));
+        assert_int_equal(f->m.type, WORKER_ANSWER);
+        assert_string_equal(f->events, "");
+        f->worker = worker_free(f->worker);
+
+        /* Unless whoever configured it says so. */
+        open_worker(f, PRESENCE_SCRIPT);
+        assert_int_equal(backend_facts_read(f->m.payload, &facts), 0);
+        assert_true(facts.simulates);
 }
 
 static void A35_cancel_ends_the_running_command_only(void **state) {
@@ -1191,6 +1216,7 @@ int main(void) {
                 TEST(A44_a_question_is_told_and_its_end_too),
                 TEST(a_question_to_a_simulator_is_an_event_and_its_answer_too),
                 TEST(nobody_hears_what_is_asked_for_a_real_tpm),
+                TEST(a_tpm_that_only_says_it_is_a_simulator_is_as_safe_as_a_real_one),
                 TEST(A35_cancel_ends_the_running_command_only),
                 TEST(an_idle_worker_lets_the_tpm_go_once),
                 TEST(it_ends_while_a_question_is_open),
