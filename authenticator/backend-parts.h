@@ -35,6 +35,11 @@ _must_check_ int backend_open_tpm(struct backend *b);
 _must_check_ int backend_open_steps(struct backend *b, struct bytes owner_auth,
                                     enum reason_step *ret_step, struct buf *reason);
 void backend_explain(const struct backend *b, enum reason_step step, int error, struct buf *reason);
+/*
+ * Removes from the TPM, which is not unlocked, what empty stores had there whose places backups took, and
+ * then these stores. What cannot be removed now is so when it is opened next.
+ */
+void backend_remove_replaced(struct backend *b, struct bytes owner_auth);
 /* Closes all that is used with the store; the store and a simulator stay. */
 void backend_let_go(struct backend *b);
 

@@ -7,6 +7,9 @@
  * and nothing is here to lose, the backup takes the place of the empty store. A crash in between leaves
  * the one or the other, whole: the new file is complete before its name changes.
  *
+ * The empty store had its own indexes and keys in the TPM, which the file alone knows that it becomes then.
+ * The next opening, which is part of the restore, removes them and that file.
+ *
  * SQLite sees no byte of a backup before its MAC was found right.
  */
 
@@ -74,6 +77,65 @@ static int merge(struct backend *b, const struct backup *backup, struct backend_
         return r;
 }
 
+/* ---- what an empty store had in the TPM ---- */
+
+/* What is there is found by its Name, so that it can be tried again from the beginning. */
+static int save_nothing(_unused_ void *userdata, _unused_ const struct tpm_state *state) {
+        return 0;
+}
+
+/* -EPERM: there are passkeys in it after all, or it shares its counter with the present one. */
+static int read_replaced(const struct backend *b, const char *path, struct tpm_state *ret) {
+        const struct store_options options = { .path = path,
+                                               .max_credentials = b->options.max_credentials,
+                                               .log = log_forward,
+                                               .userdata = (void *)(uintptr_t)&b->log };
+        struct tpm_facts its, ours;
+        struct tpm_state present;
+        struct store *s;
+        int r = store_open(&options, &s);
+
+        if (r < 0)
+                return r;
+        r = store_get_tpm_state(s, ret);
+        if (r == 0 && store_remaining(s) < b->options.max_credentials)
+                r = -EPERM;
+        store_close(s);
+        if (r == 0)
+                r = store_get_tpm_state(b->store, &present);
+        if (r < 0)
+                return r;
+        tpm_state_facts(ret, &its);
+        tpm_state_facts(&present, &ours);
+        return its.counter != 0 && its.counter == ours.counter ? -EPERM : 0;
+}
+
+static int remove_replaced(struct backend *b, const char *path, struct bytes owner_auth) {
+        struct tpm_state state;
+        int r = read_replaced(b, path, &state);
+
+        if (r == 0)
+                r = tpm_set_owner_auth(b->tpm, owner_auth);
+        if (r == 0)
+                r = tpm_remove(b->tpm, &state, save_nothing, NULL);
+        if (r == 0)
+                store_discard(path);
+        return r;
+}
+
+void backend_remove_replaced(struct backend *b, struct bytes owner_auth) {
+        char path[PATH_MAX];
+        int r = 0;
+
+        while (r == 0 && store_find_replaced(b->options.store_path, path) == 0) {
+                r = remove_replaced(b, path, owner_auth);
+                if (r < 0)
+                        log_write(b->options.log, LOG_WARNING, b->options.id,
+                                  "what %s had in the TPM stays there for now: %s", path,
+                                  strerror(-r));
+        }
+}
+
 /* ---- of a store that was lost ---- */
 
 /* What tpm_unlock() says of a state that was never of this TPM, or of before a reset. */
@@ -129,6 +191,7 @@ static int reopen(struct backend *b, struct buf *reason) {
 static int replace(struct backend *b, const struct backup *backup, struct backend_restored *ret,
                    struct buf *reason) {
         const uint8_t mismatches = ctap_pin_mismatches(b->ctap);
+        char path[PATH_MAX];
         bool genuine;
         int r, opened;
 
@@ -147,6 +210,9 @@ static int replace(struct backend *b, const struct backup *backup, struct backen
                               "That backup is not of this TPM and this user, or of before a reset, "
                               "or it was changed. Nothing in it can be used here.");
         ret->added = b->options.max_credentials - store_remaining(b->store);
+        ret->replaced = true;
+        if (store_find_replaced(b->options.store_path, path) == -ENOENT)
+                *ret->aside = '\0';
         return 0;
 }
 

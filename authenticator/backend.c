@@ -292,6 +292,7 @@ int backend_open_steps(struct backend *b, struct bytes owner_auth, enum reason_s
         if (answers_by_itself(b->options.presence_mode) && !b->facts.simulator)
                 return -EPERM;
 
+        backend_remove_replaced(b, owner_auth);
         r = open_vault(b, owner_auth, ret_step);
         if (r < 0)
                 return r;

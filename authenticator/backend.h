@@ -122,9 +122,11 @@ void backend_transfer_drop(struct backend *b);
 int64_t backend_transfer_max(const struct backend *b);
 
 struct backend_restored {
-        uint32_t added;           /* credentials that came back */
-        int64_t made;             /* when the backup was */
-        char aside[NAME_MAX + 1]; /* where the store went whose place it took, or empty */
+        uint32_t added; /* credentials that came back */
+        bool replaced;  /* an empty store, and not one that has the rest of them */
+        int64_t made;   /* when the backup was */
+        char aside[NAME_MAX +
+                   1]; /* where that is for as long as the TPM has its part of it, or empty */
 };
 
 /*

@@ -126,8 +126,9 @@ static json_t *begin(struct backend *b, json_int_t size) {
 }
 
 static json_t *describe(const struct backend_restored *done) {
-        return json_pack("{s:I,s:I,s:s?}", "added", (json_int_t)done->added, "made",
-                         (json_int_t)done->made, "aside", *done->aside ? done->aside : NULL);
+        return json_pack("{s:I,s:I,s:b,s:s?}", "added", (json_int_t)done->added, "made",
+                         (json_int_t)done->made, "replaced", done->replaced, "aside",
+                         *done->aside ? done->aside : NULL);
 }
 
 static json_t *restore(struct backend *b) {

@@ -144,8 +144,16 @@ static void close_dir(DIR **d) {
                 (void)closedir(*d);
 }
 
-int store_find_aside(const char *path, char ret_name[static NAME_MAX + 1], unsigned *ret_n) {
-        size_t base = strlen(name_of(path)), mark = strlen(MARK);
+/* After a crash while it was read. */
+static bool is_wal(const char *name) {
+        const char *dash = strrchr(name, '-');
+
+        return dash && (strcmp(dash, "-wal") == 0 || strcmp(dash, "-shm") == 0);
+}
+
+static int find(const char *path, const char *mark, char ret_name[static NAME_MAX + 1],
+                unsigned *ret_n) {
+        size_t base = strlen(name_of(path));
         char folder[PATH_MAX], newest[NAME_MAX + 1] = "";
         _cleanup_(close_dir) DIR *d = NULL;
         struct dirent *entry;
@@ -157,7 +165,7 @@ int store_find_aside(const char *path, char ret_name[static NAME_MAX + 1], unsig
                 return -errno;
         while ((entry = readdir(d)) != NULL) {
                 if (strncmp(entry->d_name, name_of(path), base) != 0 ||
-                    strncmp(entry->d_name + base, MARK, mark) != 0)
+                    strncmp(entry->d_name + base, mark, strlen(mark)) != 0 || is_wal(entry->d_name))
                         continue;
                 n++;
                 if (strverscmp(entry->d_name, newest) > 0)
@@ -168,4 +176,19 @@ int store_find_aside(const char *path, char ret_name[static NAME_MAX + 1], unsig
         strcpy(ret_name, newest);
         *ret_n = n;
         return 0;
+}
+
+int store_find_aside(const char *path, char ret_name[static NAME_MAX + 1], unsigned *ret_n) {
+        return find(path, MARK, ret_name, ret_n);
+}
+
+int store_find_replaced(const char *path, char ret_path[static PATH_MAX]) {
+        char name[NAME_MAX + 1];
+        unsigned n;
+        int length, r = find(path, RESTORED, name, &n);
+
+        if (r < 0)
+                return r;
+        length = snprintf(ret_path, PATH_MAX, "%.*s%s", (int)(name_of(path) - path), path, name);
+        return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
 }

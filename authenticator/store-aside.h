@@ -28,6 +28,8 @@ _must_check_ int store_set_aside(struct store *s, const struct store_options *op
 _must_check_ int store_replace(struct store *s, const struct store_options *options,
                                const char *path, time_t now, char ret_name[static NAME_MAX + 1]);
 
-/* The newest that lies beside `path`, and how many do. -ENOENT: there is none. */
+/* The newest that store_set_aside() left beside `path`, and how many there are. -ENOENT: there is none. */
 _must_check_ int store_find_aside(const char *path, char ret_name[static NAME_MAX + 1],
                                   unsigned *ret_n);
+/* The path of the newest that store_replace() left there. -ENOENT: there is none. */
+_must_check_ int store_find_replaced(const char *path, char ret_path[static PATH_MAX]);

@@ -163,9 +163,11 @@ static void print_done(const json_t *done) {
         print_time(stdout, json_integer_value(json_object_get(done, "made")), 0);
         puts(".");
         if (aside) {
-                fputs("The empty store that was there is kept beside it, as ", stdout);
+                fputs("What the empty store had in the TPM could not be removed yet; it is kept "
+                      "beside the new one, as ",
+                      stdout);
                 print_text(stdout, aside, 0);
-                puts(".");
+                puts(", and the daemon tries again when it starts.");
         }
 }
 
@@ -178,7 +180,7 @@ static int restore(const struct options *o, FILE *from, const char *file) {
                 return file_complain(file, strerror(errno));
         status = send(o, from, file, (json_int_t)st.st_size, &done);
         /* What clients were told before is of another store. */
-        if (status == EXIT_OK && json_is_string(json_object_get(done, "aside")))
+        if (status == EXIT_OK && json_is_true(json_object_get(done, "replaced")))
                 status = device_replug(o, false);
         if (status == EXIT_OK && o->json)
                 print_json(done);

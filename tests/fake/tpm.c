@@ -360,6 +360,16 @@ int tpm_erase(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *u
         return tpm_set_owner_auth(t, BYTES_NULL);
 }
 
+int tpm_remove(struct tpm *t, struct tpm_state *state, tpm_save_fn *save, void *userdata) {
+        struct names n;
+        int r = tpm_erase(t, state, save, userdata);
+
+        decode(state, &n);
+        if (r == 0)
+                r = undefine(t->part, n.handle[COUNTER]);
+        return r;
+}
+
 struct ctap_keys *tpm_keys(struct tpm *t) {
         return &t->keys;
 }

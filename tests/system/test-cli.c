@@ -543,9 +543,10 @@ static void a_backup_outlives_the_store(void **state) {
 
         done = json_loads(backup_cli(k, 0, "--yes --json restore @b1"), 0, NULL);
         assert_int_equal(json_integer_value(json_object_get(done, "added")), 1);
-        assert_non_null(json_string_value(json_object_get(done, "aside")));
+        assert_true(json_is_true(json_object_get(done, "replaced")));
+        assert_true(json_is_null(json_object_get(done, "aside")));
         json_decref(done);
-        shell(k, "test $(find @ -name 'store.db.before-restore-*' | wc -l) = 1");
+        shell(k, "test $(find @ -name 'store.db.before-restore-*' | wc -l) = 0");
         kit_await_state(k, "ready");
         dev = kit_open_key(k);
         assert_true(use(dev, "a.example", a) > before);
@@ -556,6 +557,32 @@ static void a_backup_outlives_the_store(void **state) {
         dev = kit_open_key(k);
         assert_true(use(dev, "a.example", a) > before);
         kit_close_key(dev);
+        fido_cred_free(&a);
+}
+
+/* There is room for the TPM's part of two stores, and not of three. */
+static void an_empty_store_that_makes_room_leaves_nothing_in_the_tpm(void **state) {
+        static const char *const narrow[] = { "--presence=auto",
+                                              "--set=tpm.nv-range=0x01800200-0x01800208", NULL };
+        struct daemon_kit *k = *state;
+        fido_cred_t *a;
+        fido_dev_t *dev;
+
+        kit_start(k, narrow);
+        dev = kit_open_key(k);
+        a = make(dev, "a.example", "ann");
+        kit_close_key(dev);
+        backup_cli(k, 0, "backup @b1");
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(kit_stop(k), 0);
+                shell(k, "find @ -name 'store.db*' -exec rm {} +");
+                kit_start(k, narrow);
+                assert_string_equal(kit_state(k), "ready");
+                assert_says(backup_cli(k, 0, "--yes restore @b1"), "came back: 1,");
+                dev = kit_open_key(k);
+                assert_true(use(dev, "a.example", a) > 0);
+                kit_close_key(dev);
+        }
         fido_cred_free(&a);
 }
 
@@ -915,6 +942,7 @@ int main(void) {
                 TEST(a_backup_brings_back_what_was_deleted),
                 TEST(no_other_file_is_restored),
                 TEST(a_backup_outlives_the_store),
+                TEST(an_empty_store_that_makes_room_leaves_nothing_in_the_tpm),
                 TEST(a_restore_that_is_cut_short_loses_nothing),
                 TEST(pages_that_do_not_belong_together_are_refused),
                 TEST(json_is_what_the_manual_page_says),
