@@ -196,6 +196,27 @@ static int make_persistent(struct tpm *t, const struct tpm_handle *loaded,
         return 0;
 }
 
+static int remove_key(struct tpm *t, const struct tpm_attestation_record *record) {
+        TPM2B_NAME name;
+        int r;
+
+        if (record->handle == 0)
+                return 0;
+        r = tpm_name_of_object(&record->key.public.publicArea, &name);
+        return r < 0 ? r : tpm_persistent_remove(t, record->handle, &name);
+}
+
+/* An answer may have been lost: what was saved is in the TPM then, and is about to be forgotten. */
+static int remove_last_try(struct tpm *t, const struct creation *c) {
+        struct tpm_attestation_record record;
+        int r;
+
+        if (c->key.len == 0)
+                return 0;
+        r = tpm_attestation_decode(&c->key, &record);
+        return r < 0 ? r : remove_key(t, &record);
+}
+
 static int create_step(struct tpm *t, void *userdata) {
         _cleanup_(tpm_srk_close) struct tpm_srk srk = TPM_SRK_NONE;
         _cleanup_(tpm_handle_flush) struct tpm_handle loaded = TPM_HANDLE_NONE;
@@ -206,7 +227,9 @@ static int create_step(struct tpm *t, void *userdata) {
         TSS2_RC rc;
         int r;
 
-        r = tpm_srk_choose(t, &record.srk);
+        r = remove_last_try(t, c);
+        if (r >= 0)
+                r = tpm_srk_choose(t, &record.srk);
         if (r >= 0)
                 r = tpm_srk_open(t, &record.srk, &srk);
         if (r >= 0)
@@ -246,15 +269,8 @@ int tpm_attestation_key_create(struct tpm *t, bool persistent, tpm_save_attestat
 }
 
 static int remove_step(struct tpm *t, void *userdata) {
-        const struct tpm_attestation_record *record = userdata;
-        TPM2B_NAME name;
-        int r;
-
         tpm_attestation_close(t);
-        if (record->handle == 0)
-                return 0;
-        r = tpm_name_of_object(&record->key.public.publicArea, &name);
-        return r < 0 ? r : tpm_persistent_remove(t, record->handle, &name);
+        return remove_key(t, userdata);
 }
 
 int tpm_attestation_key_remove(struct tpm *t, const struct tpm_attestation_key *key) {

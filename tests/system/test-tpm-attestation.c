@@ -231,6 +231,22 @@ static void a_crash_while_it_is_made_leaves_nothing_without_an_owner(void **stat
         assert_nothing_else(f);
 }
 
+static void an_answer_that_is_lost_leaves_one_key_and_not_two(void **state) {
+        struct fixture *f = *state;
+        struct tpm_attestation_key key;
+        struct credential c;
+
+        watch_plan(f, "lose EvictControl 1\n");
+        create(f, true, &key);
+        watch_no_plan(f);
+        /* ESYS remembers the Name of the one that was at this handle as long as it is connected. */
+        tpm_idle(f->tpm);
+        assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
+        assert_certifies(f, &key, &c, false);
+        assert_int_equal(tpm_attestation_key_remove(f->tpm, &key), 0);
+        assert_nothing_else(f);
+}
+
 static void without_a_slot_it_is_loaded_for_each_use(void **state) {
         struct fixture *f = *state;
         struct tpm_attestation_key key;
@@ -490,6 +506,7 @@ int main(void) {
                 attestation_test(it_can_do_nothing_but_sign_what_the_tpm_says),
                 attestation_test(removing_it_leaves_nothing),
                 attestation_test(a_crash_while_it_is_made_leaves_nothing_without_an_owner),
+                attestation_test(an_answer_that_is_lost_leaves_one_key_and_not_two),
                 attestation_test(without_a_slot_it_is_loaded_for_each_use),
                 attestation_test(it_certifies_keys_of_both_classes_and_all_types),
                 attestation_test(what_was_loaded_to_be_certified_does_not_sign),
