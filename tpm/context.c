@@ -124,38 +124,6 @@ static void close_tcti(struct tpm *t) {
                 t->tcti = tpm_stream_free(t->tcti);
 }
 
-static int open_connection(struct tpm *t) {
-        TSS2_RC rc;
-        int r;
-
-        if (t->esys)
-                return 0;
-
-        r = open_tcti(t);
-        if (r < 0)
-                return r;
-
-        tpm_patient_init(&t->patient, t->tcti);
-        rc = Esys_Initialize(&t->esys, (TSS2_TCTI_CONTEXT *)&t->patient, NULL);
-        if (rc != TSS2_RC_SUCCESS) {
-                t->esys = NULL;
-                close_tcti(t);
-                return tpm_fail(t, "Esys_Initialize", rc);
-        }
-        t->connection++;
-
-        r = tpm_owner_apply(t);
-        if (r < 0)
-                return r;
-        if (t->leftovers && is_unmanaged(t)) {
-                r = tpm_flush_leftovers(t);
-                if (r < 0)
-                        return r;
-        }
-        t->leftovers = false;
-        return 0;
-}
-
 static void close_worker(struct tpm *t) {
         if (t->worker != ESYS_TR_NONE && t->worker_is_loaded)
                 tpm_flush(t, t->worker);
@@ -192,6 +160,44 @@ static void close_connection(struct tpm *t) {
         if (t->trouble & (TPM_TROUBLE_CONNECTION | TPM_TROUBLE_CROWDED))
                 t->leftovers = true;
         t->trouble = 0;
+}
+
+/* Half open is not open. What is in trouble stays known, so that it is tried again. */
+static int give_up(struct tpm *t, int r) {
+        const unsigned trouble = t->trouble;
+
+        close_connection(t);
+        t->trouble = trouble;
+        return r;
+}
+
+static int open_connection(struct tpm *t) {
+        TSS2_RC rc;
+        int r;
+
+        if (t->esys)
+                return 0;
+
+        r = open_tcti(t);
+        if (r < 0)
+                return r;
+
+        tpm_patient_init(&t->patient, t->tcti);
+        rc = Esys_Initialize(&t->esys, (TSS2_TCTI_CONTEXT *)&t->patient, NULL);
+        if (rc != TSS2_RC_SUCCESS) {
+                t->esys = NULL;
+                close_tcti(t);
+                return tpm_fail(t, "Esys_Initialize", rc);
+        }
+        t->connection++;
+
+        r = tpm_owner_apply(t);
+        if (r >= 0 && t->leftovers && is_unmanaged(t))
+                r = tpm_flush_leftovers(t);
+        if (r < 0)
+                return give_up(t, r);
+        t->leftovers = false;
+        return 0;
 }
 
 int tpm_run(struct tpm *t, tpm_step_fn *step, void *userdata) {

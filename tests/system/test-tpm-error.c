@@ -315,6 +315,26 @@ static void a_full_tpm_is_tidied_once(void **state) {
         assert_nothing_else(f);
 }
 
+/* What was to be done first when the connection was opened is done before it is used. */
+static void a_connection_that_did_not_open_whole_is_opened_anew(void **state) {
+        struct fixture *f = *state;
+        struct ctap_keys *k = tpm_keys(f->tpm);
+        struct ctap_loaded_key *key;
+        struct credential c;
+        uint64_t value;
+
+        assert_int_equal(credential_make(f, CTAP_KEY_P256, &c), 0);
+        assert_int_equal(k->ops->load(k, BYTES(c.blob.data, c.blob.len), NULL, &key), 0);
+        watch_plan(f, "break 1\n");
+        tpm_idle(f->tpm);
+        watch_plan(f, "answer GetCapability 1 101\n");
+        assert_int_equal(tpm_counter_read(f->tpm, &value), -EIO);
+        watch_no_plan(f);
+        assert_int_equal(tpm_counter_read(f->tpm, &value), 0);
+        assert_nothing_else(f);
+        k->ops->unload(k, key);
+}
+
 static void lockout_is_named(void **state) {
         struct fixture *f = *state;
 
@@ -411,6 +431,7 @@ int main(void) {
                 TEST_READY(a_busy_nv_memory_is_waited_for),
                 TEST_READY(an_nv_memory_that_stays_busy_is_an_error),
                 TEST_READY(a_full_tpm_is_tidied_once),
+                TEST_READY(a_connection_that_did_not_open_whole_is_opened_anew),
                 TEST_READY(lockout_is_named),
                 TEST(no_space_and_no_such_command_are_named),
                 TEST(what_cannot_be_saved_does_not_happen),
