@@ -124,7 +124,16 @@ static void close_tcti(struct tpm *t) {
                 t->tcti = tpm_stream_free(t->tcti);
 }
 
+/* ESYS wipes nothing by itself, and keeps the authValue of P2 with its handle. */
+static void wipe_worker_auth(struct tpm *t) {
+        static const TPM2B_AUTH zeroes = { .size = sizeof(t->worker_auth.b) };
+
+        if (t->worker != ESYS_TR_NONE && t->esys)
+                (void)Esys_TR_SetAuth(t->esys, t->worker, &zeroes);
+}
+
 static void close_worker(struct tpm *t) {
+        wipe_worker_auth(t);
         if (t->worker != ESYS_TR_NONE && t->worker_is_loaded)
                 tpm_flush(t, t->worker);
         else if (t->worker != ESYS_TR_NONE && t->esys)
