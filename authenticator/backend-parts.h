@@ -25,6 +25,8 @@ struct backend {
         struct ctap *ctap;
         struct backend_facts facts;
         struct journal *journal;
+        int lost; /* why it is closed though it was open, at this step; 0: it is not */
+        enum reason_step lost_step;
 
         struct backend_transfer transfer;
 };
@@ -40,6 +42,8 @@ void backend_explain(const struct backend *b, enum reason_step step, int error, 
  * then these stores. What cannot be removed now is so when it is opened next.
  */
 void backend_remove_replaced(struct backend *b, struct bytes owner_auth);
+/* It was open, and cannot be any more: closes it, for backend_why_lost(). */
+void backend_lose(struct backend *b, enum reason_step step, int error);
 /* Closes all that is used with the store; the store and a simulator stay. */
 void backend_let_go(struct backend *b);
 

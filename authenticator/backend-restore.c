@@ -183,7 +183,7 @@ static int reopen(struct backend *b, struct buf *reason) {
         r = backend_open_steps(b, BYTES_NULL, &step, reason);
         if (r < 0) {
                 backend_explain(b, step, r, reason);
-                backend_close(b);
+                backend_lose(b, step, r);
         }
         return r;
 }

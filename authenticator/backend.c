@@ -316,6 +316,11 @@ static void put_facts(const struct backend_facts *f, struct buf *out) {
         buf_put_string16(out, BYTES_TEXT(f->note));
 }
 
+/* The device that may not be opened is no question of a password. */
+static int not_denied(enum reason_step step, int error) {
+        return error == -EACCES && step != STEP_VAULT ? -EPERM : error;
+}
+
 /* Refused by the TPM, or longer than any can be. */
 static bool is_wrong_password(enum reason_step step, int error, struct bytes owner_auth) {
         return step == STEP_VAULT && owner_auth.len > 0 && (error == -EACCES || error == -EMSGSIZE);
@@ -336,6 +341,7 @@ int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, s
         backend_close(b);
         b->simulator_fd = simulator_fd;
         b->facts = (struct backend_facts){ 0 };
+        b->lost = 0;
 
         r = backend_open_steps(b, owner_auth, &step, out);
         if (r < 0) {
@@ -345,8 +351,7 @@ int backend_open(struct backend *b, int simulator_fd, struct bytes owner_auth, s
                 else if (step != STEP_ATTESTER)
                         backend_explain(b, step, r, out);
                 backend_close(b);
-                /* The device that may not be opened is no question of a password. */
-                return r == -EACCES && step != STEP_VAULT ? -EPERM : r;
+                return not_denied(step, r);
         }
         put_facts(&b->facts, out);
         return 0;
@@ -378,10 +383,26 @@ int backend_reset(struct backend *b, struct bytes owner_auth) {
         r = vault_reset(b->vault, owner_auth);
         b->ctap = ctap_free(b->ctap);
         opened = open_ctap(b);
+        if (opened < 0) {
+                backend_lose(b, STEP_CTAP, opened);
+                return r < 0 ? r : opened;
+        }
         /* A reset that failed is no way to guess on. */
-        if (r < 0 && opened == 0)
+        if (r < 0)
                 ctap_keep_pin_mismatches(b->ctap, mismatches);
-        return r < 0 ? r : opened;
+        return r;
+}
+
+void backend_lose(struct backend *b, enum reason_step step, int error) {
+        b->lost = error;
+        b->lost_step = step;
+        backend_close(b);
+}
+
+int backend_why_lost(const struct backend *b, struct buf *reason) {
+        if (b->lost < 0)
+                backend_explain(b, b->lost_step, b->lost, reason);
+        return not_denied(b->lost_step, b->lost);
 }
 
 int backend_check(struct backend *b, struct buf *reason) {

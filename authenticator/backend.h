@@ -80,6 +80,12 @@ _must_check_ int backend_facts_read(struct bytes in, struct backend_facts *ret);
 /* CTAP reset without its question: erases every credential, in the TPM first. Errors as vault.h. */
 _must_check_ int backend_reset(struct backend *b, struct bytes owner_auth);
 
+/*
+ * 0, or why a reset or a restore left nothing open, with the reason and the errors of backend_open(). Until
+ * that is called.
+ */
+int backend_why_lost(const struct backend *b, struct buf *reason);
+
 /* Asks the TPM whether it works, by one command. On failure the reason, as of backend_open(). */
 _must_check_ int backend_check(struct backend *b, struct buf *reason);
 

@@ -377,6 +377,17 @@ void instance_refuse_job(struct instance *i, struct job *job) {
         on_answer(i, job, instance_job_is_of_client(job) ? worker_failure(job->type) : BYTES_NULL);
 }
 
+/* By a reset, or by a restore. */
+static void on_worker_lost(struct instance *i, struct bytes reason, bool denied) {
+        char text[INSTANCE_REASON_MAX];
+
+        if (i->state != INSTANCE_READY)
+                return;
+        take_text(reason, text);
+        i->wants_owner_auth = denied;
+        instance_fail(i, text);
+}
+
 static void on_trouble(struct instance *i, struct bytes what) {
         bool was_troubled = *i->trouble != '\0';
 
@@ -420,6 +431,10 @@ static void on_worker_message(struct instance *i, const struct message *m) {
 
         if (m->type == WORKER_STATUS) {
                 on_status(i, m->payload);
+                return;
+        }
+        if (m->type == WORKER_LOST) {
+                on_worker_lost(i, m->payload, m->tag == 1);
                 return;
         }
         if (m->type == WORKER_TROUBLE) {

@@ -183,14 +183,22 @@ static void run_power_up(struct worker *w, const struct message *job) {
         reply(w, WORKER_ANSWER, job->tag, BYTES_NULL);
 }
 
-static void run_control(struct worker *w, const struct message *job) {
-        manage_run(w->backend, w->presence, job->payload, &w->out);
-        reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
-}
-
 static void clear_out(struct worker *w) {
         w->out.len = 0;
         w->out.failed = false;
+}
+
+static void run_control(struct worker *w, const struct message *job) {
+        const bool was_open = backend_ctap(w->backend);
+        int r;
+
+        manage_run(w->backend, w->presence, job->payload, &w->out);
+        reply(w, WORKER_ANSWER, job->tag, buf_bytes(&w->out));
+        if (!was_open || backend_ctap(w->backend))
+                return;
+        clear_out(w);
+        r = backend_why_lost(w->backend, &w->out);
+        reply(w, WORKER_LOST, r == -EACCES, buf_bytes(&w->out));
 }
 
 /* Nobody may have told it that the machine slept. */

@@ -37,6 +37,7 @@ enum worker_reply {
         WORKER_OPENED,     /* payload: struct backend_facts by backend_facts_read() */
         WORKER_FAILED,     /* payload: why, and what to do, in a sentence */
         WORKER_DENIED,     /* the same; what is missing is the owner's password, or another one */
+        WORKER_LOST,       /* payload: why it is open no more; tag: 1 if as DENIED. Between jobs */
         WORKER_TROUBLE,    /* payload: what ails the TPM, in a sentence, or nothing. At any time */
         WORKER_NOTE,       /* payload: the new backend_attestation_note(). Between jobs */
         WORKER_VERIFIES,   /* payload: 1 if a person can be verified; 0 until told. Between jobs */

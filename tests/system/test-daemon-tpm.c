@@ -125,6 +125,26 @@ static void a_tpm_that_is_gone_is_told_by_status_and_comes_back(void **state) {
         assert_int_equal(kit_stop(&w->kit), 0);
 }
 
+/* The backup, of an empty store, was changed: the TPM is asked whether it takes the place of this one. */
+static void a_tpm_that_is_gone_during_a_restore_is_told_by_status(void **state) {
+        struct world *w = *state;
+        char arguments[128], command[256];
+
+        snprintf(arguments, sizeof(arguments), "backup %s/backup", w->kit.folder);
+        assert_cli(w, arguments, "", 0, "");
+        snprintf(command, sizeof(command),
+                 "printf Z | dd of=%s/backup bs=1 conv=notrunc seek=20000 status=none",
+                 w->kit.folder);
+        assert_int_equal(system(command), 0);
+        swtpm_kill(&w->tpm);
+        snprintf(arguments, sizeof(arguments), "--yes restore %s/backup", w->kit.folder);
+        assert_cli(w, arguments, "", 1, "No TPM 2.0 answers at swtpm:");
+        kit_await_state(&w->kit, "failed");
+        assert_cli(w, "status", "", 5, "No TPM 2.0 answers at swtpm:");
+        assert_true(kit_connect(w->kit.device, SOCK_SEQPACKET) < 0);
+        assert_int_equal(kit_stop(&w->kit), 0);
+}
+
 static void a_tpm_that_was_cleared_begins_anew(void **state) {
         struct world *w = *state;
         fido_dev_t *dev = kit_open_key(&w->kit);
@@ -311,6 +331,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_tpm_that_slept_works_on),
                 TEST(a_tpm_that_is_gone_is_told_by_status_and_comes_back),
+                TEST(a_tpm_that_is_gone_during_a_restore_is_told_by_status),
                 TEST(a_tpm_that_was_cleared_begins_anew),
                 TEST(A41_keepalives_go_on_while_an_rsa_key_is_made),
                 TEST(a_client_registers_and_signs_in_with_rsa),

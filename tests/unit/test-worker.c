@@ -741,6 +741,96 @@ static void reset_takes_the_owners_password(void **state) {
         assert_false(part.keeps_auth);
 }
 
+/* ---- a restore that cannot open anew ------------------------------------------------------ */
+
+static json_t *result_of(struct fixture *f, enum control_call call, const char *params) {
+        json_t *answer, *result;
+
+        control(f, call, params);
+        answer = json_loadb((const char *)f->m.payload.data, f->m.payload.len, 0, NULL);
+        result = json_incref(json_object_get(answer, "result"));
+        assert_non_null(result);
+        json_decref(answer);
+        return result;
+}
+
+/* A backup of the empty store that is open, in hex, with another last byte: no key vouches for it. */
+static char *take_bad_backup(struct fixture *f) {
+        size_t size = 1, n = 0;
+        char *hex = NULL;
+
+        while (n / 2 < size) {
+                char params[64];
+                json_t *page;
+
+                snprintf(params, sizeof(params), "{\"offset\":%zu,\"copy\":1}", n / 2);
+                page = result_of(f, CONTROL_BACKUP, params);
+                assert_int_equal(json_integer_value(json_object_get(page, "copy")), 1);
+                size = (size_t)json_integer_value(json_object_get(page, "size"));
+                hex = realloc(hex, 2 * size + 1);
+                assert_non_null(hex);
+                strcpy(hex + n, json_string_value(json_object_get(page, "data")));
+                n = strlen(hex);
+                json_decref(page);
+        }
+        hex[n - 1] = hex[n - 1] == '0' ? '1' : '0';
+        return hex;
+}
+
+/* It takes the place of an empty store, or would; `go_wrong` comes before that. */
+static void restore(struct fixture *f, const char *hex, void (*go_wrong)(void)) {
+        const size_t page = 2 * PROTOCOL_PAGE_BYTES;
+        _cleanup_(free_pointer) char *params = NULL;
+
+        for (size_t at = 0; at < strlen(hex); at += page) {
+                if (at + page >= strlen(hex))
+                        go_wrong();
+                free(params);
+                assert_true(asprintf(&params, "{\"offset\":%zu,\"size\":%zu,\"data\":\"%.*s\"}",
+                                     at / 2, strlen(hex) / 2, (int)page, hex + at) > 0);
+                control(f, CONTROL_RESTORE, params);
+        }
+}
+
+static void take_the_tpm_away(void) {
+        new_error = -ENODEV;
+}
+
+static void want_a_password(void) {
+        part.owner_auth = "sesame";
+        part.lacks_pin = true;
+}
+
+static void what_cannot_be_opened_anew_is_told(void **state) {
+        static const struct {
+                void (*go_wrong)(void);
+                uint32_t tag;
+                const char *says;
+        } cases[] = {
+                { take_the_tpm_away, 0, "No TPM 2.0 answers at test:part" },
+                { want_a_password, 1, "password" },
+        };
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(free_pointer) char *hex = NULL;
+
+                open_worker(f, PRESENCE_AUTO);
+                hex = take_bad_backup(f);
+                restore(f, hex, cases[i].go_wrong);
+                assert_true(says(f, "\"error\""));
+                await(f);
+                assert_int_equal(f->m.type, WORKER_LOST);
+                assert_int_equal(f->m.tag, cases[i].tag);
+                assert_true(says(f, cases[i].says));
+                control(f, CONTROL_LIST, "{}");
+                assert_true(says(f, "\"not-ready\""));
+                assert_int_equal(worker_receive(f->worker, &f->m), -EAGAIN);
+                f->worker = worker_free(f->worker);
+                new_error = 0;
+        }
+}
+
 /* ---- passkeys of a fixture --------------------------------------------------------------- */
 
 static char *seeds(const char *rp_id, unsigned n) {
@@ -1227,6 +1317,7 @@ int main(void) {
                 TEST(provisioning_takes_the_owners_password),
                 TEST(what_is_left_to_make_takes_the_owners_password),
                 TEST(reset_takes_the_owners_password),
+                TEST(what_cannot_be_opened_anew_is_told),
                 TEST(tpm_says_what_is_where),
                 TEST(a_real_tpm_takes_no_passkeys_of_a_fixture),
                 TEST(as_many_as_fit_into_an_answer_are_made_and_noted),
