@@ -71,9 +71,11 @@ static int open_record(struct assertion *a) {
                                 &a->record);
 }
 
-/* The key device would not sign: the PIN was not given. */
+/* The key device would not sign: the PIN was not given, and will not be. */
 static bool lacks_pin(const struct assertion *a) {
-        return a->row.class == CTAP_CLASS_B && !ctap_takes_verification(&a->walk->verification);
+        const struct ctap_verification *v = &a->walk->verification;
+
+        return a->row.class == CTAP_CLASS_B && !v->due && !(v->verified && v->ticket.len > 0);
 }
 
 static int load_key(struct assertion *a) {
@@ -372,9 +374,9 @@ static enum ctap_status ga_nothing_matches(struct ctap *c, const struct ga_reque
         return s == CTAP_OK ? CTAP2_ERR_NO_CREDENTIALS : s;
 }
 
-/* A finger is, or may be, all that there is to say who it is. */
-static bool may_be_a_finger(const struct ctap_verification *v) {
-        return v->due || (v->verified && v->ticket.len == 0);
+/* A finger is, or may be, all that there is to say who it is, and there is a question to come. */
+static bool may_be_a_finger(const struct ga_request *rq, const struct ctap_verification *v) {
+        return v->due || (rq->up && v->verified && v->ticket.len == 0);
 }
 
 /*
@@ -415,7 +417,7 @@ static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, 
         enum ctap_status s;
         int r = 0;
 
-        if (may_be_a_finger(v))
+        if (may_be_a_finger(rq, v))
                 r = takes_ticket(c, a, &takes);
         if (r < 0)
                 return ctap_status_from_errno(r);

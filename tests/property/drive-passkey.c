@@ -349,7 +349,7 @@ static void expect_use_outputs(struct driver *d, const struct platform *platform
         struct bytes blob = BYTES_NULL;
         struct cbor_value v;
 
-        if (model_is_open(p, f->uv))
+        if (model_is_open(p, f->pin))
                 blob = BYTES(p->blob, p->blob_len);
         v = cbor_find_text(&map, "credBlob");
         if (w->blob == TRUE && (v.kind != CBOR_KIND_BYTES || !bytes_equal(v.string, blob)))
@@ -496,10 +496,10 @@ static void read_given(struct driver_client *c, const struct model_used *foretol
         struct made made;
 
         as_made(p, &made);
-        if (p->behind_pin && !foretold->uv)
-                client_read_probe(&c->client, &made, ret);
-        else
+        if (model_is_open(p, foretold->pin))
                 client_read_given(&c->client, &made, ret);
+        else
+                client_read_probe(&c->client, &made, ret);
 }
 
 static void expect_given(struct driver *d, struct driver_client *c, const struct platform *platform,
@@ -518,7 +518,7 @@ static void expect_given(struct driver *d, struct driver_client *c, const struct
         expect_use_outputs(d, platform, foretold, g.extensions);
         expect_large_blob_key(d, g.large_blob_key, foretold->passkey,
                               foretold->wants.large_blob_key == TRUE &&
-                                      model_is_open(foretold->passkey, foretold->uv));
+                                      model_is_open(foretold->passkey, foretold->pin));
 }
 
 void step_get_assertion(struct driver *d, struct driver_client *c) {

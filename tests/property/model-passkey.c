@@ -59,6 +59,10 @@ static uint8_t verify(struct model *m, const struct model_proof *p, unsigned per
         return status;
 }
 
+static bool gave_pin(const struct verification *v) {
+        return v->uv && !v->finger;
+}
+
 /* The key device wants the PIN for what is to be done; a finger is none. */
 static void take_pin(struct verification *v) {
         v->pin_only = true;
@@ -90,7 +94,7 @@ static uint8_t consent(struct model *m, struct verification *v, enum ctap_ask as
  * that is told that it has run out.
  */
 static uint8_t sign(struct model *m, const struct passkey *p, const struct verification *v) {
-        if (!p->behind_pin || !v->uv || !m->same_clock || m->now_ms < v->ends_ms)
+        if (!p->behind_pin || !gave_pin(v) || !m->same_clock || m->now_ms < v->ends_ms)
                 return CTAP_OK;
         model_end_token(m);
         return CTAP2_ERR_PIN_AUTH_INVALID;
@@ -314,8 +318,8 @@ void model_keep(struct model *m, const struct passkey *p) {
 
 /* ---- assertions ---- */
 
-bool model_is_open(const struct passkey *p, bool uv) {
-        return uv || !p->behind_pin;
+bool model_is_open(const struct passkey *p, bool pin) {
+        return pin || !p->behind_pin;
 }
 
 static uint8_t authorize_use(struct model *m, const struct model_use *rq, bool up,
@@ -371,7 +375,7 @@ static uint8_t confirm_use(struct model *m, const struct model_use *rq, const st
                            bool up, unsigned n, struct verification *v) {
         uint8_t status;
 
-        if ((v->due || v->uv) && takes_pin(m, rq, p, n))
+        if ((v->due || (up && v->uv)) && takes_pin(m, rq, p, n)) /* GA10 */
                 take_pin(v);
         if (!up && !v->due)
                 return CTAP_OK;
@@ -385,7 +389,7 @@ static uint8_t confirm_use(struct model *m, const struct model_use *rq, const st
 
 static void begin_walk(struct model *m, const struct model_use *rq, const struct model_used *used,
                        const struct verification *v) {
-        model_begin_walk(m, WALK_ASSERTIONS, rq->channel, v->uv && !v->finger,
+        model_begin_walk(m, WALK_ASSERTIONS, rq->channel, gave_pin(v),
                          v->uv ? v->ends_ms : UINT64_MAX);
         m->walk.site = rq->site;
         m->walk.remaining = used->n - 1;
@@ -418,6 +422,7 @@ uint8_t model_get_assertion(struct model *m, const struct model_use *rq, struct 
                 n = model_count(m, rq->site, protect);
         status = confirm_use(m, rq, ret->passkey, up, n, &v);
         ret->uv = v.uv;
+        ret->pin = gave_pin(&v);
         if (status == CTAP_OK)
                 status = sign(m, ret->passkey, &v);
         if (status != CTAP_OK || n == 1)
@@ -444,12 +449,17 @@ uint8_t model_get_next_assertion(struct model *m, unsigned channel, struct model
                 return CTAP2_ERR_PIN_AUTH_INVALID;
         }
         p = model_newest(m, w->site, w->uv ? 3 : 1, w->below);
-        if (!p || (w->up && p->behind_pin && !w->uv)) {
+        if (!p || (w->up && !model_is_open(p, w->by_token))) {
                 w->kind = WALK_NONE;
                 return p ? CTAP2_ERR_PUAT_REQUIRED : CTAP2_ERR_NOT_ALLOWED;
         }
         *ret = (struct model_used){
-                .passkey = p, .up = w->up, .uv = w->uv, .names = w->uv, .wants = w->wants
+                .passkey = p,
+                .up = w->up,
+                .uv = w->uv,
+                .pin = w->by_token,
+                .names = w->uv,
+                .wants = w->wants,
         };
         w->below = p->number;
         w->remaining--;

@@ -337,6 +337,7 @@ struct model_use {
 struct model_used {
         struct passkey *passkey;
         bool up, uv;
+        bool pin;   /* which a finger, that uv is as well, is not */
         unsigned n; /* numberOfCredentials; 0: left out */
         bool names; /* of the user, not just the id */
         struct model_wants wants;
@@ -345,7 +346,7 @@ struct model_used {
 uint8_t model_make_credential(struct model *m, const struct model_creation *rq,
                               struct model_created *ret);
 /* What is kept with the passkey (D6, D7) stands behind the PIN where its key does. */
-bool model_is_open(const struct passkey *p, bool uv);
+bool model_is_open(const struct passkey *p, bool pin);
 /* After it: the passkey with its random parts. */
 void model_keep(struct model *m, const struct passkey *p);
 uint8_t model_get_assertion(struct model *m, const struct model_use *rq, struct model_used *ret);

@@ -340,23 +340,71 @@ static void GA5_a_key_behind_the_pin_asks_for_it_after_a_finger(void **state) {
         struct made made;
 
         make_behind_pin(c, false, &made);
-        for (unsigned up = 0; up < 2; up++) {
-                assert_int_equal(get(c, GA, CLIENT_RP), CTAP_OK);
-                ask_by_token(c, &made);
-                client_set(c, 5, "{'up': %s}", up ? "true" : "false");
-                assert_int_equal(send(c), CTAP_OK);
-                assert_asked_for_pin_alone(c, CTAP_ASK_USE);
-                assert_bytes_equal(c->fake->prompt.rp_id, BYTES_TEXT(CLIENT_RP));
-                assert_int_equal(fake_calls(c->fake, "pin_verify"), 1);
-                client_read_given(c, &made, &given);
-                assert_int_equal(given.flags, up ? UV_UP : 0x04);
-        }
+        assert_int_equal(get(c, GA, CLIENT_RP), CTAP_OK);
+        ask_by_token(c, &made);
+        assert_int_equal(send(c), CTAP_OK);
+        assert_asked_for_pin_alone(c, CTAP_ASK_USE);
+        assert_bytes_equal(c->fake->prompt.rp_id, BYTES_TEXT(CLIENT_RP));
+        assert_int_equal(fake_calls(c->fake, "pin_verify"), 1);
+        client_read_given(c, &made, &given);
+        assert_int_equal(given.flags, UV_UP);
         /* In the command itself it is one question from the beginning. */
         ask_to_use(c, &made);
         assert_int_equal(send(c), CTAP_OK);
         assert_asked_for_pin_alone(c, CTAP_ASK_USE);
         client_read_given(c, &made, &given);
         assert_int_equal(given.flags, UV_UP);
+}
+
+/* H7, H24, H36: clients look for their credential so, with the token that they then use it by. */
+static void GA10_a_probe_by_a_finger_asks_for_no_pin(void **state) {
+        struct client *c = *state;
+        struct given given;
+        struct made made;
+
+        make_behind_pin(c, true, &made);
+        c->fake->rows[0].flags |= CTAP_ROW_LARGE_BLOB_KEY;
+        for (unsigned listed = 0; listed < 2; listed++) {
+                assert_int_equal(get(c, GA, CLIENT_RP), CTAP_OK);
+                ask_by_token(c, &made);
+                if (!listed)
+                        client_unset(c, 3);
+                client_set(c, 4, "{'credBlob': true, 'largeBlobKey': true}");
+                client_set(c, 5, "{'up': false}");
+                assert_int_equal(send(c), CTAP_OK);
+                assert_int_equal(c->fake->n_prompts, 0);
+                client_read_probe(c, &made, &given);
+                assert_int_equal(given.flags & UV_UP, 0x04);
+                assert_int_equal(given.large_blob_key.len, 0);
+                assert_int_equal(c->fake->pin_count, 0);
+
+                client_unset(c, 4);
+                client_set(c, 5, "{'up': true}");
+                assert_int_equal(send(c), CTAP_OK);
+                assert_asked_for_pin_alone(c, CTAP_ASK_USE);
+                client_read_given(c, &made, &given);
+        }
+}
+
+/* The one behind the PIN comes second. */
+static void GN5_a_silent_walk_by_a_finger_asks_for_no_pin(void **state) {
+        struct made behind, newer;
+        struct client *c = *state;
+        struct given given;
+
+        make_behind_pin(c, true, &behind);
+        client_register(c, true, "bob", &newer);
+        assert_int_equal(get(c, GA, CLIENT_RP), CTAP_OK);
+        client_get_assertion(c);
+        client_authorize(c);
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(send(c), CTAP_OK);
+        client_read_given(c, &newer, &given);
+        assert_int_equal(given.n_credentials, 2);
+        assert_int_equal(client_call(c, 0x08, BYTES_NULL), CTAP_OK);
+        client_read_probe(c, &behind, &given);
+        assert_int_equal(given.flags, 0x04);
+        assert_int_equal(c->fake->n_prompts, 0);
 }
 
 static void GA5_without_the_pin_a_finger_opens_no_key_behind_it(void **state) {
@@ -750,6 +798,8 @@ int main(void) {
                 finger_test(MC12_an_excluded_credential_is_told_for_a_finger),
                 finger_test(GA5_that_nothing_matches_is_told_for_a_finger),
                 finger_test(GA5_a_key_behind_the_pin_asks_for_it_after_a_finger),
+                finger_test(GA10_a_probe_by_a_finger_asks_for_no_pin),
+                finger_test(GN5_a_silent_walk_by_a_finger_asks_for_no_pin),
                 finger_test(GA5_without_the_pin_a_finger_opens_no_key_behind_it),
                 finger_test(GA5_where_nobody_can_be_asked_any_more_a_finger_is_not_enough),
                 finger_test(MC11b_a_finger_where_only_the_pin_will_do_is_refused),
