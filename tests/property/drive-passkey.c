@@ -475,7 +475,7 @@ static void expect_user(struct driver *d, const struct given *g,
         expect_name(d, g->user_display_name, display_name ? p->display_name : NULL);
 }
 
-/* F5, GA15: with presence it grows, without it stays; nobody knows how far a crash has raised it. */
+/* F5, GA15: with presence it grows, without it stays, but for a crash or a signature that failed. */
 void expect_count(struct driver *d, struct passkey *p, uint32_t count, bool up) {
         if (up ? count <= p->count : count < p->count || (count > p->count && !p->may_have_risen))
                 differ(d, "the count is %u after %u", count, p->count);

@@ -91,11 +91,12 @@ static uint8_t consent(struct model *m, struct verification *v, enum ctap_ask as
 
 /*
  * A key behind the PIN signs for as long as the token stands that it was proven with. Who thinks beyond
- * that is told that it has run out.
+ * that is told that it has run out, when the count has risen already.
  */
-static uint8_t sign(struct model *m, const struct passkey *p, const struct verification *v) {
+static uint8_t sign(struct model *m, struct passkey *p, const struct verification *v) {
         if (!p->behind_pin || !gave_pin(v) || !m->same_clock || m->now_ms < v->ends_ms)
                 return CTAP_OK;
+        p->may_have_risen = true;
         model_end_token(m);
         return CTAP2_ERR_PIN_AUTH_INVALID;
 }

@@ -62,7 +62,7 @@ struct passkey {
         int alg;
         size_t field; /* of a coordinate; 0: it is an RSA key */
         uint8_t x[48], y[48], modulus[256];
-        bool may_have_risen;              /* the count, when the process crashed */
+        bool may_have_risen;              /* the count, without being shown */
         uint32_t count;                   /* last shown */
         uint8_t hmac[2][MODEL_SALTS][32]; /* without and with verification */
         bool knows_hmac[2][MODEL_SALTS];
