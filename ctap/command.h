@@ -76,6 +76,7 @@ struct ctap_assertions_walk {
         uint32_t n;          /* that were counted */
         uint32_t remaining;  /* of them, that were not yet given */
         uint8_t max_protect; /* the highest credProtect level that may be given */
+        bool takes_pin;      /* the key of one of them is behind the PIN */
         bool up;             /* a person was there */
 };
 

@@ -42,16 +42,15 @@ enum ctap_status ctap_check_descriptors(const struct cbor_value *list) {
         return CTAP_OK;
 }
 
-int ctap_find_listed(struct ctap *c, const struct cbor_value *list, const struct sha256 *rp_id_hash,
+int ctap_next_listed(struct ctap *c, struct bytes *left, const struct sha256 *rp_id_hash,
                      uint8_t max_protect, struct ctap_row *ret) {
-        struct bytes left = list->elements;
         struct ctap_credential_id id;
         struct ctap_row row;
         struct ctap_descriptor d;
         int r;
 
-        for (uint32_t i = 0; i < list->n; i++) {
-                const struct cbor_value item = cbor_next(&left);
+        while (left->len > 0) {
+                const struct cbor_value item = cbor_next(left);
 
                 if (ctap_read_descriptor(&item, &d) != CTAP_OK || !ctap_is_public_key(&d.type))
                         continue;

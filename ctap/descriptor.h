@@ -36,10 +36,10 @@ void ctap_put_descriptor(struct cbor_writer *w, const struct ctap_credential_id 
 _must_check_ enum ctap_status ctap_check_descriptors(const struct cbor_value *list);
 
 /*
- * The first credential of the list that was made here for this RP, still exists, and whose
- * credProtect is at most `max_protect`. -ENOENT: there is none.
+ * The next credential of a list that was made here for this RP, still exists, and whose credProtect is
+ * at most `max_protect`; *left, the elements to begin with, moves behind it. -ENOENT: there is none.
  */
-_must_check_ int ctap_find_listed(struct ctap *c, const struct cbor_value *list,
+_must_check_ int ctap_next_listed(struct ctap *c, struct bytes *left,
                                   const struct sha256 *rp_id_hash, uint8_t max_protect,
                                   struct ctap_row *ret);
 

@@ -41,6 +41,7 @@ struct assertion {
         struct ctap_row row;
         struct ctap_record record;
         uint8_t record_storage[sizeof(((struct ctap_row *)NULL)->sealed)];
+        const struct ctap_cose *alg;
         struct ctap_loaded_key *key; /* NULL: it wants the PIN, and nobody gave it */
         struct buf hmac;             /* what hmac-secret answers */
         uint8_t hmac_storage[CTAP_HMAC_OUTPUT_MAX];
@@ -64,11 +65,34 @@ static void walk_wipe(struct ctap_assertions_walk *w) {
         OPENSSL_cleanse(w, sizeof(*w));
 }
 
-static int open_record(struct assertion *a) {
+/* -EBADMSG: it is damaged. */
+static int open_row(struct assertion *a) {
         struct buf storage = BUF_ON(a->record_storage);
 
+        a->alg = ctap_cose_find(a->row.alg, ~0u);
+        if (!a->alg)
+                return -EBADMSG;
         return ctap_record_open(&a->ctap->credential_keys, &a->walk->rp_id_hash, &a->row, &storage,
                                 &a->record);
+}
+
+/*
+ * The newest account below `before`. What was damaged is left out, as in the lists of
+ * credentialManagement. -ENOENT: there is none. -EBADMSG: there is none that is whole.
+ */
+static int find_account(struct assertion *a, uint64_t before) {
+        const struct ctap_assertions_walk *w = a->walk;
+        struct ctap_store *s = a->ctap->env.store;
+        int r, none = -ENOENT;
+
+        do {
+                r = s->ops->newest(s, &w->rp_tag, w->max_protect, before, &a->row);
+                if (r < 0)
+                        return r == -ENOENT ? none : r;
+                before = a->row.sequence;
+                none = r = open_row(a);
+        } while (r == -EBADMSG);
+        return r;
 }
 
 /* The key device would not sign: the PIN was not given, and will not be. */
@@ -178,13 +202,10 @@ static void note_used(const struct assertion *a) {
 /* The counter is durable before the signature over it exists (F5). */
 static int assertion_sign(struct assertion *a) {
         const struct bytes client_data_hash = BYTES_OF(a->walk->client_data_hash);
-        const struct ctap_cose *alg = ctap_cose_find(a->row.alg, ~0u);
         const struct ctap_env *env = &a->ctap->env;
         uint32_t count = a->row.count;
         int r;
 
-        if (!alg)
-                return -EBADMSG; /* not what was kept */
         if (a->walk->up) {
                 r = env->store->ops->use(env->store, &a->row.id, &count);
                 if (r < 0)
@@ -194,9 +215,9 @@ static int assertion_sign(struct assertion *a) {
         if (r < 0)
                 return r;
         if (!a->key)
-                return ctap_sign_by_nobody(alg, buf_bytes(&a->auth_data), client_data_hash,
+                return ctap_sign_by_nobody(a->alg, buf_bytes(&a->auth_data), client_data_hash,
                                            &a->signature);
-        r = ctap_sign(env->keys, a->key, alg, buf_bytes(&a->auth_data), client_data_hash,
+        r = ctap_sign(env->keys, a->key, a->alg, buf_bytes(&a->auth_data), client_data_hash,
                       &a->signature);
         if (r == 0)
                 note_used(a);
@@ -318,36 +339,61 @@ static enum ctap_status ga_authorize(struct ctap *c, struct ga_request *rq,
         return ctap_extensions_read(c, &scope, &rq->extensions, &walk->extensions);
 }
 
+/* The first of the list that matches and is not damaged. Errors as of find_account(). */
+static int find_listed(struct assertion *a, const struct cbor_value *list) {
+        const struct ctap_assertions_walk *w = a->walk;
+        struct bytes left = list->elements;
+        int r, none = -ENOENT;
+
+        do {
+                r = ctap_next_listed(a->ctap, &left, &w->rp_id_hash, w->max_protect, &a->row);
+                if (r < 0)
+                        return r == -ENOENT ? none : r;
+                none = r = open_row(a);
+        } while (r == -EBADMSG);
+        return r;
+}
+
+static void count_in(struct ctap_assertions_walk *walk, const struct ctap_row *row) {
+        walk->n++;
+        walk->takes_pin = walk->takes_pin || row->class == CTAP_CLASS_B;
+}
+
+/* The newest account, after all have been looked at. Errors as of find_account(). */
+static int find_newest(struct assertion *a, struct ctap_assertions_walk *walk) {
+        uint64_t before = UINT64_MAX;
+        int r;
+
+        r = ctap_rp_tag(&a->ctap->credential_keys, &walk->rp_id_hash, &walk->rp_tag);
+        if (r < 0)
+                return r;
+        while ((r = find_account(a, before)) == 0) {
+                before = a->row.sequence;
+                count_in(walk, &a->row);
+        }
+        if (walk->n == 0 || (r != -ENOENT && r != -EBADMSG))
+                return r;
+        return find_account(a, UINT64_MAX);
+}
+
 /*
- * The credential to use. With a list it is the first that matches and there is no other (GA7);
- * without one it is the newest, and the walk says how to find the rest (GA8). -ENOENT: there is
- * none.
+ * The credential to use. With a list it is the only one (GA7); without one it is the newest, and the
+ * walk says how to find the rest (GA8). -ENOENT: there is none.
  */
-static int ga_select(struct ctap *c, const struct ga_request *rq, struct assertion *a,
+static int ga_select(const struct ga_request *rq, struct assertion *a,
                      struct ctap_assertions_walk *walk) {
         const bool named = rq->allow_list.n > 0;
-        struct ctap_store *s = c->env.store;
         int r;
 
         walk->max_protect = ctap_max_protect(named, ctap_takes_verification(&walk->verification));
-        walk->n = 1;
-        if (named) {
-                r = ctap_find_listed(c, &rq->allow_list, &walk->rp_id_hash, walk->max_protect,
-                                     &a->row);
-        } else {
-                r = ctap_rp_tag(&c->credential_keys, &walk->rp_id_hash, &walk->rp_tag);
-                if (r == 0)
-                        r = s->ops->count(s, &walk->rp_tag, walk->max_protect, &walk->n);
-                if (r == 0)
-                        r = s->ops->newest(s, &walk->rp_tag, walk->max_protect, UINT64_MAX,
-                                           &a->row);
-        }
+        r = named ? find_listed(a, &rq->allow_list) : find_newest(a, walk);
         if (r < 0)
                 return r;
-
+        if (named)
+                count_in(walk, &a->row);
         walk->remaining = walk->n - 1;
         walk->before = a->row.sequence;
-        return open_record(a);
+        return 0;
 }
 
 /* ---- getAssertion: confirm ---- */
@@ -379,30 +425,9 @@ static bool may_be_a_finger(const struct ga_request *rq, const struct ctap_verif
         return v->due || (rq->up && v->verified && v->ticket.len == 0);
 }
 
-/*
- * Does any credential of the walk take the PIN? getNextAssertion asks nobody, so that who answers for
- * the first one answers for all.
- */
-static int takes_ticket(struct ctap *c, const struct assertion *a, bool *ret) {
-        const struct ctap_assertions_walk *w = a->walk;
-        struct ctap_store *s = c->env.store;
-        bool takes = w->extensions.salts.len > 0 || a->row.class == CTAP_CLASS_B;
-        uint64_t before = w->before;
-        int r = 0;
-
-        for (uint32_t n = w->remaining; n > 0 && !takes && r == 0; n--) {
-                struct ctap_row row;
-
-                r = s->ops->newest(s, &w->rp_tag, w->max_protect, before, &row);
-                if (r == 0) {
-                        takes = row.class == CTAP_CLASS_B;
-                        before = row.sequence;
-                }
-        }
-        if (r < 0 && r != -ENOENT)
-                return r;
-        *ret = takes;
-        return 0;
+/* getNextAssertion asks nobody, so that who answers for the first one answers for all. */
+static bool takes_ticket(const struct ctap_assertions_walk *w) {
+        return w->extensions.salts.len > 0 || w->takes_pin;
 }
 
 static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, struct assertion *a,
@@ -413,15 +438,10 @@ static enum ctap_status ga_confirm(struct ctap *c, const struct ga_request *rq, 
                 .account = ctap_record_account(&a->record),
                 .n_accounts = a->walk->n,
         };
-        bool takes = false, due;
         enum ctap_status s;
-        int r = 0;
+        bool due;
 
-        if (may_be_a_finger(rq, v))
-                r = takes_ticket(c, a, &takes);
-        if (r < 0)
-                return ctap_status_from_errno(r);
-        if (takes)
+        if (may_be_a_finger(rq, v) && takes_ticket(a->walk))
                 ctap_take_ticket(v);
         due = v->due;
 
@@ -453,7 +473,7 @@ enum ctap_status ctap_get_assertion(struct ctap *c, const struct ctap_call *call
         if (s != CTAP_OK)
                 return s;
 
-        r = ga_select(c, &rq, &a, &walk);
+        r = ga_select(&rq, &a, &walk);
         if (r == -ENOENT)
                 return ga_nothing_matches(c, &rq, &walk.verification);
         if (r < 0)
@@ -491,24 +511,12 @@ static bool copy_walk(struct ctap *c, uint32_t channel, struct ctap_assertions_w
         return true;
 }
 
-/* -ENOENT: what was left was deleted since it was counted. */
+/* -ENOENT, -EBADMSG: what was left was deleted, or damaged, since it was counted. */
 static int find_next(struct assertion *a) {
         const struct ctap_assertions_walk *w = a->walk;
-        struct ctap_store *s = a->ctap->env.store;
         int r = ctap_ticket_check(a->ctap, &w->verification.ticket);
 
-        return r < 0 ? r : s->ops->newest(s, &w->rp_tag, w->max_protect, w->before, &a->row);
-}
-
-static int give_next(struct assertion *a) {
-        int r;
-
-        r = open_record(a);
-        if (r == 0)
-                r = assertion_prepare(a);
-        if (r == 0)
-                r = assertion_sign(a);
-        return r;
+        return r < 0 ? r : find_account(a, w->before);
 }
 
 enum ctap_status ctap_get_next_assertion(struct ctap *c, const struct ctap_call *call,
@@ -521,7 +529,7 @@ enum ctap_status ctap_get_next_assertion(struct ctap *c, const struct ctap_call 
                 return CTAP2_ERR_NOT_ALLOWED;
 
         r = find_next(&a);
-        if (r == -ENOENT) {
+        if (r == -ENOENT || r == -EBADMSG) {
                 ctap_forget_walk(c);
                 return CTAP2_ERR_NOT_ALLOWED;
         }
@@ -530,7 +538,9 @@ enum ctap_status ctap_get_next_assertion(struct ctap *c, const struct ctap_call 
                 return CTAP2_ERR_PUAT_REQUIRED;
         }
         if (r == 0)
-                r = give_next(&a);
+                r = assertion_prepare(&a);
+        if (r == 0)
+                r = assertion_sign(&a);
         if (r < 0)
                 return ctap_status_from_keys(c, r);
 

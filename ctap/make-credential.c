@@ -421,11 +421,12 @@ static enum ctap_status report_excluded(struct ctap *c, const struct ctap_prompt
 
 static enum ctap_status mc_confirm(struct ctap *c, struct mc_request *rq, struct mc_credential *m) {
         const struct ctap_prompt prompt = mc_prompt(rq);
+        struct bytes listed = rq->exclude_list.elements;
         enum ctap_status s;
         bool due;
         int r;
 
-        r = ctap_find_listed(c, &rq->exclude_list, &rq->rp_id_hash,
+        r = ctap_next_listed(c, &listed, &rq->rp_id_hash,
                              ctap_max_protect(true, ctap_takes_verification(&rq->verification)),
                              &m->row);
         if (r == 0)

@@ -488,6 +488,27 @@ static void GA7_what_does_not_match_is_passed_over(void **state) {
         client_read_given(c, &made[2], &given);
 }
 
+static void GA7_what_is_damaged_is_passed_over(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        client_register(c, false, "ann", &made[0]);
+        client_register(c, false, "bob", &made[1]);
+        client_register(c, false, "cat", &made[2]);
+        c->fake->rows[0].sealed[20] ^= 1;
+        c->fake->rows[1].alg = -8;
+        client_get_assertion(c);
+        client_set_list(c, 3, made, 3);
+        for (unsigned up = 0; up < 2; up++) {
+                client_set(c, 5, "{'up': %s}", up ? "true" : "false");
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_given(c, &made[2], &given);
+        }
+        client_set_list(c, 3, made, 2);
+        assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+}
+
 static void GA7_level_3_hides_itself_from_a_list(void **state) {
         struct client *c = *state;
         struct made made;
@@ -592,6 +613,35 @@ static void GA8_a_verified_person_sees_all_levels(void **state) {
         }
 }
 
+/* As credentialManagement has it: not shown, not counted. */
+static void GA8_what_is_damaged_is_left_out_and_not_counted(void **state) {
+        struct client *c = *state;
+        struct made made[4];
+        struct given given;
+
+        client_register(c, true, "ann", &made[0]);
+        client_register(c, true, "bob", &made[1]);
+        client_register(c, true, "cat", &made[2]);
+        client_register(c, true, "dan", &made[3]);
+        c->fake->rows[3].sealed[20] ^= 1;
+        c->fake->rows[1].alg = -8;
+        client_get_assertion(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[2], &given);
+        assert_int_equal(given.n_credentials, 2);
+        assert_int_equal(c->fake->prompt.n_accounts, 2);
+        assert_int_equal(next(c), CTAP_OK);
+        client_read_given(c, &made[0], &given);
+        assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
+
+        c->fake->rows[0].sealed[20] ^= 1;
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[2], &given);
+        assert_int_equal(given.n_credentials, 0);
+        c->fake->rows[2].sealed[20] ^= 1;
+        assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+}
+
 static void GA9_nothing_matches_is_said_after_a_passive_question(void **state) {
         static const struct {
                 enum ctap_answer answer;
@@ -623,7 +673,7 @@ static void GA9_a_silent_probe_is_told_at_once(void **state) {
         client_get_assertion(c);
         client_set(c, 5, "{'up': false}");
         assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
-        assert_string_equal(c->fake->trace, "count newest");
+        assert_string_equal(c->fake->trace, "newest");
         client_set(c, 3, "[{'id': h'00', 'type': 'public-key'}]");
         fake_forget_trace(c->fake);
         assert_int_equal(client_send(c), CTAP2_ERR_NO_CREDENTIALS);
@@ -890,10 +940,10 @@ static void GA_every_failure_is_an_error_and_changes_nothing(void **state) {
 
         client_register(c, true, "ann", &made);
         client_get_assertion(c);
-        /* count, newest, begin, prepare_use, load, wait, use, sign. */
-        assert_int_equal(client_fail_everywhere(c), 8);
+        /* newest three times, begin, prepare_use, load, wait, use, sign. */
+        assert_int_equal(client_fail_everywhere(c), 9);
         client_set_list(c, 3, &made, 1);
-        assert_int_equal(client_fail_everywhere(c), 7); /* find instead of two */
+        assert_int_equal(client_fail_everywhere(c), 7); /* find instead of three */
         client_set(c, 5, "{'up': false}");
         assert_int_equal(client_fail_everywhere(c), 3); /* find, load, sign */
 }
@@ -1022,6 +1072,23 @@ static void GN3_one_that_was_deleted_meanwhile_is_not_given(void **state) {
         fake_delete(c->fake, &c->fake->rows[1].id);
         assert_int_equal(next(c), CTAP_OK);
         client_read_given(c, &made[0], &given);
+        assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
+}
+
+static void GN3_one_that_was_damaged_meanwhile_is_not_given(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        begin_walk(c, made);
+        c->fake->rows[1].sealed[20] ^= 1;
+        assert_int_equal(next(c), CTAP_OK);
+        client_read_given(c, &made[0], &given);
+        assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
+
+        begin_walk(c, made);
+        c->fake->rows[0].sealed[20] ^= 1;
+        c->fake->rows[1].sealed[20] ^= 1;
         assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
 }
 
@@ -1290,9 +1357,6 @@ static void GN_every_failure_is_an_error_and_the_walk_goes_on(void **state) {
                 assert_int_equal(next(c), CTAP1_ERR_OTHER);
                 assert_false(fake_mend(c->fake));
         }
-        c->fake->rows[1].sealed[3] ^= 1;
-        assert_int_equal(next(c), CTAP1_ERR_OTHER);
-        c->fake->rows[1].sealed[3] ^= 1;
         assert_int_equal(next(c), CTAP_OK);
         client_read_given(c, &made[1], &given);
 }
@@ -1341,12 +1405,14 @@ int main(void) {
                 client_unit_test(GA7_a_listed_credential_of_any_kind),
                 client_unit_test(GA7_what_does_not_match),
                 client_unit_test(GA7_what_does_not_match_is_passed_over),
+                client_unit_test(GA7_what_is_damaged_is_passed_over),
                 client_unit_test(GA7_level_3_hides_itself_from_a_list),
                 client_unit_test(GA7_a_verified_person_sees_level_3),
                 client_unit_test(U9_a_u2f_registration_signs_for_ctap2),
                 client_unit_test(GA8_without_a_list_the_newest_discoverable_one),
                 client_unit_test(GA8_levels_2_and_3_hide_themselves),
                 client_unit_test(GA8_a_verified_person_sees_all_levels),
+                client_unit_test(GA8_what_is_damaged_is_left_out_and_not_counted),
                 client_unit_test(GA9_nothing_matches_is_said_after_a_passive_question),
                 client_unit_test(GA9_a_silent_probe_is_told_at_once),
                 client_unit_test(GA10_the_question_names_site_and_account),
@@ -1372,6 +1438,7 @@ int main(void) {
                 client_unit_test(GN2_thirty_seconds_after_the_last_one),
                 client_unit_test(GN3_no_more_than_were_announced),
                 client_unit_test(GN3_one_that_was_deleted_meanwhile_is_not_given),
+                client_unit_test(GN3_one_that_was_damaged_meanwhile_is_not_given),
                 client_unit_test(GN4_any_other_command_ends_it),
                 client_unit_test(GN4_a_u2f_message_ends_it),
                 client_unit_test(GN4_plugging_in_anew_ends_it),
