@@ -339,19 +339,36 @@ static enum ctap_status ga_authorize(struct ctap *c, struct ga_request *rq,
         return ctap_extensions_read(c, &scope, &rq->extensions, &walk->extensions);
 }
 
-/* The first of the list that matches and is not damaged. Errors as of find_account(). */
-static int find_listed(struct assertion *a, const struct cbor_value *list) {
+/* The next of the list that matches and is not damaged. Errors as of find_account(). */
+static int find_next_listed(struct assertion *a, struct bytes *left) {
         const struct ctap_assertions_walk *w = a->walk;
-        struct bytes left = list->elements;
         int r, none = -ENOENT;
 
         do {
-                r = ctap_next_listed(a->ctap, &left, &w->rp_id_hash, w->max_protect, &a->row);
+                r = ctap_next_listed(a->ctap, left, &w->rp_id_hash, w->max_protect, &a->row);
                 if (r < 0)
                         return r == -ENOENT ? none : r;
                 none = r = open_row(a);
         } while (r == -EBADMSG);
         return r;
+}
+
+/* The first one whose key would sign; if there is none, the first one. */
+static int find_listed(struct assertion *a, const struct cbor_value *list) {
+        struct bytes left = list->elements;
+        struct ctap_row first;
+        int r;
+
+        r = find_next_listed(a, &left);
+        if (r < 0)
+                return r;
+        first = a->row;
+        while (r == 0 && lacks_pin(a))
+                r = find_next_listed(a, &left);
+        if (r != -ENOENT && r != -EBADMSG)
+                return r;
+        a->row = first;
+        return open_row(a);
 }
 
 static void count_in(struct ctap_assertions_walk *walk, const struct ctap_row *row) {

@@ -115,16 +115,24 @@ static uint8_t check_salts(const struct model *m, const struct model_salts *s) {
         return s->bad_length ? CTAP1_ERR_INVALID_PARAMETER : CTAP_OK;
 }
 
-/* The first passkey of the list that is the site's and shows itself (MC12, GA7). */
+/*
+ * The first passkey of the list that is the site's and shows itself (MC12, GA7); `open`: one whose key is
+ * not behind the PIN goes before the others.
+ */
 static struct passkey *find_listed(struct model *m, const struct model_list *list, unsigned site,
-                                   bool uv) {
+                                   bool uv, bool open) {
+        struct passkey *found = NULL;
+
         for (unsigned i = 0; i < list->n; i++) {
                 struct passkey *p = model_find(m, &list->ids[i]);
 
-                if (p && !list->other_type[i] && p->site == site && (uv || p->protect < 3))
+                if (!p || list->other_type[i] || p->site != site || (!uv && p->protect == 3))
+                        continue;
+                if (!open || !p->behind_pin)
                         return p;
+                found = found ? found : p;
         }
-        return NULL;
+        return found;
 }
 
 /* ---- makeCredential ---- */
@@ -264,7 +272,7 @@ static uint8_t confirm_creation(struct model *m, const struct model_creation *rq
         const char *account = dummy ? NULL : model_account_shown(p);
         uint8_t status;
 
-        if (find_listed(m, &rq->exclude, rq->site, v->uv || v->due))
+        if (find_listed(m, &rq->exclude, rq->site, v->uv || v->due, false))
                 return report_excluded(m, v, ask, dummy, site, account, !dummy);
         if (rq->salts.there || (p->behind_pin && attests))
                 take_pin(v);
@@ -414,7 +422,8 @@ uint8_t model_get_assertion(struct model *m, const struct model_use *rq, struct 
 
         protect = v.uv || v.due ? 3 : 1; /* GA8 */
         if (named)
-                ret->passkey = find_listed(m, &rq->allow, rq->site, v.uv || v.due);
+                ret->passkey = find_listed(m, &rq->allow, rq->site, v.uv || v.due,
+                                           !v.due && !gave_pin(&v));
         else
                 ret->passkey = model_newest(m, rq->site, protect, UINT64_MAX);
         if (!ret->passkey)

@@ -488,6 +488,37 @@ static void GA7_what_does_not_match_is_passed_over(void **state) {
         client_read_given(c, &made[2], &given);
 }
 
+/* The key of one behind the PIN would not sign, that of another would. */
+static void GA7_a_key_that_signs_goes_before_one_behind_the_pin(void **state) {
+        struct client *c = *state;
+        struct made made[3];
+        struct given given;
+
+        client_register(c, false, "ann", &made[0]);
+        put_behind_pin(c, 1);
+        client_register(c, false, "bob", &made[1]);
+        put_behind_pin(c, 1);
+        client_register(c, false, "cat", &made[2]);
+        client_get_assertion(c);
+        client_set_list(c, 3, made, 3);
+        for (unsigned up = 0; up < 2; up++) {
+                client_set(c, 5, "{'up': %s}", up ? "true" : "false");
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_given(c, &made[2], &given);
+        }
+
+        /* With the PIN it is the first one, and so it is where all are behind it. */
+        client_verify(c);
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_given(c, &made[0], &given);
+        client_get_assertion(c);
+        client_set_list(c, 3, made, 2);
+        assert_int_equal(client_send(c), CTAP2_ERR_PUAT_REQUIRED);
+        client_set(c, 5, "{'up': false}");
+        assert_int_equal(client_send(c), CTAP_OK);
+        client_read_probe(c, &made[0], &given);
+}
+
 static void GA7_what_is_damaged_is_passed_over(void **state) {
         struct client *c = *state;
         struct made made[3];
@@ -1405,6 +1436,7 @@ int main(void) {
                 client_unit_test(GA7_a_listed_credential_of_any_kind),
                 client_unit_test(GA7_what_does_not_match),
                 client_unit_test(GA7_what_does_not_match_is_passed_over),
+                client_unit_test(GA7_a_key_that_signs_goes_before_one_behind_the_pin),
                 client_unit_test(GA7_what_is_damaged_is_passed_over),
                 client_unit_test(GA7_level_3_hides_itself_from_a_list),
                 client_unit_test(GA7_a_verified_person_sees_level_3),
