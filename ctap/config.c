@@ -93,11 +93,11 @@ static bool is_locked(const struct ctap *c, const struct request *rq, int64_t le
                !ctap_pin_complexity(c);
 }
 
-/* AC5c to AC5e. Nobody knows if the PIN that is set obeys a rule that is new. */
+/* AC5c to AC5f */
 static bool must_change(const struct request *rq, const struct ctap_settings *before,
                         const struct ctap_settings *s) {
         return rq->force_change.boolean || s->pin_length < s->min_pin_length ||
-               (s->pin_complexity && !before->pin_complexity);
+               (s->pin_complexity && !before->pin_complexity && !s->pin_is_complex);
 }
 
 static enum ctap_status set_min_pin_length(struct ctap *c, const struct request *rq,

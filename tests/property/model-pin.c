@@ -80,7 +80,7 @@ static const char *next_letter(const char *at, uint32_t *ret) {
 }
 
 /* Three different letters at least, and not all the same step apart. */
-static bool is_complex(const char *pin) {
+bool model_pin_is_complex(const char *pin) {
         uint32_t letters[64];
         unsigned n = 0, different = 0;
         bool row = true;
@@ -101,7 +101,7 @@ static bool is_complex(const char *pin) {
 /* CP21, AC5f */
 static bool is_allowed(const struct model *m, const char *pin) {
         return model_pin_length(pin) >= m->least_pin && strlen(pin) <= 63 &&
-               (!m->complexity || is_complex(pin));
+               (!m->complexity || model_pin_is_complex(pin));
 }
 
 static uint8_t padding_status(enum model_padding padding) {

@@ -52,7 +52,8 @@ static uint8_t set_least_pin(struct model *m, const struct model_config *rq) {
                 m->least_pin_sites = rq->sites;
         m->least_pin = least;
         m->complexity = m->complexity || stricter;
-        if (m->pin.text && (rq->force == TRUE || stricter || model_pin_length(m->pin.text) < least))
+        if (m->pin.text && (rq->force == TRUE || model_pin_length(m->pin.text) < least ||
+                            (stricter && !model_pin_is_complex(m->pin.text))))
                 force_change(m);
         return CTAP_OK;
 }

@@ -207,6 +207,7 @@ void model_end_persistent(struct model *m);
 /* What was said to U2F is of no effect any more. */
 void model_forget_answers(struct model *m);
 unsigned model_pin_length(const char *pin); /* code points */
+bool model_pin_is_complex(const char *pin);
 void model_empty_blobs(struct model *m);
 
 /* ---- the world ---- */

@@ -556,6 +556,17 @@ static void AC5f_the_pin_that_is_set_is_changed_once(void **state) {
         assert_false(c->fake->settings.force_pin_change);
 }
 
+static void AC5f_a_pin_that_obeys_it_stays(void **state) {
+        struct client *c = *state;
+
+        client_set_pin(c);
+        c->fake->settings.pin_is_complex = true;
+        assert_int_equal(set_length(c, "{4: true}"), CTAP_OK);
+        assert_true(c->fake->settings.pin_complexity);
+        assert_false(c->fake->settings.force_pin_change);
+        assert_true(c->ctap->token.protocol != 0);
+}
+
 static void AC6_a_long_touch_for_reset_is_turned_on(void **state) {
         struct client *c = *state;
         struct ctap_settings expected;
@@ -635,6 +646,7 @@ int main(void) {
                 TEST(AC5f_the_complexity_policy_is_turned_on_for_good),
                 TEST(AC5f_a_new_pin_obeys_it),
                 TEST(AC5f_the_pin_that_is_set_is_changed_once),
+                TEST(AC5f_a_pin_that_obeys_it_stays),
                 TEST(AC6_a_long_touch_for_reset_is_turned_on),
                 TEST(AC_every_failure_is_an_error_that_changes_nothing),
                 TEST(AC_a_change_that_could_not_be_kept_ends_no_token),
