@@ -333,6 +333,15 @@ enum ctap_status cbor_read_map(const struct cbor_value *map, const struct cbor_f
         return CTAP_OK;
 }
 
+enum ctap_status cbor_check_texts(const struct cbor_value *array) {
+        struct bytes left = array->elements;
+
+        while (left.len > 0)
+                if (cbor_next(&left).kind != CBOR_KIND_TEXT)
+                        return CTAP2_ERR_CBOR_UNEXPECTED_TYPE;
+        return CTAP_OK;
+}
+
 struct cbor_value cbor_find_text(const struct cbor_value *map, const char *name) {
         const struct cbor_field wanted = { name, 0, CBOR_KIND_ANY, false, 0 };
         struct bytes left = map->kind == CBOR_KIND_MAP ? map->elements : BYTES_NULL;

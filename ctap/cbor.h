@@ -66,6 +66,8 @@ struct cbor_field {
 _must_check_ enum ctap_status cbor_read_map(const struct cbor_value *map,
                                             const struct cbor_field *fields, size_t n_fields,
                                             void *target);
+/* CTAP2_ERR_CBOR_UNEXPECTED_TYPE: not every element of the array, which may be ABSENT, is text. */
+_must_check_ enum ctap_status cbor_check_texts(const struct cbor_value *array);
 /* The value under a text key of a checked map; ABSENT if there is none. */
 struct cbor_value cbor_find_text(const struct cbor_value *map, const char *name);
 

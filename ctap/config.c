@@ -177,15 +177,6 @@ static const struct cbor_field request_fields[] = {
         { NULL, 0x04, CBOR_KIND_BYTES, false, offsetof(struct request, authorization.param) },
 };
 
-static enum ctap_status check_texts(const struct cbor_value *array) {
-        struct bytes left = array->elements;
-
-        for (uint32_t i = 0; i < array->n; i++)
-                if (cbor_next(&left).kind != CBOR_KIND_TEXT)
-                        return CTAP2_ERR_CBOR_UNEXPECTED_TYPE;
-        return CTAP_OK;
-}
-
 static enum ctap_status read_params(const struct subcommand *sub, struct request *rq) {
         enum ctap_status s;
 
@@ -194,7 +185,7 @@ static enum ctap_status read_params(const struct subcommand *sub, struct request
         if (!has(&rq->params))
                 return CTAP2_ERR_MISSING_PARAMETER;
         s = cbor_read_map(&rq->params, sub->params, sub->n_params, rq);
-        return s == CTAP_OK ? check_texts(&rq->rp_ids) : s;
+        return s == CTAP_OK ? cbor_check_texts(&rq->rp_ids) : s;
 }
 
 /* AC2. What comes as subCommandParams is under the MAC whether it is read or not. */

@@ -9,11 +9,15 @@
 static const struct cbor_field descriptor_fields[] = {
         { "id", 0, CBOR_KIND_BYTES, true, offsetof(struct ctap_descriptor, id) },
         { "type", 0, CBOR_KIND_TEXT, true, offsetof(struct ctap_descriptor, type) },
+        { "transports", 0, CBOR_KIND_ARRAY, false, offsetof(struct ctap_descriptor, transports) },
 };
 
 enum ctap_status ctap_read_descriptor(const struct cbor_value *item, struct ctap_descriptor *ret) {
+        enum ctap_status s;
+
         *ret = (struct ctap_descriptor){ 0 };
-        return cbor_read_map(item, descriptor_fields, ELEMENTSOF(descriptor_fields), ret);
+        s = cbor_read_map(item, descriptor_fields, ELEMENTSOF(descriptor_fields), ret);
+        return s == CTAP_OK ? cbor_check_texts(&ret->transports) : s;
 }
 
 void ctap_put_descriptor(struct cbor_writer *w, const struct ctap_credential_id *id) {

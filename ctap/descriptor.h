@@ -24,6 +24,7 @@ bool ctap_is_public_key(const struct cbor_value *type);
 struct ctap_descriptor {
         struct cbor_value id;
         struct cbor_value type;
+        struct cbor_value transports; /* of texts; nothing is done about them */
 };
 
 /* Errors as cbor_read_map() gives them (B17). */

@@ -107,6 +107,10 @@ static void B17_descriptors_of_the_wrong_shape(void **state) {
                 { 3, "['x']", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
                 { 3, "[{'id': 1, 'type': 'public-key'}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
                 { 3, "[{'id': h'00', 'type': null}]", CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 3, "[{'id': h'00', 'type': 'public-key', 'transports': 'usb'}]",
+                  CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
+                { 3, "[{'id': h'00', 'type': 'public-key', 'transports': ['usb', 1]}]",
+                  CTAP2_ERR_CBOR_UNEXPECTED_TYPE },
                 { 3, "[{'type': 'public-key'}]", CTAP2_ERR_MISSING_PARAMETER },
                 { 3, "[{'id': h'00'}]", CTAP2_ERR_MISSING_PARAMETER },
         };
