@@ -223,11 +223,10 @@ static enum ctap_status dispatch(struct ctap *c, uint8_t code, struct bytes para
         const struct ctap_command *cmd = code < ELEMENTSOF(commands) ? &commands[code] : NULL;
         enum ctap_status s;
 
+        if (!cmd || !(cmd->flags & GOES_ON))
+                ctap_forget_walk(c);
         if (!cmd || !cmd->run)
                 return CTAP1_ERR_INVALID_COMMAND;
-
-        if (!(cmd->flags & GOES_ON))
-                ctap_forget_walk(c);
 
         if (cmd->flags & TAKES_PARAMS) {
                 s = read_params(params, &call->params);
@@ -251,8 +250,10 @@ static enum ctap_status answer(struct ctap *c, uint32_t channel, struct bytes me
 
         if (message.len == 0)
                 return CTAP1_ERR_INVALID_LENGTH;
-        if (message.len > c->options.max_message)
+        if (message.len > c->options.max_message) {
+                ctap_forget_walk(c); /* whatever command it was to be */
                 return CTAP2_ERR_REQUEST_TOO_LARGE;
+        }
         /* Looked at first: a credential must not be made whose reply then has no room. */
         if (reply->cap < CTAP_REPLY_MAX)
                 return CTAP1_ERR_OTHER;

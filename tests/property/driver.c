@@ -401,6 +401,7 @@ static void step_unknown(struct driver *d, struct driver_client *c) {
         static const uint8_t commands[] = { 0x00, 0x03, 0x05, 0x09, 0x3f, 0x40, 0xc0, 0xff };
 
         say(d, " unknown command");
+        d->model.walk.kind = WALK_NONE; /* GN4, CM12 */
         expect_status(d, send_bare(d, c, commands[pick(d, ELEMENTSOF(commands))]),
                       CTAP1_ERR_INVALID_COMMAND);
 }

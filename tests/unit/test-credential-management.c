@@ -870,7 +870,9 @@ static const struct {
 } lists[] = { { RPS, NEXT_RP }, { CREDENTIALS, NEXT_CREDENTIAL } };
 
 static void CM12_any_other_command_ends_it(void **state) {
-        static const uint8_t codes[] = { 0x01, 0x02, 0x04, 0x06, 0x08, 0x0a, 0x0b, 0x41 };
+        static const uint8_t codes[] = {
+                0x01, 0x02, 0x04, 0x06, 0x08, 0x09, 0x0a, 0x0b, 0x41, 0xbf
+        };
         struct client *c = *state;
         struct world w;
 

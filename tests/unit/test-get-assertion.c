@@ -1128,7 +1128,7 @@ static void GN3_one_that_was_damaged_meanwhile_is_not_given(void **state) {
 }
 
 static void GN4_any_other_command_ends_it(void **state) {
-        static const uint8_t others[] = { 0x04, 0x06, 0x0b, 0x01, 0x02, 0x07 };
+        static const uint8_t others[] = { 0x04, 0x06, 0x0b, 0x01, 0x02, 0x07, 0x09, 0xbf };
         struct client *c = *state;
         struct made made[3];
 
@@ -1141,6 +1141,16 @@ static void GN4_any_other_command_ends_it(void **state) {
                 c->fake->answer = CTAP_ANSWER_YES;
                 assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
         }
+}
+
+static void GN4_so_does_one_that_is_too_long(void **state) {
+        static const uint8_t message[CLIENT_MESSAGE + 1] = { NEXT };
+        struct client *c = *state;
+        struct made made[3];
+
+        begin_walk(c, made);
+        assert_int_equal(client_message(c, BYTES_OF(message)), CTAP2_ERR_REQUEST_TOO_LARGE);
+        assert_int_equal(next(c), CTAP2_ERR_NOT_ALLOWED);
 }
 
 static void GN4_a_u2f_message_ends_it(void **state) {
@@ -1476,6 +1486,7 @@ int main(void) {
                 client_unit_test(GN3_one_that_was_deleted_meanwhile_is_not_given),
                 client_unit_test(GN3_one_that_was_damaged_meanwhile_is_not_given),
                 client_unit_test(GN4_any_other_command_ends_it),
+                client_unit_test(GN4_so_does_one_that_is_too_long),
                 client_unit_test(GN4_a_u2f_message_ends_it),
                 client_unit_test(GN4_plugging_in_anew_ends_it),
                 client_unit_test(GN4_the_end_of_the_token_ends_it),
