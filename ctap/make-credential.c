@@ -453,29 +453,35 @@ static int sign_by_itself(struct mc_credential *m) {
 }
 
 static int certify(struct mc_credential *m) {
-        struct ctap_keys *k = m->ctap->env.keys;
         int r;
 
         r = ctap_certify(m->attesting.attester, m->key, buf_bytes(&m->auth_data),
                          m->rq->client_data_hash.string, &m->certification);
-        if (r == 0) {
+        if (r == 0)
                 m->signature = m->certification.signature;
-                return 0;
-        }
-        k->ops->unload(k, m->key);
-        m->key = NULL;
-        do_without_attester(m);
-        r = load_to_sign(m);
-        return r < 0 ? r : sign_by_itself(m);
+        return r;
+}
+
+static int attest_by_attester(struct mc_credential *m) {
+        if (ctap_attester_is_tpm(m->attesting.attester))
+                return certify(m);
+        return ctap_sign_by_attester(m->attesting.attester, buf_bytes(&m->auth_data),
+                                     m->rq->client_data_hash.string, &m->signature);
 }
 
 static int mc_attest(struct mc_credential *m) {
-        if (ctap_attester_is_tpm(m->attesting.attester))
-                return certify(m);
-        if (m->attesting.attester)
-                return ctap_sign_by_attester(m->attesting.attester, buf_bytes(&m->auth_data),
-                                             m->rq->client_data_hash.string, &m->signature);
-        return sign_by_itself(m);
+        struct ctap_keys *k = m->ctap->env.keys;
+        int r;
+
+        if (m->attesting.attester && attest_by_attester(m) < 0) {
+                k->ops->unload(k, m->key);
+                m->key = NULL;
+                do_without_attester(m);
+                r = load_to_sign(m);
+                if (r < 0)
+                        return r;
+        }
+        return m->attesting.attester ? 0 : sign_by_itself(m);
 }
 
 static void note_created(const struct mc_credential *m) {

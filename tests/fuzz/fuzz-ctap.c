@@ -425,13 +425,14 @@ static void check_certified(const struct model *m, const struct exchange *e, boo
         require(!is_tpm || fake_calls(m->f, "certify") > 0);
 }
 
-/* MC9: the attester signs for whom it is granted to, and for nobody else, nor for a dummy. */
+/* MC9: the attester signs, or fails, for whom it is granted to, for nobody else, nor for a dummy. */
 static void check_attestation(const struct model *m, const struct exchange *e, bool is_dummy,
                               const struct cbor_value *reply) {
         const struct cbor_value enterprise = asked_for(e, 0x0a), rp = asked_for(e, 2);
         const struct cbor_value statement = member(reply, 3), granted = member(reply, 4);
         const bool none = bytes_equal(member(reply, 1).string, BYTES_TEXT("none"));
         const struct bytes rp_id = cbor_find_text(&rp, "id").string;
+        const bool asked = fake_calls(m->f, "attest") > 0;
 
         require(granted.kind == CBOR_KIND_ABSENT || granted.boolean);
         if (m->ctap->env.attester == &m->f->certifier) {
@@ -439,18 +440,17 @@ static void check_attestation(const struct model *m, const struct exchange *e, b
                 return;
         }
         require(granted.boolean == is_there(&statement, "x5c"));
-        require(granted.boolean == (fake_calls(m->f, "attest") > 0));
+        require(asked || !granted.boolean);
         require(!none || statement.n == 0);
         if (enterprise.kind == CBOR_KIND_ABSENT) {
-                require(!granted.boolean);
+                require(!asked);
                 return;
         }
         require(m->ctap->env.attester && m->f->settings.enterprise_attestation);
         require(enterprise.integer == 2 || enterprise.integer == 1);
-        require((granted.boolean || none) ==
-                ((!is_dummy &&
-                  (enterprise.integer == 2 || bytes_equal(rp_id, BYTES_TEXT(m->f->served)))) ||
-                 none));
+        require((asked || none) == ((!is_dummy && (enterprise.integer == 2 ||
+                                                   bytes_equal(rp_id, BYTES_TEXT(m->f->served)))) ||
+                                    none));
 }
 
 static void check_created(struct model *m, const struct exchange *e,

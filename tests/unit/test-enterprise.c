@@ -123,6 +123,7 @@ static void MC9_a_dummy_is_not_attested(void **state) {
 }
 
 static void MC9_without_a_yes_nothing_is_attested(void **state) {
+        static const char *const calls[] = { "fill", "begin", "create", "wait", "insert" };
         struct client *c = *state;
 
         enable_attester(c);
@@ -132,8 +133,37 @@ static void MC9_without_a_yes_nothing_is_attested(void **state) {
         assert_int_equal(client_send(c), CTAP2_ERR_OPERATION_DENIED);
         assert_int_equal(fake_calls(c->fake, "attest"), 0);
         c->fake->answer = CTAP_ANSWER_YES;
-        /* The rng twice, begin, create, wait, attest, insert. */
-        assert_int_equal(client_fail_everywhere(c), 7);
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                fake_fail(c->fake, calls[i], 1, -EIO);
+                assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+                assert_false(fake_mend(c->fake));
+                assert_int_equal(c->fake->n_rows, 0);
+        }
+}
+
+/* As where it was not granted; and no attestation at all by a key whose PIN was not given. */
+static void MC9_where_the_attester_fails_there_is_an_ordinary_attestation(void **state) {
+        struct client *c = *state;
+        struct made made;
+
+        enable_attester(c);
+        for (unsigned pin = 0; pin < 2; pin++)
+                for (int protect = 1; protect <= 3; protect += 2) {
+                        client_make_credential(c);
+                        client_set(c, 6, "{'credProtect': %d}", protect);
+                        client_set(c, 0x0a, "2");
+                        if (pin)
+                                client_verify(c);
+                        fake_fail(c->fake, "attest", 1, -EIO);
+                        assert_int_equal(client_send(c), CTAP_OK);
+                        assert_false(fake_mend(c->fake));
+                        client_read_made(c, &made);
+                        assert_false(made.enterprise);
+                        assert_bytes_equal(made.fmt,
+                                           BYTES_TEXT(pin || protect == 1 ? "packed" : "none"));
+                        assert_int_equal(c->fake->n_loaded, 0);
+                }
+        assert_int_equal(c->fake->n_rows, 4);
 }
 
 /* ---- by the key device's own key: "tpm" ---- */
@@ -375,6 +405,7 @@ int main(void) {
                 client_unit_test(MC9_who_wants_no_attestation_gets_none),
                 client_unit_test(MC9_a_dummy_is_not_attested),
                 client_unit_test(MC9_without_a_yes_nothing_is_attested),
+                client_unit_test(MC9_where_the_attester_fails_there_is_an_ordinary_attestation),
                 client_unit_test(MC18_a_site_that_is_named_gets_tpm_unless_it_prefers_another),
                 client_unit_test(MC9_enterprise_attestation_is_tpm_where_the_key_device_attests),
                 client_unit_test(MC19_tpm_attests_to_keys_of_every_type_and_class),
