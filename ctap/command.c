@@ -48,13 +48,15 @@ enum ctap_status ctap_status_from_errno(int r) {
         switch (r) {
         case 0:
                 return CTAP_OK;
-        case -ENOSPC:
-                return CTAP2_ERR_KEY_STORE_FULL;
         case -EKEYEXPIRED:
                 return CTAP2_ERR_PIN_AUTH_INVALID;
         default:
                 return CTAP1_ERR_OTHER;
         }
+}
+
+enum ctap_status ctap_status_from_keeping(int r) {
+        return r == -ENOSPC ? CTAP2_ERR_KEY_STORE_FULL : ctap_status_from_errno(r);
 }
 
 enum ctap_status ctap_status_from_keys(struct ctap *c, int r) {

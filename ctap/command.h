@@ -143,11 +143,16 @@ ctap_run_fn ctap_reset;
 ctap_run_fn ctap_selection;
 
 /*
- * The one place where a failure of the machine becomes an answer: CTAP2_ERR_KEY_STORE_FULL for
- * -ENOSPC, CTAP2_ERR_PIN_AUTH_INVALID for -EKEYEXPIRED, CTAP1_ERR_OTHER for all others, CTAP_OK for
- * 0. It has been logged where it began.
+ * The one place where a failure of the machine becomes an answer: CTAP2_ERR_PIN_AUTH_INVALID for
+ * -EKEYEXPIRED, CTAP1_ERR_OTHER for all others, CTAP_OK for 0. It has been logged where it began.
  */
 _must_check_ enum ctap_status ctap_status_from_errno(int r);
+
+/*
+ * The same where a credential, or what it says, was to be kept: CTAP2_ERR_KEY_STORE_FULL for -ENOSPC
+ * (MC16, CM10).
+ */
+_must_check_ enum ctap_status ctap_status_from_keeping(int r);
 
 /*
  * The same for a call of the keys port that was given the token's ticket: a ticket that is refused

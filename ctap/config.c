@@ -9,8 +9,6 @@
  * setting it stays as it is, and getInfo goes on to say what that is.
  */
 
-#include <errno.h>
-
 #include "ctap/authorize.h"
 #include "ctap/crypto.h"
 #include "ctap/persistent-token.h"
@@ -218,7 +216,7 @@ static enum ctap_status keep(struct ctap *c, const struct ctap_settings *s) {
 
         r = store->ops->set_settings(store, s);
         if (r < 0)
-                return ctap_status_from_errno(-EIO); /* "key store full" is no answer to this */
+                return ctap_status_from_errno(r);
         if (s->persistent_token_epoch != before.persistent_token_epoch)
                 ctap_end_token(c); /* AC5e */
         if (s->always_uv && !before.always_uv)

@@ -379,7 +379,7 @@ static enum ctap_status update_user(struct ctap *c, const struct request *rq,
         r = ctap_record_seal(&c->credential_keys, c->env.rng, NULL, &record, &row);
         if (r == 0)
                 r = store->ops->update(store, &row);
-        return ctap_status_from_errno(r);
+        return ctap_status_from_keeping(r);
 }
 
 /* ---- the table ---- */

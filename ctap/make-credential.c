@@ -505,7 +505,7 @@ static enum ctap_status mc_create(struct ctap *c, struct mc_credential *m) {
         r = c->env.store->ops->insert(c->env.store, &m->row);
         if (r == 0)
                 note_created(m);
-        return ctap_status_from_errno(r);
+        return ctap_status_from_keeping(r);
 }
 
 /* ---- encode ---- */

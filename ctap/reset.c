@@ -6,8 +6,6 @@
  * use.
  */
 
-#include <errno.h>
-
 #include "ctap/command.h"
 #include "ctap/confirm.h"
 #include "ctap/policy.h"
@@ -38,10 +36,9 @@ static int erase(struct ctap *c) {
         ctap_forget_credential_keys(c);
         ctap_forget_answers(c);
         ctap_forget_verification(c);
-        if (r < 0)
-                return -EIO; /* "key store full" is no answer to a reset */
-        c->pin_mismatches = 0;
-        return 0;
+        if (r == 0)
+                c->pin_mismatches = 0;
+        return r;
 }
 
 enum ctap_status ctap_reset(struct ctap *c, const struct ctap_call *call _unused_,

@@ -12,14 +12,21 @@
 #include "tests/fake/diag.h"
 #include "tests/unit/test.h"
 
-static void failures_of_the_machine_have_two_names(void **state) {
+static void failures_of_the_machine_have_one_name(void **state) {
         (void)state;
         assert_int_equal(ctap_status_from_errno(0), CTAP_OK);
-        assert_int_equal(ctap_status_from_errno(-ENOSPC), CTAP2_ERR_KEY_STORE_FULL);
+        assert_int_equal(ctap_status_from_errno(-ENOSPC), CTAP1_ERR_OTHER);
         assert_int_equal(ctap_status_from_errno(-EIO), CTAP1_ERR_OTHER);
         assert_int_equal(ctap_status_from_errno(-ENOENT), CTAP1_ERR_OTHER);
         assert_int_equal(ctap_status_from_errno(-EKEYREJECTED), CTAP1_ERR_OTHER);
         assert_int_equal(ctap_status_from_errno(-EOVERFLOW), CTAP1_ERR_OTHER);
+}
+
+static void a_full_store_has_its_own_where_a_credential_was_to_be_kept(void **state) {
+        (void)state;
+        assert_int_equal(ctap_status_from_keeping(0), CTAP_OK);
+        assert_int_equal(ctap_status_from_keeping(-ENOSPC), CTAP2_ERR_KEY_STORE_FULL);
+        assert_int_equal(ctap_status_from_keeping(-EIO), CTAP1_ERR_OTHER);
 }
 
 static void answers_of_a_person(void **state) {
@@ -376,7 +383,8 @@ static void every_command_that_is_known_has_a_name(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(failures_of_the_machine_have_two_names),
+                cmocka_unit_test(failures_of_the_machine_have_one_name),
+                cmocka_unit_test(a_full_store_has_its_own_where_a_credential_was_to_be_kept),
                 cmocka_unit_test(answers_of_a_person),
                 client_unit_test(a_preparation_that_fails_takes_the_question_away),
                 client_unit_test(a_question_that_cannot_be_shown_prepares_nothing),

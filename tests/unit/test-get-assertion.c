@@ -983,6 +983,21 @@ static void GA_every_failure_is_an_error_and_changes_nothing(void **state) {
         assert_int_equal(client_fail_everywhere(c), 3); /* find, load, sign */
 }
 
+/* 28 is about credentials that are to be kept. */
+static void GA_a_full_disk_is_an_error_like_others(void **state) {
+        static const char *const calls[] = { "newest", "prepare_use", "load", "use", "sign" };
+        struct client *c = *state;
+        struct made made;
+
+        client_register(c, true, "ann", &made);
+        client_get_assertion(c);
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                fake_fail(c->fake, calls[i], 1, -ENOSPC);
+                assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
+                assert_false(fake_mend(c->fake));
+        }
+}
+
 static void GA_a_question_that_cannot_be_shown_is_an_error(void **state) {
         struct client *c = *state;
 
@@ -1476,6 +1491,7 @@ int main(void) {
                 client_unit_test(GA15_a_counter_at_its_end_gives_nothing),
                 client_unit_test(GA17_foreign_ids_cost_no_query_and_no_key_command),
                 client_unit_test(GA_every_failure_is_an_error_and_changes_nothing),
+                client_unit_test(GA_a_full_disk_is_an_error_like_others),
                 client_unit_test(GA_a_question_that_cannot_be_shown_is_an_error),
                 client_unit_test(GA_a_damaged_record_is_an_error),
                 client_unit_test(GA_a_damaged_row_is_an_error),
