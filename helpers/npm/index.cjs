@@ -4,7 +4,7 @@
 /*
  * Directs the authenticator of a test: a tpmauthnd that runs with a simulator, over its control socket,
  * which carries one JSON object per line (docs/control.md). Each request has a connection of its own, so
- * that one can be made while another still waits for the device, and nothing needs to be closed.
+ * that one can be made while others still wait for the device, and nothing needs to be closed.
  */
 
 const net = require('node:net');
@@ -13,6 +13,14 @@ const VERSION = 1;
 const LINE_MAX = 65536;
 const TIMEOUT = 60000;
 const POLL = 50;
+
+/*
+ * The daemon lets a user have 8 connections. Half of them are for requests, one of those for what is done
+ * at once: so an answer to a question never waits for requests that wait for the device. The others are
+ * left to what is followed.
+ */
+const WAITING = 3;
+const AT_ONCE = new Set(['status', 'replug', 'presence', 'fail-next']);
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -66,6 +74,35 @@ const status = Object.freeze({
     CTAP1_ERR_OTHER: 0x7f,
 });
 
+// Lets so many things be done at a time; others wait for their turn.
+class Turns {
+    #free;
+    #waiting = [];
+
+    constructor(free) {
+        this.#free = free;
+    }
+
+    async take(action) {
+        if (this.#free > 0) this.#free--;
+        else await new Promise((resolve) => this.#waiting.push(resolve));
+        try {
+            return await action();
+        } finally {
+            const next = this.#waiting.shift();
+            if (next) next();
+            else this.#free++;
+        }
+    }
+}
+
+// A socket that can still be read when it can no longer be written: who is refused is told why, not asked.
+class ReadableSocket extends net.Socket {
+    _write(chunk, encoding, done) {
+        super._write(chunk, encoding, () => done());
+    }
+}
+
 // A connection that gives what it receives, one object per line.
 class Lines {
     #socket;
@@ -75,7 +112,8 @@ class Lines {
     #end = null;
 
     constructor(path) {
-        this.#socket = net.connect(path);
+        this.#socket = new ReadableSocket();
+        this.#socket.connect(path);
         this.#socket.setEncoding('utf8');
         this.#socket.on('data', (text) => this.#received(text));
         this.#socket.on('error', (error) =>
@@ -212,6 +250,7 @@ const frame = (event) =>
         : null;
 
 class Authenticator {
+    static #turns = new Map(); // of each daemon, whose devices share its connections
     #path;
     #timeout;
     #id = 0;
@@ -229,12 +268,14 @@ class Authenticator {
 
     // Any method of the control protocol.
     async request(method, params = {}) {
-        const lines = new Lines(this.#path);
-        try {
-            return result(await this.#ask(lines, method, params));
-        } finally {
-            lines.close();
-        }
+        return this.#turn(method).take(async () => {
+            const lines = new Lines(this.#path);
+            try {
+                return result(await this.#ask(lines, method, params));
+            } finally {
+                lines.close();
+            }
+        });
     }
 
     // Yes to the question that waits, or else to the next one; always: from now on.
@@ -355,6 +396,13 @@ class Authenticator {
         return this.#events({ frames: true, ...(secrets && { secrets }) }, (event) =>
             event.device === this.device ? frame(event) : null,
         );
+    }
+
+    #turn(method) {
+        const turns = Authenticator.#turns;
+        if (!turns.has(this.#path)) turns.set(this.#path, { waiting: new Turns(WAITING), atOnce: new Turns(1) });
+        const { waiting, atOnce } = turns.get(this.#path);
+        return AT_ONCE.has(method) ? atOnce : waiting;
     }
 
     async #presence(mode, more = {}) {

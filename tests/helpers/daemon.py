@@ -119,6 +119,8 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.log:
+            self.log.close()
         shutil.rmtree(self.folder)
 
     def __enter__(self):

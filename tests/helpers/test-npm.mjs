@@ -199,18 +199,25 @@ async function no_daemon_and_what_is_no_protocol_are_errors() {
     });
 }
 
-async function a_question_can_be_answered_while_a_request_waits() {
-    let waiting;
+async function a_question_can_be_answered_while_requests_wait() {
+    const waiting = [];
+    const answer = ({ request, socket }) => socket.write(`${JSON.stringify({ v: 1, id: request.id, result: { credentials: [] } })}\n`);
+    let asked = false;
     const reply = (request, socket) => {
-        if (request.method === 'list') waiting = { request, socket };
-        else waiting.socket.write(`${JSON.stringify({ v: 1, id: waiting.request.id, result: { credentials: [] } })}\n`);
-        return request.method === 'list' ? null : { result: {} };
+        if (request.method === 'presence') asked = true;
+        if (request.method === 'presence') return { result: {} };
+        if (asked) answer({ request, socket });
+        else waiting.push({ request, socket });
+        return null;
     };
-    await withFake(reply, async (key) => {
-        const listed = key.list();
-        while (!waiting) await new Promise(setImmediate);
+    await withFake(reply, async (key, fake) => {
+        const others = new Authenticator({ socket: fake.path, timeout: 5000 });
+        const listed = Promise.all(Array.from({ length: 10 }, (_, i) => (i % 2 ? key : others).list()));
+        while (waiting.length < 3) await new Promise(setImmediate);
         await key.approve();
-        assert.deepEqual(await listed, []);
+        assert.equal(waiting.length, 3); // the others have no connection yet
+        waiting.forEach(answer);
+        assert.deepEqual(await listed, Array(10).fill([]));
     });
 }
 
@@ -283,6 +290,19 @@ async function a_real_question_is_ignored_and_delayed_and_followed() {
         await events.until('unplugged');
         assert.match((await events.until('plugged')).path, /device/);
         events.close();
+    });
+}
+
+async function a_real_daemon_has_room_for_eight() {
+    await withDaemon(['--presence=auto'], async (key) => {
+        for (const pin of await Promise.all(Array.from({ length: 20 }, () => key.pinStatus()))) assert.equal(pin.set, false);
+        const followed = [];
+        for (let i = 0; i < 8; i++) followed.push(await key.follow());
+        for (let i = 0; i < 8; i++) await assert.rejects(key.pinStatus(), refusal('busy'));
+        await assert.rejects(key.follow(), refusal('busy'));
+        followed.pop().close();
+        assert.equal((await key.pinStatus()).set, false);
+        for (const events of followed) events.close();
     });
 }
 
@@ -364,10 +384,11 @@ await runTests([
     the_end_of_what_is_followed_is_an_error,
     a_trace_has_the_bytes_and_the_nanoseconds,
     no_daemon_and_what_is_no_protocol_are_errors,
-    a_question_can_be_answered_while_a_request_waits,
+    a_question_can_be_answered_while_requests_wait,
     both_kinds_of_modules_and_the_types_say_the_same,
     a_real_question_is_approved_and_denied,
     a_real_question_is_ignored_and_delayed_and_followed,
+    a_real_daemon_has_room_for_eight,
     a_real_command_fails_once_and_verification_as_told,
     real_messages_are_traced,
     real_passkeys_are_seeded_and_listed,

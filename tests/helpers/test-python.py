@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -210,6 +211,25 @@ def no_daemon_and_what_is_no_protocol_are_errors(_):
             refused("bad-json", fake.key.approve)
 
 
+def a_question_can_be_answered_while_requests_wait(_):
+    answered = threading.Event()
+
+    def reply(request, peer):
+        if request["method"] == "list":
+            answered.wait(10)
+        return {"result": {"credentials": []}}
+
+    with Fake(reply) as fake, ThreadPoolExecutor(10) as pool:
+        keys = (fake.key, Authenticator(socket=fake.path, timeout=5))
+        listed = [pool.submit(keys[i % 2].list) for i in range(10)]
+        while len(fake.asked) < 3:
+            time.sleep(0.01)
+        fake.key.approve()
+        assert [r["method"] for r in fake.asked] == ["list", "list", "list", "presence"]  # others are not connected yet
+        answered.set()
+        assert [one.result() for one in listed] == [[]] * 10
+
+
 def statuses_are_those_of_the_daemon(_):
     header = (HERE.parents[1] / "ctap/status.h").read_text()
     codes = {name: int(code, 16) for name, code in re.findall(r"(CTAP[12]_ERR_\w+) = (0x\w+)", header)}
@@ -252,6 +272,19 @@ def a_real_question_is_ignored_and_delayed_and_followed(program):
             key.replug()
             events.until("unplugged")
             assert "device" in events.until("plugged")["path"]
+
+
+def a_real_daemon_has_room_for_eight(program):
+    with Daemon(program, "--presence=auto") as daemon, ThreadPoolExecutor(20) as pool:
+        key = Authenticator(socket=daemon.control)
+        assert not any(pin["set"] for pin in pool.map(lambda _: key.pin_status(), range(20)))
+        followed = [key.follow() for _ in range(8)]
+        refused("busy", key.pin_status)
+        refused("busy", key.follow)
+        followed.pop().close()
+        assert key.pin_status()["set"] is False
+        for events in followed:
+            events.close()
 
 
 def a_real_command_fails_once_and_verification_as_told(program):
@@ -328,9 +361,11 @@ sys.exit(
             the_end_of_what_is_followed_is_an_error,
             a_trace_has_the_bytes_and_the_nanoseconds,
             no_daemon_and_what_is_no_protocol_are_errors,
+            a_question_can_be_answered_while_requests_wait,
             statuses_are_those_of_the_daemon,
             a_real_question_is_approved_and_denied,
             a_real_question_is_ignored_and_delayed_and_followed,
+            a_real_daemon_has_room_for_eight,
             a_real_command_fails_once_and_verification_as_told,
             real_messages_are_traced,
             real_passkeys_are_seeded_and_listed,

@@ -16,6 +16,7 @@ import enum
 import json
 import os
 import socket
+import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Literal, Mapping, NamedTuple, Optional, Sequence, Union
 
@@ -25,6 +26,12 @@ VERSION = 1
 LINE_MAX = 65536
 TIMEOUT = 60.0
 POLL = 0.05
+
+# The daemon lets a user have 8 connections. Half of them are for requests, one of those for what is done at
+# once: so an answer to a question never waits for requests that wait for the device. The others are left to
+# what is followed.
+WAITING = 3
+AT_ONCE = frozenset(("status", "replug", "presence", "fail-next"))
 
 Object = Dict[str, Any]
 
@@ -139,6 +146,23 @@ class _Lines:
         self._socket.close()
 
 
+class _Turns:
+    """Who may have a connection for a request now: of each daemon, whose devices share them."""
+
+    _of: Dict[str, _Turns] = {}
+
+    def __init__(self) -> None:
+        self._waiting = threading.Semaphore(WAITING)
+        self._at_once = threading.Semaphore(1)
+
+    @classmethod
+    def of(cls, path: str) -> _Turns:
+        return cls._of.setdefault(path, cls())
+
+    def take(self, method: str) -> threading.Semaphore:
+        return self._at_once if method in AT_ONCE else self._waiting
+
+
 def _result(line: Object) -> Object:
     if "error" in line:
         raise TpmauthnError(line["error"]["code"], line["error"]["message"])
@@ -200,11 +224,12 @@ class Authenticator:
 
     def request(self, method: str, **params: Any) -> Object:
         """Any method of the control protocol."""
-        lines = _Lines(self._path)
-        try:
-            return _result(self._ask(lines, method, params))
-        finally:
-            lines.close()
+        with _Turns.of(self._path).take(method):
+            lines = _Lines(self._path)
+            try:
+                return _result(self._ask(lines, method, params))
+            finally:
+                lines.close()
 
     def approve(self, always: bool = False) -> None:
         """Yes to the question that waits, or else to the next one; always: from now on."""
