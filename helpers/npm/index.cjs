@@ -181,6 +181,10 @@ class Lines {
     }
 }
 
+// The id of a passkey. WebAuthn has it in base64url: 48 bytes, which are never hex digits alone.
+const hex = (id) =>
+    /^[\w-]{64}$/.test(id) && !/^[0-9a-f]*$/.test(id) ? Buffer.from(id, 'base64url').toString('hex') : id;
+
 const result = (line) => {
     if (line.error) throw new TpmauthnError(line.error.code, line.error.message);
     return line.result;
@@ -374,8 +378,13 @@ class Authenticator {
         return this.#pages('credentials');
     }
 
-    async delete(credential) {
-        await this.request('delete', { credential });
+    // Both take an id as list() and as credentials() has it, and the beginning of it in hex.
+    async show(id) {
+        return this.request('show', { credential: hex(id) });
+    }
+
+    async delete(id) {
+        await this.request('delete', { credential: hex(id) });
     }
 
     // Makes passkeys from a fixture, with keys of the TPM: an array, or an object with `credentials`.

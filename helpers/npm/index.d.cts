@@ -202,8 +202,10 @@ export class Authenticator {
     ready(): Promise<DeviceStatus>;
     list(): Promise<ListedCredential[]>;
     credentials(): Promise<WebAuthnCredential[]>;
-    /** By its id in hex. */
-    delete(credential: string): Promise<void>;
+    /** By its id in base64url or hex, or the beginning of it in hex. */
+    show(id: string): Promise<ListedCredential>;
+    /** By its id, likewise. */
+    delete(id: string): Promise<void>;
     seed(fixture: SeedCredential[] | { credentials: SeedCredential[] }): Promise<WebAuthnCredential[]>;
     /** What happens from now on: it is complete from the moment that this has returned. */
     follow(): Promise<Events>;

@@ -78,6 +78,9 @@ const wishes = [
     [(key) => key.changePin('2468', '13579'), 'pin-change', { old: '2468', pin: '13579' }],
     [(key) => key.pinStatus(), 'pin-status', {}],
     [(key) => key.delete('3f2a'), 'delete', { credential: '3f2a' }],
+    [(key) => key.delete('_-8A'.repeat(16)), 'delete', { credential: 'ffef00'.repeat(16) }],
+    [(key) => key.delete('0af9'.repeat(16)), 'delete', { credential: '0af9'.repeat(16) }],
+    [(key) => key.show('3f2a'), 'show', { credential: '3f2a' }],
     [(key) => key.seed([{ rp_id: 'a.test' }]), 'seed', { credentials: [{ rp_id: 'a.test' }] }],
     [(key) => key.seed({ credentials: [] }), 'seed', { credentials: [] }],
     [(key) => key.request('doctor-info', { user: 5 }), 'doctor-info', { user: 5 }],
@@ -350,8 +353,13 @@ async function real_passkeys_are_seeded_and_listed() {
         const known = await key.credentials();
         assert.deepEqual(known.map((c) => c.id).sort(), made.map((c) => c.id).sort());
         assert.deepEqual(known.map((c) => c.user.name).sort(), ['alice', 'bob']);
-        await key.delete(Buffer.from(made[0].id, 'base64url').toString('hex'));
-        assert.deepEqual((await key.list()).map((c) => c.user_name), ['bob']);
+        assert.equal((await key.show(made[0].id)).user_name, 'alice');
+        await key.delete(made[0].id);
+        const [bob, ...others] = await key.list();
+        assert.deepEqual([bob.user_name, others], ['bob', []]);
+        assert.deepEqual(await key.show(made[1].id), await key.show(bob.credential));
+        await key.delete(bob.credential);
+        assert.deepEqual(await key.list(), []);
         await assert.rejects(key.seed([{ user: { id: 'YQ' } }]), refusal('bad-request'));
     });
 }

@@ -95,6 +95,9 @@ WISHES = (
     (lambda key: key.change_pin("2468", "13579"), "pin-change", {"old": "2468", "pin": "13579"}),
     (lambda key: key.pin_status(), "pin-status", {}),
     (lambda key: key.delete("3f2a"), "delete", {"credential": "3f2a"}),
+    (lambda key: key.delete("_-8A" * 16), "delete", {"credential": "ffef00" * 16}),
+    (lambda key: key.delete("0af9" * 16), "delete", {"credential": "0af9" * 16}),
+    (lambda key: key.show("3f2a"), "show", {"credential": "3f2a"}),
     (lambda key: key.request("doctor-info", user=5), "doctor-info", {"user": 5}),
 )
 
@@ -326,8 +329,13 @@ def real_passkeys_are_seeded_and_listed(program):
         known = key.credentials()
         assert {c["id"] for c in known} == {c["id"] for c in made}
         assert {c["user"]["name"] for c in known} == {"alice", "bob"}
-        key.delete(base64.urlsafe_b64decode(made[0]["id"] + "==").hex())
-        assert [c["user_name"] for c in key.list()] == ["bob"]
+        assert key.show(made[0]["id"])["user_name"] == "alice"
+        key.delete(made[0]["id"])
+        (bob,) = key.list()
+        assert bob["user_name"] == "bob"
+        assert key.show(made[1]["id"]) == key.show(bob["credential"])
+        key.delete(bob["credential"])
+        assert key.list() == []
         refused("bad-request", lambda: key.seed([{"user": {"id": "YQ"}}]))
 
 

@@ -12,9 +12,11 @@
 
 from __future__ import annotations
 
+import base64
 import enum
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -161,6 +163,13 @@ class _Turns:
 
     def take(self, method: str) -> threading.Semaphore:
         return self._at_once if method in AT_ONCE else self._waiting
+
+
+def _hex(credential: str) -> str:
+    """The id of a passkey. WebAuthn has it in base64url: 48 bytes, which are never hex digits alone."""
+    if re.fullmatch("[A-Za-z0-9_-]{64}", credential) and not re.fullmatch("[0-9a-f]*", credential):
+        return base64.urlsafe_b64decode(credential).hex()
+    return credential
 
 
 def _result(line: Object) -> Object:
@@ -314,9 +323,13 @@ class Authenticator:
         """The passkeys as WebAuthn has them."""
         return self._pages("credentials")
 
+    def show(self, credential: str) -> Object:
+        """One of list(), by its id in base64url or hex, or the beginning of it in hex."""
+        return self.request("show", credential=_hex(credential))
+
     def delete(self, credential: str) -> None:
-        """By its id in hex."""
-        self.request("delete", credential=credential)
+        """By its id, likewise."""
+        self.request("delete", credential=_hex(credential))
 
     def seed(self, fixture: Union[Sequence[Mapping[str, Any]], Mapping[str, Any]]) -> List[Object]:
         """Makes passkeys from a fixture, with keys of the TPM: a list, or an object with `credentials`."""
