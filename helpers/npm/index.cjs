@@ -12,6 +12,7 @@ const net = require('node:net');
 const VERSION = 1;
 const LINE_MAX = 65536;
 const TIMEOUT = 60000;
+const TIMER_MAX = 2 ** 31 - 1; // setTimeout() makes 1 of more
 const POLL = 50;
 
 /*
@@ -74,6 +75,13 @@ const status = Object.freeze({
     CTAP1_ERR_OTHER: 0x7f,
 });
 
+// A time limit, of which 0 and Infinity are none.
+const limit = (timeout) => {
+    if (typeof timeout !== 'number' || !(timeout >= 0))
+        throw new TypeError(`the timeout ${timeout} is no number of milliseconds; 0 and Infinity are no limit`);
+    return timeout || Infinity;
+};
+
 // Lets so many things be done at a time; others wait for their turn.
 class Turns {
     #free;
@@ -131,18 +139,20 @@ class Lines {
         this.#socket.write(line);
     }
 
-    // The next object; after `timeout` ms (0: whenever) an error.
-    read(timeout, what) {
+    // The next object; at `end` of Date.now() (Infinity: whenever) an error.
+    read(end, what) {
         if (this.#lines.length > 0) return Promise.resolve(this.#lines.shift());
         if (this.#end) return Promise.reject(this.#end);
         return new Promise((resolve, reject) => {
             const reader = { resolve, reject, timer: null };
-            if (timeout > 0)
-                reader.timer = setTimeout(() => {
-                    this.#readers.splice(this.#readers.indexOf(reader), 1);
-                    reject(new TpmauthnError('timeout', `${what} did not come within ${timeout} ms`));
-                }, timeout);
+            const late = () => {
+                this.#readers.splice(this.#readers.indexOf(reader), 1);
+                this.#rest();
+                reject(new TpmauthnError('timeout', `${what} did not come in time`));
+            };
+            if (end < Infinity) reader.timer = setTimeout(late, Math.min(Math.max(end - Date.now(), 1), TIMER_MAX));
             this.#readers.push(reader);
+            this.#socket.ref();
         });
     }
 
@@ -166,10 +176,16 @@ class Lines {
             if (reader) {
                 clearTimeout(reader.timer);
                 reader.resolve(line);
+                this.#rest();
             } else {
                 this.#lines.push(line);
             }
         }
+    }
+
+    // Node need not go on for a connection that nobody waits for.
+    #rest() {
+        if (this.#readers.length === 0) this.#socket.unref();
     }
 
     #ended(error) {
@@ -207,9 +223,9 @@ class Events {
     async until(wanted, { timeout = this.#timeout } = {}) {
         const fits = typeof wanted === 'function' ? wanted : (event) => event.type === wanted;
         const what = typeof wanted === 'function' ? 'the event' : `the event "${wanted}"`;
-        const end = Date.now() + timeout;
+        const end = Date.now() + limit(timeout);
         for (;;) {
-            const event = await this.#read(Math.max(end - Date.now(), 1), what);
+            const event = await this.#read(end, what);
             if (event && fits(event)) return event;
         }
     }
@@ -218,7 +234,7 @@ class Events {
         for (;;) {
             let event;
             try {
-                event = await this.#read(0, 'an event');
+                event = await this.#read(Infinity, 'an event');
             } catch (error) {
                 if (this.#closed) return { done: true, value: undefined };
                 throw error;
@@ -241,8 +257,8 @@ class Events {
         return this;
     }
 
-    async #read(timeout, what) {
-        const line = await this.#lines.read(timeout, what);
+    async #read(end, what) {
+        const line = await this.#lines.read(end, what);
         if (line.error) result(line);
         return line.event ? this.#make(line.event) : null;
     }
@@ -266,7 +282,7 @@ class Authenticator {
                 'TPMAUTHN_CTL is not set: run the tests by "tpmauthn ci run -- COMMAND"',
             );
         this.#path = socket;
-        this.#timeout = timeout;
+        this.#timeout = limit(timeout);
         this.device = device;
     }
 
@@ -432,7 +448,7 @@ class Authenticator {
     async #ask(lines, method, params) {
         const mine = method === 'status' ? {} : { device: this.device };
         lines.send({ v: VERSION, id: ++this.#id, method, params: { ...mine, ...params } });
-        return lines.read(this.#timeout, `the answer to ${method}`);
+        return lines.read(Date.now() + this.#timeout, `the answer to ${method}`);
     }
 
     async #pages(method) {

@@ -113,7 +113,10 @@ export interface Frame {
 /** Read it: the daemon drops who is slow, and that is an error here. */
 export class Events<E extends { type: string } = Event> implements AsyncIterableIterator<E> {
     private constructor();
-    /** The next event of this type, or for which this is true; those before it are forgotten. */
+    /**
+     * The next event of this type, or for which this is true; those before it are forgotten.
+     * The timeout is in milliseconds, and without one that of the Authenticator. 0 and Infinity: none.
+     */
     until<T extends E['type']>(type: T, options?: { timeout?: number }): Promise<Extract<E, { type: T }>>;
     until(fits: (event: E) => boolean, options?: { timeout?: number }): Promise<E>;
     next(): Promise<IteratorResult<E, undefined>>;
@@ -165,7 +168,7 @@ export interface AuthenticatorOptions {
     socket?: string;
     /** 0 is the first. */
     device?: number;
-    /** Milliseconds until an answer or event is given up; by default a minute. */
+    /** Milliseconds until an answer or event is given up; by default a minute. 0 and Infinity: never. */
     timeout?: number;
 }
 

@@ -22,12 +22,14 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 // Answers each request by what `reply` makes of it; remembers what was asked.
 class Fake {
     asked = [];
+    sockets = [];
 
     static async start(reply = () => ({ result: {} })) {
         const fake = new Fake();
         fake.folder = mkdtempSync(join(tmpdir(), 'tpmauthn-fake-'));
         fake.path = join(fake.folder, 'control.sock');
         fake.server = net.createServer((socket) => {
+            fake.sockets.push(socket);
             socket.on('error', () => {});
             createInterface({ input: socket }).on('line', (line) => {
                 const request = JSON.parse(line);
@@ -43,6 +45,7 @@ class Fake {
 
     stop() {
         this.server.close();
+        for (const socket of this.sockets) socket.destroy();
         rmSync(this.folder, { recursive: true });
     }
 }
@@ -199,6 +202,55 @@ async function no_daemon_and_what_is_no_protocol_are_errors() {
     });
     await withFake((request, socket) => void socket.destroy(), async (key) => {
         await assert.rejects(key.approve(), refusal('no-daemon'));
+    });
+}
+
+async function a_time_limit_may_be_long_or_none() {
+    const reply = (request, socket) => {
+        setTimeout(() => {
+            socket.write(`${JSON.stringify({ v: 1, id: request.id, result: {} })}\n`);
+            setTimeout(event, 50, socket, { type: 'question' });
+        }, 50);
+        return null;
+    };
+    await withFake(reply, async (key, fake) => {
+        for (const timeout of [0, Infinity, 3e9, Number.MAX_VALUE]) {
+            const patient = new Authenticator({ socket: fake.path, device: 1, timeout });
+            await (await patient.follow()).until('question');
+            await (await key.follow()).until('question', { timeout });
+        }
+        const events = await key.follow();
+        for (const timeout of [-1, NaN, '5', null]) {
+            assert.throws(() => new Authenticator({ socket: fake.path, timeout }), TypeError);
+            await assert.rejects(events.until('question', { timeout }), TypeError);
+        }
+        events.close();
+    });
+}
+
+// The status that node ends with after this script, which has a key of the fake daemon.
+async function run(fake, script) {
+    const module = JSON.stringify(here('../../helpers/npm/index.cjs'));
+    const child = spawn(
+        process.execPath,
+        ['-e', `const { Authenticator } = require(${module}); const key = new Authenticator({ device: 1 }); (async () => {${script}})();`],
+        { stdio: 'inherit', env: { ...process.env, TPMAUTHN_CTL: fake.path }, timeout: 20000 },
+    );
+    const [code, signal] = await once(child, 'exit');
+    return signal ?? code;
+}
+
+async function node_ends_when_nobody_waits_for_events() {
+    const reply = (request, socket) => {
+        setTimeout(() => event(socket, { type: 'question' }), 200);
+        setTimeout(() => event(socket, { type: 'verdict' }), 400);
+        return { result: {} };
+    };
+    await withFake(reply, async (key, fake) => {
+        assert.equal(await run(fake, 'await key.follow();'), 0);
+        assert.equal(await run(fake, 'const events = await key.follow(); await events.until("verdict", { timeout: 0 }); process.exitCode = 3;'), 3);
+        assert.equal(await run(fake, 'for await (const e of await key.follow()) if (e.type === "verdict") process.exit(4);'), 4);
+        assert.equal(await run(fake, 'const e = await key.follow(); await e.until("verdict", { timeout: 1 }).catch(() => process.exitCode = 5);'), 5);
     });
 }
 
@@ -392,6 +444,8 @@ await runTests([
     the_end_of_what_is_followed_is_an_error,
     a_trace_has_the_bytes_and_the_nanoseconds,
     no_daemon_and_what_is_no_protocol_are_errors,
+    a_time_limit_may_be_long_or_none,
+    node_ends_when_nobody_waits_for_events,
     a_question_can_be_answered_while_requests_wait,
     both_kinds_of_modules_and_the_types_say_the_same,
     a_real_question_is_approved_and_denied,

@@ -4,6 +4,7 @@ the real daemon with a device on a socket, as TAP."""
 
 import base64
 import json
+import math
 import os
 import re
 import socket
@@ -66,13 +67,18 @@ def event(**members):
     return {"event": {"device": 1, "time": 7, **members}}
 
 
-def refused(code, call, text=""):
+def raised(kind, call, text=""):
     try:
         call()
-    except TpmauthnError as error:
-        assert error.code == code and text in str(error), (error.code, str(error))
-        return
-    raise AssertionError(f"no {code}")
+    except kind as error:
+        assert text in str(error), str(error)
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def refused(code, call, text=""):
+    error = raised(TpmauthnError, call, text)
+    assert error.code == code, (error.code, str(error))
 
 
 # What each method of the helper asks for, beside the device.
@@ -212,6 +218,25 @@ def no_daemon_and_what_is_no_protocol_are_errors(_):
     for line in (b'{"v":1,\n', b"[]\n"):
         with Fake(lambda request, peer, line=line: peer.sendall(line)) as fake:
             refused("bad-json", fake.key.approve)
+
+
+def a_time_limit_may_be_long_or_none(_):
+    def reply(request, peer):
+        time.sleep(0.05)
+        peer.sendall(b'{"v":1,"id":1,"result":{}}\n')
+        time.sleep(0.05)
+        return event(type="question")
+
+    with Fake(reply) as fake:
+        for timeout in (0, None, math.inf, 3e6, 1e300):
+            with Authenticator(socket=fake.path, device=1, timeout=timeout).follow() as events:
+                events.until("question")
+            with fake.key.follow() as events:
+                events.until("question", timeout=timeout)
+                for wrong in (-1, math.nan):
+                    raised(ValueError, lambda: events.until("question", timeout=wrong), "timeout")
+        for wrong in (-1, math.nan):
+            raised(ValueError, lambda: Authenticator(socket=fake.path, timeout=wrong), "timeout")
 
 
 def a_question_can_be_answered_while_requests_wait(_):
@@ -369,6 +394,7 @@ sys.exit(
             the_end_of_what_is_followed_is_an_error,
             a_trace_has_the_bytes_and_the_nanoseconds,
             no_daemon_and_what_is_no_protocol_are_errors,
+            a_time_limit_may_be_long_or_none,
             a_question_can_be_answered_while_requests_wait,
             statuses_are_those_of_the_daemon,
             a_real_question_is_approved_and_denied,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import enum
 import json
+import math
 import os
 import re
 import socket
@@ -27,6 +28,8 @@ __all__ = ["Authenticator", "Events", "Frame", "Status", "TpmauthnError"]
 VERSION = 1
 LINE_MAX = 65536
 TIMEOUT = 60.0
+TIMEOUT_MAX = (2**31 - 1) / 1000  # of a socket
+OF_AUTHENTICATOR: Any = object()
 POLL = 0.05
 
 # The daemon lets a user have 8 connections. Half of them are for requests, one of those for what is done at
@@ -99,6 +102,15 @@ class Frame(NamedTuple):
     payload: bytes
 
 
+def _limit(timeout: Optional[float]) -> float:
+    """A time limit, of which 0, None and infinity are none."""
+    if timeout is None:
+        return math.inf
+    if not timeout >= 0:
+        raise ValueError(f"the timeout {timeout} is no number of seconds; 0, None and infinity are no limit")
+    return timeout or math.inf
+
+
 class _Lines:
     """A connection that gives what it receives, one object per line."""
 
@@ -122,11 +134,11 @@ class _Lines:
         except OSError:
             pass  # why, stands in the line that the daemon sent before it closed
 
-    def read(self, end: Optional[float], what: str) -> Object:
-        """The next object; at `end` of time.monotonic() (None: whenever) an error."""
+    def read(self, end: float, what: str) -> Object:
+        """The next object; at `end` of time.monotonic() (infinity: whenever) an error."""
         while b"\n" not in self._bytes:
             try:
-                self._socket.settimeout(None if end is None else max(end - time.monotonic(), 0.001))
+                self._socket.settimeout(min(max(end - time.monotonic(), 0.001), TIMEOUT_MAX))
                 received = self._socket.recv(LINE_MAX)
             except socket.timeout:
                 raise TpmauthnError("timeout", f"{what} did not come in time") from None
@@ -187,9 +199,14 @@ class Events:
         self._device = device
         self._timeout = timeout
 
-    def until(self, wanted: Union[str, Callable[[Object], bool]], timeout: Optional[float] = None) -> Object:
-        """The next event of this type, or for which this is true; those before it are forgotten."""
-        end = time.monotonic() + (self._timeout if timeout is None else timeout)
+    def until(
+        self, wanted: Union[str, Callable[[Object], bool]], timeout: Optional[float] = OF_AUTHENTICATOR
+    ) -> Object:
+        """The next event of this type, or for which this is true; those before it are forgotten.
+
+        Without a timeout that of the Authenticator; 0, None and infinity: none.
+        """
+        end = time.monotonic() + (self._timeout if timeout is OF_AUTHENTICATOR else _limit(timeout))
         what = f'the event "{wanted}"' if isinstance(wanted, str) else "the event"
         while True:
             event = self._read(end, what)
@@ -198,7 +215,7 @@ class Events:
 
     def __iter__(self) -> Iterator[Object]:
         while True:
-            yield self._read(None, "an event")
+            yield self._read(math.inf, "an event")
 
     def __enter__(self) -> Events:
         return self
@@ -209,7 +226,7 @@ class Events:
     def close(self) -> None:
         self._lines.close()
 
-    def _read(self, end: Optional[float], what: str) -> Object:
+    def _read(self, end: float, what: str) -> Object:
         while True:
             line = self._lines.read(end, what)
             if "error" in line:
@@ -220,14 +237,17 @@ class Events:
 
 
 class Authenticator:
-    """One device of the daemon, which `tpmauthn ci run` names in TPMAUTHN_CTL. Times are seconds."""
+    """One device of the daemon, which `tpmauthn ci run` names in TPMAUTHN_CTL.
 
-    def __init__(self, socket: Optional[str] = None, device: int = 0, timeout: float = TIMEOUT) -> None:
+    `timeout` seconds after which an answer or event is given up; 0, None and infinity: never.
+    """
+
+    def __init__(self, socket: Optional[str] = None, device: int = 0, timeout: Optional[float] = TIMEOUT) -> None:
         path = socket or os.environ.get("TPMAUTHN_CTL")
         if not path:
             raise TpmauthnError("no-daemon", 'TPMAUTHN_CTL is not set: run the tests by "tpmauthn ci run -- COMMAND"')
         self._path = path
-        self._timeout = timeout
+        self._timeout = _limit(timeout)
         self._id = 0
         self.device = device
 
