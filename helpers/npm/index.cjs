@@ -14,6 +14,7 @@ const LINE_MAX = 65536;
 const TIMEOUT = 60000;
 const TIMER_MAX = 2 ** 31 - 1; // setTimeout() makes 1 of more
 const POLL = 50;
+const WHY_CLOSED = 'it ended, or this reader was more than 256 KiB behind its events';
 
 /*
  * The daemon lets a user have 8 connections. Half of them are for requests, one of those for what is done
@@ -113,23 +114,22 @@ class ReadableSocket extends net.Socket {
 
 // A connection that gives what it receives, one object per line.
 class Lines {
+    #path;
     #socket;
+    #worked = false;
     #text = '';
     #lines = [];
     #readers = [];
     #end = null;
 
     constructor(path) {
+        this.#path = path;
         this.#socket = new ReadableSocket();
         this.#socket.connect(path);
         this.#socket.setEncoding('utf8');
         this.#socket.on('data', (text) => this.#received(text));
-        this.#socket.on('error', (error) =>
-            this.#ended(new TpmauthnError('no-daemon', `${path}: ${error.message}`)),
-        );
-        this.#socket.on('close', () =>
-            this.#ended(new TpmauthnError('no-daemon', `${path}: the daemon closed the connection`)),
-        );
+        this.#socket.on('error', (error) => this.#lost(error.message));
+        this.#socket.on('close', () => this.#lost('the daemon closed the connection'));
     }
 
     send(object) {
@@ -157,6 +157,7 @@ class Lines {
     }
 
     close(reason) {
+        this.#lines = [];
         this.#ended(reason ?? new TpmauthnError('closed', 'it was closed'));
         this.#socket.destroy();
     }
@@ -172,6 +173,7 @@ class Lines {
                 this.close(new TpmauthnError('bad-json', 'the daemon sent a line that is not JSON'));
                 return;
             }
+            this.#worked = true;
             const reader = this.#readers.shift();
             if (reader) {
                 clearTimeout(reader.timer);
@@ -186,6 +188,11 @@ class Lines {
     // Node need not go on for a connection that nobody waits for.
     #rest() {
         if (this.#readers.length === 0) this.#socket.unref();
+    }
+
+    #lost(why) {
+        const code = this.#worked ? 'closed' : 'no-daemon';
+        this.#ended(new TpmauthnError(code, `${this.#path}: ${why}${this.#worked ? `: ${WHY_CLOSED}` : ''}`));
     }
 
     #ended(error) {

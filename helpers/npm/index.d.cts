@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-/** A refusal of the daemon, with its code (docs/control.md), or 'no-daemon', 'timeout' or 'closed'. */
+/**
+ * A refusal of the daemon, with its code (docs/control.md); or 'no-daemon', 'timeout', or 'closed': by close(), or by
+ * the daemon, which ends or drops who is more than 256 KiB behind its events.
+ */
 export class TpmauthnError extends Error {
     constructor(code: string, message: string);
     readonly code: string;

@@ -159,12 +159,25 @@ async function events_are_followed_by_device_and_type() {
 
 async function the_end_of_what_is_followed_is_an_error() {
     const reply = (request, socket) => {
-        setImmediate(() => socket.end());
+        setImmediate(() => {
+            event(socket, { type: 'question' });
+            event(socket, { type: 'verdict' });
+            socket.end();
+        });
         return { result: {} };
     };
     await withFake(reply, async (key) => {
         const events = await key.follow();
-        await assert.rejects(events.next(), refusal('no-daemon'));
+        await events.until('verdict');
+        await assert.rejects(events.next(), (e) => refusal('closed')(e) && /256 KiB/.test(e.message));
+        await assert.rejects(events.until('done'), refusal('closed'));
+    });
+    await withFake(reply, async (key) => {
+        const events = await key.follow();
+        await events.until('question');
+        events.close();
+        await assert.rejects(events.until('verdict'), refusal('closed'));
+        assert.deepEqual(await events.next(), { done: true, value: undefined });
     });
 }
 

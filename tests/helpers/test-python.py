@@ -3,6 +3,7 @@
 the real daemon with a device on a socket, as TAP."""
 
 import base64
+import contextlib
 import json
 import math
 import os
@@ -30,6 +31,7 @@ class Fake:
         self.path = self.folder.name + "/control.sock"
         self.reply = reply
         self.asked = []
+        self.n_ended = 0
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.path)
         self.listener.listen()
@@ -42,7 +44,12 @@ class Fake:
                 peer, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._answer, args=(peer,), daemon=True).start()
+            threading.Thread(target=self._serve_one, args=(peer,), daemon=True).start()
+
+    def _serve_one(self, peer):
+        with contextlib.suppress(BrokenPipeError):
+            self._answer(peer)
+        self.n_ended += 1
 
     def _answer(self, peer):
         with peer:
@@ -190,10 +197,29 @@ def events_are_followed_by_device_and_type(_):
 
 def the_end_of_what_is_followed_is_an_error(_):
     def reply(request, peer):
-        peer.sendall(b'{"v":1,"id":1,"result":{}}\n')
+        for one in ({"result": {}}, event(type="question"), event(type="verdict")):
+            peer.sendall(json.dumps({"v": 1, "id": 1, **one}).encode() + b"\n")
 
     with Fake(reply) as fake, fake.key.follow() as events:
-        refused("no-daemon", lambda: next(iter(events)))
+        events.until("verdict")
+        refused("closed", lambda: next(iter(events)), "256 KiB")
+        refused("closed", lambda: events.until("done"))
+    with Fake(reply) as fake:
+        with fake.key.follow() as events:
+            events.until("question")
+        refused("closed", lambda: events.until("verdict"), "it was closed")
+        refused("closed", lambda: next(iter(events)))
+
+
+def what_is_closed_has_no_connection(_):
+    with Fake(lambda request, peer: {"result": {}}) as fake:
+        frames, events = fake.key.trace(), fake.key.follow()
+        frames.close()
+        events.close()
+        end = time.monotonic() + 10
+        while fake.n_ended < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert fake.n_ended == 2
 
 
 def a_trace_has_the_bytes_and_the_nanoseconds(_):
@@ -346,6 +372,14 @@ def real_messages_are_traced(program):
         assert frame.payload[0] == Status.CTAP2_ERR_OPERATION_DENIED
 
 
+def a_real_reader_who_is_too_slow_is_told_so(program):
+    with Daemon(program, "--presence=auto") as daemon:
+        frames = Authenticator(socket=daemon.control).trace()
+        for _ in range(60):
+            daemon.ctap(b"\x3f" + bytes(7000))  # no command, and all of it in the trace
+        refused("closed", lambda: list(frames), "256 KiB")
+
+
 def real_passkeys_are_seeded_and_listed(program):
     with Daemon(program, "--presence=auto") as daemon:
         key = Authenticator(socket=daemon.control)
@@ -394,6 +428,7 @@ sys.exit(
             the_end_of_what_is_followed_is_an_error,
             a_trace_has_the_bytes_and_the_nanoseconds,
             no_daemon_and_what_is_no_protocol_are_errors,
+            what_is_closed_has_no_connection,
             a_time_limit_may_be_long_or_none,
             a_question_can_be_answered_while_requests_wait,
             statuses_are_those_of_the_daemon,
@@ -402,6 +437,7 @@ sys.exit(
             a_real_daemon_has_room_for_eight,
             a_real_command_fails_once_and_verification_as_told,
             real_messages_are_traced,
+            a_real_reader_who_is_too_slow_is_told_so,
             real_passkeys_are_seeded_and_listed,
             a_real_pin_is_set_and_changed_and_erased,
         ),

@@ -21,7 +21,7 @@ import re
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Literal, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Generator, List, Literal, Mapping, NamedTuple, Optional, Sequence, Union
 
 __all__ = ["Authenticator", "Events", "Frame", "Status", "TpmauthnError"]
 
@@ -30,6 +30,7 @@ LINE_MAX = 65536
 TIMEOUT = 60.0
 TIMEOUT_MAX = (2**31 - 1) / 1000  # of a socket
 OF_AUTHENTICATOR: Any = object()
+WHY_CLOSED = "it ended, or this reader was more than 256 KiB behind its events"
 POLL = 0.05
 
 # The daemon lets a user have 8 connections. Half of them are for requests, one of those for what is done at
@@ -42,7 +43,10 @@ Object = Dict[str, Any]
 
 
 class TpmauthnError(Exception):
-    """A refusal of the daemon, with its code (docs/control.md), or "no-daemon", "timeout" or "closed"."""
+    """A refusal of the daemon, with its code (docs/control.md); or "no-daemon", "timeout", or "closed".
+
+    That is by close(), or by the daemon, which ends or drops who is more than 256 KiB behind its events.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -117,6 +121,7 @@ class _Lines:
     def __init__(self, path: str) -> None:
         self._path = path
         self._bytes = b""
+        self._worked = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.connect(path)
@@ -136,6 +141,8 @@ class _Lines:
 
     def read(self, end: float, what: str) -> Object:
         """The next object; at `end` of time.monotonic() (infinity: whenever) an error."""
+        if self._socket.fileno() < 0:
+            raise TpmauthnError("closed", "it was closed")
         while b"\n" not in self._bytes:
             try:
                 self._socket.settimeout(min(max(end - time.monotonic(), 0.001), TIMEOUT_MAX))
@@ -143,9 +150,9 @@ class _Lines:
             except socket.timeout:
                 raise TpmauthnError("timeout", f"{what} did not come in time") from None
             except OSError as error:
-                raise TpmauthnError("no-daemon", f"{self._path}: {error.strerror}") from error
+                raise self._lost(str(error.strerror)) from error
             if not received:
-                raise TpmauthnError("no-daemon", f"{self._path}: the daemon closed the connection")
+                raise self._lost("the daemon closed the connection")
             self._bytes += received
         line, self._bytes = self._bytes.split(b"\n", 1)
         try:
@@ -154,7 +161,13 @@ class _Lines:
             answer = None
         if not isinstance(answer, dict):
             raise TpmauthnError("bad-json", "the daemon sent a line that is no JSON object")
+        self._worked = True
         return answer
+
+    def _lost(self, why: str) -> TpmauthnError:
+        if self._worked:
+            return TpmauthnError("closed", f"{self._path}: {why}: {WHY_CLOSED}")
+        return TpmauthnError("no-daemon", f"{self._path}: {why}")
 
     def close(self) -> None:
         self._socket.close()
@@ -213,7 +226,7 @@ class Events:
             if event["type"] == wanted if isinstance(wanted, str) else wanted(event):
                 return event
 
-    def __iter__(self) -> Iterator[Object]:
+    def __iter__(self) -> Generator[Object, None, None]:
         while True:
             yield self._read(math.inf, "an event")
 
@@ -361,18 +374,21 @@ class Authenticator:
         """What happens from now on: it is complete from the moment that this has returned."""
         return self._follow({})
 
-    def trace(self, secrets: bool = False) -> Iterator[Frame]:
-        """The messages of CTAPHID from now on; without `secrets` there are zeros in their place."""
+    def trace(self, secrets: bool = False) -> Generator[Frame, None, None]:
+        """The messages of CTAPHID from now on; without `secrets` there are zeros in their place. close() ends it."""
         events = self._follow({"frames": True, **({"secrets": True} if secrets else {})})
 
-        def frames() -> Iterator[Frame]:
+        def frames() -> Generator[Any, None, None]:
             with events:
+                yield None  # it has begun, so that its close() is that of the events
                 for e in events:
                     if e["type"] == "frame":
                         payload = bytes.fromhex(e["payload"])
                         yield Frame(int(e["time"]), e["direction"], e["cid"], e["command"], payload)
 
-        return frames()
+        begun = frames()
+        next(begun)
+        return begun
 
     def _follow(self, params: Mapping[str, Any]) -> Events:
         lines = _Lines(self._path)
