@@ -83,6 +83,14 @@ const limit = (timeout) => {
     return timeout || Infinity;
 };
 
+// 0, or '0' as the environment has it.
+const deviceNumber = (device) => {
+    const number = typeof device === 'string' && /^\d+$/.test(device) ? Number(device) : device;
+    if (!Number.isInteger(number) || number < 0)
+        throw new TypeError(`the device ${JSON.stringify(device)} is no number; 0 is the first`);
+    return number;
+};
+
 // Lets so many things be done at a time; others wait for their turn.
 class Turns {
     #free;
@@ -208,6 +216,19 @@ class Lines {
 const hex = (id) =>
     /^[\w-]{64}$/.test(id) && !/^[0-9a-f]*$/.test(id) ? Buffer.from(id, 'base64url').toString('hex') : id;
 
+const FIXTURE = 'a fixture is an array of passkeys, or an object with one member, "credentials", which is one';
+
+// The daemon looks at what is in it.
+const credentialsOf = (fixture) => {
+    if (Array.isArray(fixture)) return fixture;
+    const members = typeof fixture === 'object' ? Object.keys(fixture ?? {}) : [];
+    const unknown = members.find((name) => name !== 'credentials');
+    if (unknown !== undefined)
+        throw new TpmauthnError('bad-request', `"${unknown}" is no member of a fixture: ${FIXTURE}`);
+    if (!Array.isArray(fixture?.credentials)) throw new TpmauthnError('bad-request', FIXTURE);
+    return fixture.credentials;
+};
+
 const result = (line) => {
     if (line.error) throw new TpmauthnError(line.error.code, line.error.message);
     return line.result;
@@ -290,7 +311,7 @@ class Authenticator {
             );
         this.#path = socket;
         this.#timeout = limit(timeout);
-        this.device = device;
+        this.device = deviceNumber(device);
     }
 
     // Any method of the control protocol.
@@ -345,8 +366,9 @@ class Authenticator {
 
     // The next CTAP2 command (of this name) is answered by this status, a number or its name.
     async failNext(code, command) {
-        const number = typeof code === 'string' ? status[code] : code;
-        if (number === undefined) throw new TypeError(`${code} is no status of CTAP`);
+        const number = Object.hasOwn(status, code) ? status[code] : code;
+        if (typeof number !== 'number')
+            throw new TypeError(`${code} is no status of CTAP, such as CTAP2_ERR_KEY_STORE_FULL`);
         await this.request('fail-next', { status: number, ...(command && { command }) });
     }
 
@@ -412,9 +434,7 @@ class Authenticator {
 
     // Makes passkeys from a fixture, with keys of the TPM: an array, or an object with `credentials`.
     async seed(fixture) {
-        const { credentials } = await this.request('seed', {
-            credentials: Array.isArray(fixture) ? fixture : fixture.credentials,
-        });
+        const { credentials } = await this.request('seed', { credentials: credentialsOf(fixture) });
         return credentials;
     }
 

@@ -169,8 +169,8 @@ export interface ListedCredential {
 export interface AuthenticatorOptions {
     /** The control socket; by default TPMAUTHN_CTL, which `tpmauthn ci run` sets. */
     socket?: string;
-    /** 0 is the first. */
-    device?: number;
+    /** 0 or '0' is the first. */
+    device?: number | string;
     /** Milliseconds until an answer or event is given up; by default a minute. 0 and Infinity: never. */
     timeout?: number;
 }
@@ -212,6 +212,7 @@ export class Authenticator {
     show(id: string): Promise<ListedCredential>;
     /** By its id, likewise. */
     delete(id: string): Promise<void>;
+    /** Makes passkeys, with keys of the TPM. */
     seed(fixture: SeedCredential[] | { credentials: SeedCredential[] }): Promise<WebAuthnCredential[]>;
     /** What happens from now on: it is complete from the moment that this has returned. */
     follow(): Promise<Events>;

@@ -181,6 +181,23 @@ async function the_end_of_what_is_followed_is_an_error() {
     });
 }
 
+async function what_cannot_be_asked_for_is_said() {
+    await withFake(undefined, async (key, fake) => {
+        const wrong = (text) => (e) => refusal('bad-request')(e) && e.message.includes(text);
+        for (const fixture of [undefined, null, 'a.test', 7, {}, { credentials: {} }])
+            await assert.rejects(key.seed(fixture), wrong('a fixture is an array of passkeys, or an object'));
+        await assert.rejects(key.seed({ credentials: [], colour: 'red' }), wrong('"colour" is no member'));
+        for (const code of ['NOPE', 'toString', undefined]) await assert.rejects(key.failNext(code), TypeError);
+        for (const device of ['', ' 0', 'one', '-1', -1, 0.5, null, [0]])
+            assert.throws(() => new Authenticator({ socket: fake.path, device }), (e) => e instanceof TypeError && /device/.test(e.message));
+        assert.deepEqual(fake.asked, []);
+        const second = new Authenticator({ socket: fake.path, device: '1' });
+        await second.approve();
+        assert.equal(fake.asked[0].params.device, 1);
+        assert.equal(second.device, 1);
+    });
+}
+
 async function a_trace_has_the_bytes_and_the_nanoseconds() {
     const reply = (request, socket) => {
         assert.equal(request.params.frames, true);
@@ -208,7 +225,6 @@ async function no_daemon_and_what_is_no_protocol_are_errors() {
         const hasty = new Authenticator({ socket: fake.path, timeout: 50 });
         await assert.rejects(hasty.approve(), refusal('timeout'));
         await assert.rejects(key.seed([{ user: 'x'.repeat(70000) }]), refusal('too-long'));
-        await assert.rejects(key.failNext('CTAP2_ERR_NO_SUCH'), TypeError);
     });
     await withFake((request, socket) => void socket.end('{"v":1,\n'), async (key) => {
         await assert.rejects(key.approve(), refusal('bad-json'));
@@ -457,6 +473,7 @@ await runTests([
     the_end_of_what_is_followed_is_an_error,
     a_trace_has_the_bytes_and_the_nanoseconds,
     no_daemon_and_what_is_no_protocol_are_errors,
+    what_cannot_be_asked_for_is_said,
     a_time_limit_may_be_long_or_none,
     node_ends_when_nobody_waits_for_events,
     a_question_can_be_answered_while_requests_wait,

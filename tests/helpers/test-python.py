@@ -222,6 +222,21 @@ def what_is_closed_has_no_connection(_):
         assert fake.n_ended == 2
 
 
+def what_cannot_be_asked_for_is_said(_):
+    with Fake() as fake:
+        for fixture in (None, "a.test", 7, {}, {"credentials": {}}, {"credentials": "a.test"}):
+            refused("bad-request", lambda: fake.key.seed(fixture), "a fixture is a list of passkeys, or an object")
+        refused("bad-request", lambda: fake.key.seed({"credentials": [], "colour": "red"}), '"colour" is no member')
+        for status in ("NOPE", "__class__"):
+            raised(ValueError, lambda: fake.key.fail_next(status), f"{status} is no status of CTAP")
+        for device in ("", " 0", "one", "-1", "\u0661", -1, 0.5, None):
+            raised(ValueError, lambda: Authenticator(socket=fake.path, device=device), "device")
+        assert fake.asked == []
+        second = Authenticator(socket=fake.path, device="1")
+        second.approve()
+        assert fake.asked[0]["params"]["device"] == second.device == 1
+
+
 def a_trace_has_the_bytes_and_the_nanoseconds(_):
     frame = {"type": "frame", "time": "1790000000123456789", "direction": "in", "cid": 1, "command": 16}
     several = [{"result": {}}, event(type="question"), event(**{**frame, "payload": "0b00ff"})]
@@ -429,6 +444,7 @@ sys.exit(
             a_trace_has_the_bytes_and_the_nanoseconds,
             no_daemon_and_what_is_no_protocol_are_errors,
             what_is_closed_has_no_connection,
+            what_cannot_be_asked_for_is_said,
             a_time_limit_may_be_long_or_none,
             a_question_can_be_answered_while_requests_wait,
             statuses_are_those_of_the_daemon,

@@ -31,6 +31,7 @@ TIMEOUT = 60.0
 TIMEOUT_MAX = (2**31 - 1) / 1000  # of a socket
 OF_AUTHENTICATOR: Any = object()
 WHY_CLOSED = "it ended, or this reader was more than 256 KiB behind its events"
+FIXTURE = 'a fixture is a list of passkeys, or an object with one member, "credentials", which is one'
 POLL = 0.05
 
 # The daemon lets a user have 8 connections. Half of them are for requests, one of those for what is done at
@@ -113,6 +114,28 @@ def _limit(timeout: Optional[float]) -> float:
     if not timeout >= 0:
         raise ValueError(f"the timeout {timeout} is no number of seconds; 0, None and infinity are no limit")
     return timeout or math.inf
+
+
+def _number(device: Union[int, str]) -> int:
+    """0, or "0" as the environment has it."""
+    if isinstance(device, str) and re.fullmatch("[0-9]+", device):
+        device = int(device)
+    if not isinstance(device, int) or device < 0:
+        raise ValueError(f"the device {device!r} is no number; 0 is the first")
+    return device
+
+
+def _credentials(fixture: Union[Sequence[Mapping[str, Any]], Mapping[str, Any]]) -> List[Any]:
+    """Those of a fixture; the daemon looks at what is in them."""
+    wanted: Any = fixture
+    if isinstance(fixture, Mapping):
+        for name in fixture:
+            if name != "credentials":
+                raise TpmauthnError("bad-request", f'"{name}" is no member of a fixture: {FIXTURE}')
+        wanted = fixture.get("credentials")
+    if not isinstance(wanted, Sequence) or isinstance(wanted, str):
+        raise TpmauthnError("bad-request", FIXTURE)
+    return list(wanted)
 
 
 class _Lines:
@@ -255,14 +278,16 @@ class Authenticator:
     `timeout` seconds after which an answer or event is given up; 0, None and infinity: never.
     """
 
-    def __init__(self, socket: Optional[str] = None, device: int = 0, timeout: Optional[float] = TIMEOUT) -> None:
+    def __init__(
+        self, socket: Optional[str] = None, device: Union[int, str] = 0, timeout: Optional[float] = TIMEOUT
+    ) -> None:
         path = socket or os.environ.get("TPMAUTHN_CTL")
         if not path:
             raise TpmauthnError("no-daemon", 'TPMAUTHN_CTL is not set: run the tests by "tpmauthn ci run -- COMMAND"')
         self._path = path
         self._timeout = _limit(timeout)
         self._id = 0
-        self.device = device
+        self.device = _number(device)
 
     def request(self, method: str, **params: Any) -> Object:
         """Any method of the control protocol."""
@@ -306,8 +331,11 @@ class Authenticator:
 
     def fail_next(self, status: Union[int, str], command: Optional[str] = None) -> None:
         """The next CTAP2 command, getInfo excepted, or the next of this name, is answered by this status."""
-        number = int(Status[status]) if isinstance(status, str) else int(status)
-        self.request("fail-next", status=number, **({"command": command} if command else {}))
+        if isinstance(status, str):
+            if status not in Status.__members__:
+                raise ValueError(f"{status} is no status of CTAP, such as CTAP2_ERR_KEY_STORE_FULL")
+            status = Status[status]
+        self.request("fail-next", status=int(status), **({"command": command} if command else {}))
 
     def replug(self) -> Object:
         """Pulls the device out and plugs it in again; returns when it can be used."""
@@ -366,8 +394,7 @@ class Authenticator:
 
     def seed(self, fixture: Union[Sequence[Mapping[str, Any]], Mapping[str, Any]]) -> List[Object]:
         """Makes passkeys from a fixture, with keys of the TPM: a list, or an object with `credentials`."""
-        wanted = fixture["credentials"] if isinstance(fixture, Mapping) else list(fixture)
-        made: List[Object] = self.request("seed", credentials=wanted)["credentials"]
+        made: List[Object] = self.request("seed", credentials=_credentials(fixture))["credentials"]
         return made
 
     def follow(self) -> Events:
