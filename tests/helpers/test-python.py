@@ -337,7 +337,7 @@ def a_real_question_is_ignored_and_delayed_and_followed(program):
             assert daemon.select() == 0
             asked = events.until("question")["time"]
             verdict = events.until("verdict")
-            assert verdict["verdict"] == "yes" and verdict["time"] - asked >= 100, (asked, verdict)
+            assert verdict["verdict"] == "yes" and verdict["time"] - asked >= 90, (asked, verdict)
             key.replug()
             events.until("unplugged")
             assert "device" in events.until("plugged")["path"]
