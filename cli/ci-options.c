@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #include "cli/ci.h"
-#include "ctap/env.h"
 
-#define DEFAULT_PIN "1234"
+#define DEFAULT_PIN        "1234"
+#define PIN_CHARACTERS_MIN 4 /* CTAP 2.3 §6.5.1 */
+#define PIN_BYTES_MAX      63
 
 enum option_code {
         OPTION_DEVICES = 256,
@@ -128,7 +129,7 @@ static enum ci_verdict read_pin(const char *text, struct ci_options *o) {
 
         for (const char *p = text; *p; p++)
                 n += ((unsigned char)*p & 0xc0) != 0x80; /* characters of UTF-8 */
-        if (n < CTAP_MIN_PIN_LENGTH || strlen(text) > CTAP_PIN_BYTES_MAX)
+        if (n < PIN_CHARACTERS_MIN || strlen(text) > PIN_BYTES_MAX)
                 return complain("--pin takes at least 4 characters and at most 63 bytes", "");
         o->pin = text;
         return CI_RUN;
