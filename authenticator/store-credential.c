@@ -104,19 +104,6 @@ int store_next_rp(struct store *s, const struct sha256 *after, struct ctap_row *
         return one_row(s, q, ret);
 }
 
-int store_count(struct store *s, const struct sha256 *rp_tag, uint8_t max_protect, uint32_t *ret) {
-        _cleanup_(store_query_return) sqlite3_stmt *q = s->stmt[Q_COUNT];
-        int r;
-
-        store_bind_bytes(q, 1, BYTES_OF(*rp_tag));
-        store_bind_int(q, 2, max_protect);
-        r = store_query_step(s, q, "count credentials");
-        if (r < 0)
-                return r;
-        *ret = r == 0 ? 0 : (uint32_t)sqlite3_column_int64(q, 0);
-        return 0;
-}
-
 static int next_row(struct store *s, uint64_t after, struct ctap_row *ret) {
         _cleanup_(store_query_return) sqlite3_stmt *q = s->stmt[Q_NEXT];
 

@@ -32,8 +32,6 @@ static const char *const queries[_QUERIES] = {
         [Q_NEXT] = ROW "WHERE sequence > ?1 ORDER BY sequence LIMIT 1",
         [Q_NEXT_RP] = ROW "WHERE account_tag IS NOT NULL AND rp_tag > ?1"
                           " ORDER BY rp_tag, sequence LIMIT 1",
-        [Q_COUNT] = "SELECT count(*) FROM credential WHERE rp_tag = ?1"
-                    " AND account_tag IS NOT NULL AND cred_protect <= ?2",
         [Q_HAS_RP] = "SELECT 1 FROM credential WHERE rp_tag = ?1 AND account_tag IS NOT NULL"
                      " LIMIT 1",
         [Q_REPLACE] = "DELETE FROM credential WHERE account_tag = ?1 AND rp_tag = ?2",

@@ -24,7 +24,6 @@ enum store_query {
         Q_NEWEST,
         Q_NEXT,
         Q_NEXT_RP,
-        Q_COUNT,
         Q_HAS_RP,
         Q_REPLACE,
         Q_INSERT,

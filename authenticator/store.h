@@ -95,8 +95,6 @@ _must_check_ int store_find(struct store *s, const struct ctap_credential_id *id
                             struct ctap_row *ret);
 _must_check_ int store_newest(struct store *s, const struct sha256 *rp_tag, uint8_t max_protect,
                               uint64_t before, struct ctap_row *ret);
-_must_check_ int store_count(struct store *s, const struct sha256 *rp_tag, uint8_t max_protect,
-                             uint32_t *ret);
 /* Raises a credential's count and the lease's `used` by one, in one transaction. -ENOENT; -EOVERFLOW. */
 _must_check_ int store_use(struct store *s, const struct ctap_credential_id *id,
                            uint32_t *ret_count);

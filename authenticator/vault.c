@@ -136,15 +136,6 @@ static int check_ready(const struct vault *v) {
         return v->ready ? 0 : -ESTALE;
 }
 
-/*
- * A client hears that the key store is full only where it wanted to add to it, or to what a credential
- * says, and of large blobs where it wrote some: elsewhere a full disk is a failure like any other (CTAP
- * 2.3 §8.2).
- */
-static int not_full(int r) {
-        return r == -ENOSPC ? -EIO : r;
-}
-
 static const struct secret32 *port_key(struct ctap_store *port) {
         struct vault *v = vault_of(port);
         const struct secret32 *key = tpm_store_key(v->tpm);
@@ -188,19 +179,11 @@ static int port_newest(struct ctap_store *port, const struct sha256 *rp_tag, uin
         return r < 0 ? r : store_newest(v->store, rp_tag, max_protect, before, ret);
 }
 
-static int port_count(struct ctap_store *port, const struct sha256 *rp_tag, uint8_t max_protect,
-                      uint32_t *ret) {
-        struct vault *v = vault_of(port);
-        int r = check_ready(v);
-
-        return r < 0 ? r : store_count(v->store, rp_tag, max_protect, ret);
-}
-
 static int port_prepare_use(struct ctap_store *port) {
         struct vault *v = vault_of(port);
         int r = check_ready(v);
 
-        return r < 0 ? r : not_full(lease_renew(v->store, &v->counter));
+        return r < 0 ? r : lease_renew(v->store, &v->counter);
 }
 
 static int port_use(struct ctap_store *port, const struct ctap_credential_id *id,
@@ -210,7 +193,7 @@ static int port_use(struct ctap_store *port, const struct ctap_credential_id *id
 
         /* Nothing to do if prepare_use() came before; without a lease no count may be shown. */
         r = port_prepare_use(port);
-        return r < 0 ? r : not_full(store_use(v->store, id, ret_count));
+        return r < 0 ? r : store_use(v->store, id, ret_count);
 }
 
 static int port_set_cred_random(struct ctap_store *port, const struct ctap_credential_id *id,
@@ -221,7 +204,7 @@ static int port_set_cred_random(struct ctap_store *port, const struct ctap_crede
 
         if (r < 0)
                 return r;
-        return not_full(store_set_cred_random(v->store, id, cred_random, cred_random_uv));
+        return store_set_cred_random(v->store, id, cred_random, cred_random_uv);
 }
 
 static int port_next_rp(struct ctap_store *port, const struct sha256 *after, struct ctap_row *ret) {
@@ -252,7 +235,7 @@ static int port_remove(struct ctap_store *port, const struct ctap_credential_id 
         struct vault *v = vault_of(port);
         int r = check_ready(v);
 
-        return r < 0 ? r : not_full(store_delete(v->store, id));
+        return r < 0 ? r : store_delete(v->store, id);
 }
 
 static const struct ctap_store_state *port_state(struct ctap_store *port) {
@@ -267,7 +250,7 @@ static int port_set_settings(struct ctap_store *port, const struct ctap_settings
         struct vault *v = vault_of(port);
         int r = check_ready(v);
 
-        return r < 0 ? r : not_full(store_set_settings(v->store, settings));
+        return r < 0 ? r : store_set_settings(v->store, settings);
 }
 
 static uint32_t port_large_blobs_size(struct ctap_store *port) {
@@ -329,7 +312,7 @@ static int port_reset(struct ctap_store *port) {
                 store_log(v->store, LOG_ERR,
                           "a reset takes the TPM's owner password, which no client can give; run: "
                           "tpmauthn reset");
-        return not_full(r);
+        return r;
 }
 
 static const struct ctap_store_ops port_ops = {
@@ -337,7 +320,6 @@ static const struct ctap_store_ops port_ops = {
         .insert = port_insert,
         .find = port_find,
         .newest = port_newest,
-        .count = port_count,
         .prepare_use = port_prepare_use,
         .use = port_use,
         .set_cred_random = port_set_cred_random,

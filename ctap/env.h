@@ -268,9 +268,6 @@ struct ctap_store_ops {
          */
         _must_check_ int (*newest)(struct ctap_store *s, const struct sha256 *rp_tag,
                                    uint8_t max_protect, uint64_t before, struct ctap_row *ret);
-        /* How many newest() would give from UINT64_MAX down. */
-        _must_check_ int (*count)(struct ctap_store *s, const struct sha256 *rp_tag,
-                                  uint8_t max_protect, uint32_t *ret);
         /* Makes ready what use() will need, so that use() costs no more than one commit. */
         _must_check_ int (*prepare_use)(struct ctap_store *s);
         /*

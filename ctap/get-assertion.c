@@ -2,7 +2,7 @@
 
 /*
  * authenticatorGetAssertion and authenticatorGetNextAssertion (CTAP 2.3 §6.2, §6.3). Both end in
- * the same few steps, on a struct assertion: open the record, load the key, raise the counter,
+ * the same few steps, on a struct assertion: find a record that opens, load the key, raise the counter,
  * sign. What they have in common is a struct ctap_assertions_walk from the beginning; with one
  * credential the walk is over at once.
  *

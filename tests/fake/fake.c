@@ -529,21 +529,6 @@ static int store_newest(struct ctap_store *s, const struct sha256 *rp_tag, uint8
         return -ENOENT;
 }
 
-static int store_count(struct ctap_store *s, const struct sha256 *rp_tag, uint8_t max_protect,
-                       uint32_t *ret) {
-        struct fake *f = of_store(s);
-        uint32_t n = 0;
-        int r;
-
-        r = called(f, "count");
-        if (r < 0)
-                return r;
-        for (uint32_t i = 0; i < f->n_rows; i++)
-                n += listed(&f->rows[i], rp_tag, max_protect);
-        *ret = n;
-        return 0;
-}
-
 static int store_prepare_use(struct ctap_store *s) {
         return called(of_store(s), "prepare_use");
 }
@@ -756,7 +741,6 @@ static const struct ctap_store_ops store_ops = {
         .insert = store_insert,
         .find = store_find,
         .newest = store_newest,
-        .count = store_count,
         .prepare_use = store_prepare_use,
         .use = store_use,
         .set_cred_random = store_set_cred_random,
