@@ -16,8 +16,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "authenticator/backend-parts.h"
 #include "authenticator/store-aside.h"
@@ -110,17 +112,29 @@ static int read_replaced(const struct backend *b, const char *path, struct tpm_s
         return its.counter != 0 && its.counter == ours.counter ? -EPERM : 0;
 }
 
+/* A crash just before the backup took its place left the present store a second name. */
+static bool is_present_store(const struct backend *b, const char *path) {
+        struct stat its, present;
+
+        return stat(path, &its) == 0 && stat(b->options.store_path, &present) == 0 &&
+               its.st_dev == present.st_dev && its.st_ino == present.st_ino;
+}
+
 static int remove_replaced(struct backend *b, const char *path, struct bytes owner_auth) {
         struct tpm_state state;
-        int r = read_replaced(b, path, &state);
+        int r;
 
+        if (is_present_store(b, path))
+                return unlink(path) < 0 ? -errno : 0;
+        r = read_replaced(b, path, &state);
         if (r == 0)
                 r = tpm_set_owner_auth(b->tpm, owner_auth);
         if (r == 0)
                 r = tpm_remove(b->tpm, &state, save_nothing, NULL);
-        if (r == 0)
-                store_discard(path);
-        return r;
+        if (r < 0)
+                return r;
+        store_discard(path);
+        return access(path, F_OK) == 0 ? -EIO : 0;
 }
 
 void backend_remove_replaced(struct backend *b, struct bytes owner_auth) {

@@ -387,9 +387,11 @@ int backend_reset(struct backend *b, struct bytes owner_auth) {
                 backend_lose(b, STEP_CTAP, opened);
                 return r < 0 ? r : opened;
         }
-        /* A reset that failed is no way to guess on. */
+        /* A reset that failed is no way to guess on. One with the owner's password is where that is known. */
         if (r < 0)
                 ctap_keep_pin_mismatches(b->ctap, mismatches);
+        else
+                backend_remove_replaced(b, owner_auth);
         return r;
 }
 

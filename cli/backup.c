@@ -167,7 +167,8 @@ static void print_done(const json_t *done) {
                       "beside the new one, as ",
                       stdout);
                 print_text(stdout, aside, 0);
-                puts(", and the daemon tries again when it starts.");
+                puts(", and the daemon tries again when it starts, and at a tpmauthn reset, which can give the "
+                     "TPM's owner password.");
         }
 }
 
