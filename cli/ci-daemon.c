@@ -175,16 +175,17 @@ static int write_pin(const struct keeper *k) {
         return ci_folder_write(k->folder, PIN_FILE, pin, strlen(pin)) < 0 ? CI_FAILED : 0;
 }
 
-/* The folder, for this run alone; the lock goes with the last process that inherits it. */
-static int keep(struct keeper *k) {
+int ci_daemon_keep(struct keeper *k) {
         const char *path = k->options->keep;
 
+        if (!path)
+                return 0;
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
                 return complain(path);
         k->kept = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (k->kept < 0)
                 return complain(path);
-        if (flock(k->kept, LOCK_EX | LOCK_NB) == 0)
+        if (flock(k->kept, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
                 return 0;
         fprintf(stderr,
                 "tpmauthn: another run keeps its state in %s. Wait for its end, or name another folder\n",
@@ -196,11 +197,6 @@ int ci_daemon_start(struct keeper *k) {
         char path[PATH_MAX];
         int log, status;
 
-        if (k->options->keep) {
-                status = keep(k);
-                if (status != 0)
-                        return status;
-        }
         log_path(k, path);
         log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (log < 0)

@@ -13,6 +13,11 @@ void ci_control_path(const struct keeper *k, char ret[static CI_PATH_MAX]);
 /* The socket of one device, where devices are sockets. */
 void ci_device_path(const struct keeper *k, unsigned index, char ret[static CI_PATH_MAX]);
 
+/*
+ * The folder that stays, if one does: made, and locked for this run alone until the last process that inherits
+ * it has ended. 0, or an exit status after printing why not.
+ */
+int ci_daemon_keep(struct keeper *k);
 /* 0 when it runs, though it is not ready; else an exit status, after printing why. */
 int ci_daemon_start(struct keeper *k);
 /* Ends it in order, or else otherwise. */

@@ -210,11 +210,15 @@ static int run_child(struct keeper *k, void (*become)(const struct keeper *k)) {
 /* ---- all of it ---- */
 
 static int run(struct keeper *k) {
-        int status;
+        const bool in_machine = k->options->in_machine;
+        int status = in_machine ? ci_machine_check() : 0;
 
-        if (k->options->in_machine)
+        if (status == 0)
+                status = ci_daemon_keep(k);
+        if (status == 0 && in_machine)
                 return run_child(k, ci_machine_become);
-        status = ci_daemon_start(k);
+        if (status == 0)
+                status = ci_daemon_start(k);
         if (status == 0)
                 status = await_ready(k);
         if (status == 0)

@@ -26,13 +26,6 @@ static _Noreturn void fail(const char *what) {
         _exit(CI_FAILED);
 }
 
-static _Noreturn void fail_without(const char *runner) {
-        fprintf(stderr,
-                "tpmauthn: %s: %s. It comes with tpmauthn; TPMAUTHN_VM in the environment is where another is\n",
-                runner, strerror(errno));
-        _exit(CI_FAILED);
-}
-
 static size_t count(char **words) {
         size_t n = 0;
 
@@ -53,6 +46,16 @@ static void make_folder(const char *path) {
                 fail(path);
 }
 
+int ci_machine_check(void) {
+        if (access(runner(), X_OK) == 0)
+                return 0;
+        fprintf(stderr,
+                "tpmauthn: %s: %s. It comes with tpmauthn; TPMAUTHN_VM in the environment is where "
+                "another is\n",
+                runner(), strerror(errno));
+        return CI_FAILED;
+}
+
 void ci_machine_become(const struct keeper *k) {
         static char self[PATH_MAX], here[PATH_MAX];
         const struct ci_options *o = k->options;
@@ -62,9 +65,6 @@ void ci_machine_become(const struct keeper *k) {
                 fail("the program itself was not found");
         if (!getcwd(here, sizeof(here)))
                 fail("the working folder was not found");
-        if (access(runner(), X_OK) < 0)
-                fail_without(runner());
-        make_folder(o->keep);
         make_folder(o->trace);
 
         *to++ = runner();

@@ -8,5 +8,7 @@
 
 #include "cli/ci-keeper.h"
 
+/* 0 if that program is there; else an exit status, after printing where it was looked for. */
+int ci_machine_check(void);
 /* In a child of the keeper. Does not return. */
 void ci_machine_become(const struct keeper *k);

@@ -352,8 +352,9 @@ def action_gives_every_input_to_ci_run(world, github):
 
 @on_a_runner
 def authority_that_is_set_is_left_to_the_commands(world, github):
-    assert github.run(run="true", attestation="localhost", set=" attestation.rp-ids=localhost"), github.said
-    assert "--attestation" not in options(world)
+    for setting in (" attestation.rp-ids=localhost", "policy.enterprise-attestation=client"):
+        assert github.run(run="true", attestation="localhost", set=setting), github.said
+        assert "--attestation" not in options(world), setting
     policy = json.loads((world.root / "etc/chromium/policies/managed/tpmauthn-ci.json").read_text())
     assert policy["SecurityKeyPermitAttestation"] == ["localhost"]
 
