@@ -29,6 +29,22 @@ METHODS, EVENTS = SCHEMA["$defs"]["methods"], SCHEMA["$defs"]["events"]
 CODES = SCHEMA["$defs"]["error"]["properties"]["error"]["properties"]["code"]["enum"]
 PIN = "2468"
 PAGE = 40000  # digits
+# What each method takes at least.
+VALID = {
+    "show": {"credential": "00"},
+    "delete": {"credential": "00"},
+    "seed": {"credentials": []},
+    "register": {"options": {}},
+    "backup": {"offset": 0},
+    "restore": {"offset": 0, "size": 1, "data": "00"},
+    "presence": {"mode": "no"},
+    "uv": {"result": "ok"},
+    "fail-next": {"status": 1},
+    "pin-set": {"pin": PIN},
+    "pin-change": {"old": PIN, "pin": PIN},
+    "attestation-activate": {"answer": {}},
+    "attestation-install": {"answer": {}},
+}
 
 
 def close(schema):
@@ -236,6 +252,33 @@ def what_the_daemon_refuses_in_a_request_the_schema_refuses_too(program):
             client.ask("fail-next", status=0)
 
 
+def every_method_refuses_what_is_malformed(program):
+    """An unknown member, and each known one with a value of the wrong type."""
+    with Daemon(program, "--presence=auto") as daemon:
+        client = Client(daemon)
+        for method, schema in METHODS.items():
+            members = schema["params"]["properties"]
+            wrong = {"nonsense": 1, **{name: 1 if of.get("type") == "boolean" else True for name, of in members.items()}}
+            for name, value in wrong.items():
+                params = {**VALID.get(method, {}), name: value}
+                assert client.refused("bad-request", method, **params), f"the schema takes {method} {params}"
+
+
+def every_method_refuses_what_is_not_there(program):
+    """A device; and where it is about the machine, the TPM of that."""
+    with Daemon(program, "--presence=auto") as daemon:
+        client = Client(daemon)
+        for method, schema in METHODS.items():
+            if "device" in schema["params"]["properties"]:
+                assert not client.refused("no-device", method, **VALID.get(method, {}), device=15), method
+        assert client.ask("status", user=4242)["devices"] == []
+        assert not client.refused("failed", "attestation-request")
+        for method in "attestation-activate", "attestation-install":
+            assert not client.refused("answer-refused", method, **VALID[method])
+        assert client.ask("attestation-show") == {"state": "none"}
+        assert client.ask("attestation-remove") == {"removed": False}
+
+
 def the_schema_has_the_codes_of_the_daemon(_):
     codes = re.findall(r'^#define PROTOCOL_E_\w+ +"([a-z-]+)"', PROTOCOL, re.M)
     assert sorted(codes) == sorted(CODES), f"{codes} are not {CODES}"
@@ -263,6 +306,8 @@ sys.exit(run_tests(
         the_schema_is_one,
         each_answer_and_event_is_as_the_schema_says,
         what_the_daemon_refuses_in_a_request_the_schema_refuses_too,
+        every_method_refuses_what_is_malformed,
+        every_method_refuses_what_is_not_there,
         the_schema_has_the_codes_of_the_daemon,
         the_guide_has_each_method_code_and_event,
     ),
