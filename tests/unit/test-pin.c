@@ -183,6 +183,19 @@ static void CP4_three_wrong_ones_in_a_row_latch(void **state) {
         assert_status(pin_get_token(c, &p, 1, PIN), CTAP_OK);
 }
 
+static void CP4_one_that_takes_the_place_of_another_counts_on(void **state) {
+        struct client *c = *state;
+        struct platform p;
+        uint8_t n;
+
+        for (unsigned i = 0; i < 2; i++)
+                assert_status(pin_get_token(c, &p, 2, WRONG), CTAP2_ERR_PIN_INVALID);
+        n = ctap_pin_mismatches(c->ctap);
+        restart(c);
+        ctap_keep_pin_mismatches(c->ctap, n);
+        assert_status(pin_get_token(c, &p, 2, WRONG), CTAP2_ERR_PIN_AUTH_BLOCKED);
+}
+
 static void CP5_no_tries_left_comes_before_the_latch(void **state) {
         struct client *c = *state;
         struct platform p;
@@ -929,6 +942,7 @@ int main(void) {
                 test_with_pin(CP2_the_agreement_of_another_client_may_be_ended_by_a_wrong_pin),
                 test_with_pin(CP3_a_try_is_counted_before_anything_is_told),
                 test_with_pin(CP4_three_wrong_ones_in_a_row_latch),
+                test_with_pin(CP4_one_that_takes_the_place_of_another_counts_on),
                 test_with_pin(CP5_no_tries_left_comes_before_the_latch),
                 test_with_pin(CP5_the_last_wrong_pin_ends_the_token),
                 test_with_pin(CP5_a_device_that_is_blocked_after_all_ends_the_token),
