@@ -353,6 +353,12 @@ static int find_next_listed(struct assertion *a, struct bytes *left) {
         return r;
 }
 
+/* Back to a row that was looked at before others were. */
+static int open_again(struct assertion *a, const struct ctap_row *row) {
+        a->row = *row;
+        return open_row(a);
+}
+
 /* The first one whose key would sign; if there is none, the first one. */
 static int find_listed(struct assertion *a, const struct cbor_value *list) {
         struct bytes left = list->elements;
@@ -365,10 +371,7 @@ static int find_listed(struct assertion *a, const struct cbor_value *list) {
         first = a->row;
         while (r == 0 && lacks_pin(a))
                 r = find_next_listed(a, &left);
-        if (r != -ENOENT && r != -EBADMSG)
-                return r;
-        a->row = first;
-        return open_row(a);
+        return r == -ENOENT || r == -EBADMSG ? open_again(a, &first) : r;
 }
 
 static void count_in(struct ctap_assertions_walk *walk, const struct ctap_row *row) {
@@ -378,19 +381,20 @@ static void count_in(struct ctap_assertions_walk *walk, const struct ctap_row *r
 
 /* The newest account, after all have been looked at. Errors as of find_account(). */
 static int find_newest(struct assertion *a, struct ctap_assertions_walk *walk) {
-        uint64_t before = UINT64_MAX;
+        struct ctap_row newest;
         int r;
 
         r = ctap_rp_tag(&a->ctap->credential_keys, &walk->rp_id_hash, &walk->rp_tag);
+        if (r == 0)
+                r = find_account(a, UINT64_MAX);
         if (r < 0)
                 return r;
-        while ((r = find_account(a, before)) == 0) {
-                before = a->row.sequence;
+        newest = a->row;
+        do {
                 count_in(walk, &a->row);
-        }
-        if (walk->n == 0 || (r != -ENOENT && r != -EBADMSG))
-                return r;
-        return find_account(a, UINT64_MAX);
+                r = find_account(a, a->row.sequence);
+        } while (r == 0);
+        return r == -ENOENT || r == -EBADMSG ? open_again(a, &newest) : r;
 }
 
 /*
