@@ -106,6 +106,16 @@ static void start(struct daemon_kit *k, fido_dev_t **ret) {
         *ret = kit_open_key(k);
 }
 
+/* A client that knows of the PIN. */
+static fido_dev_t *start_with_pin(struct daemon_kit *k) {
+        fido_dev_t *dev;
+
+        start(k, &dev);
+        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
+        kit_close_key(dev);
+        return kit_open_key(k);
+}
+
 static void stop(struct daemon_kit *k, fido_dev_t *dev) {
         kit_close_key(dev);
         assert_int_equal(kit_stop(k), 0);
@@ -182,10 +192,7 @@ static void credProtect_3_is_hidden_without_the_pin(void **state) {
         struct passkey p;
         fido_dev_t *dev;
 
-        start(k, &dev);
-        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
-        kit_close_key(dev);
-        dev = kit_open_key(k);
+        dev = start_with_pin(k);
         assert_int_equal(make(dev, FIDO_EXT_CRED_PROTECT, FIDO_CRED_PROT_UV_REQUIRED, PIN, &p),
                          FIDO_OK);
         assert_int_equal(use(dev, &p, NULL, NULL), FIDO_ERR_NO_CREDENTIALS);
@@ -205,10 +212,7 @@ static void hmac_secret_repeats_and_knows_the_pin(void **state) {
         struct passkey p;
         fido_dev_t *dev;
 
-        start(k, &dev);
-        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
-        kit_close_key(dev);
-        dev = kit_open_key(k);
+        dev = start_with_pin(k);
         assert_int_equal(make(dev, FIDO_EXT_HMAC_SECRET, 0, PIN, &p), FIDO_OK);
         assert_int_equal(use(dev, &p, PIN, with[0]), FIDO_OK);
         assert_int_equal(use(dev, &p, NULL, without[0]), FIDO_OK);
@@ -256,10 +260,7 @@ static void eight_wrong_pins_block_whatever_happens_between_them(void **state) {
         struct daemon_kit *k = *state;
         fido_dev_t *dev, *other;
 
-        start(k, &dev);
-        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
-        kit_close_key(dev);
-        dev = kit_open_key(k);
+        dev = start_with_pin(k);
 
         guess(dev, 7);
         other = kit_open_key(k);
@@ -293,10 +294,7 @@ static void three_wrong_pins_in_a_row_wait_for_a_new_plug_in(void **state) {
         struct passkey p;
         fido_dev_t *dev;
 
-        start(k, &dev);
-        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
-        kit_close_key(dev);
-        dev = kit_open_key(k);
+        dev = start_with_pin(k);
         guess(dev, 7);
         guess(dev, 6);
         assert_int_equal(fido_dev_set_pin(dev, "5678", WRONG), FIDO_ERR_PIN_AUTH_BLOCKED);
@@ -316,10 +314,7 @@ static void what_is_refused_gives_no_guess_before_a_new_plug_in(void **state) {
         struct passkey p;
         fido_dev_t *dev;
 
-        start(k, &dev);
-        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
-        kit_close_key(dev);
-        dev = kit_open_key(k);
+        dev = start_with_pin(k);
         snprintf(arguments, sizeof(arguments), "backup %s/state/backup", k->folder);
         assert_int_equal(kit_cli(k, arguments, out, sizeof(out)), 0);
         guess(dev, 7);
@@ -418,10 +413,7 @@ static void an_older_disk_does_not_undo_a_reset(void **state) {
         fido_dev_t *dev;
         glob_t found;
 
-        start(k, &dev);
-        assert_int_equal(fido_dev_set_pin(dev, PIN, NULL), FIDO_OK);
-        kit_close_key(dev);
-        dev = kit_open_key(k);
+        dev = start_with_pin(k);
         assert_int_equal(make(dev, 0, 0, PIN, &p), FIDO_OK);
         stop(k, dev);
         keep_a_copy(k);

@@ -48,6 +48,23 @@ static void use(struct client *c, const struct made *made, struct given *ret) {
         client_read_given(c, made, ret);
 }
 
+static void register_three(struct client *c, bool discoverable, struct made made[static 3]) {
+        client_register(c, discoverable, "ann", &made[0]);
+        client_register(c, discoverable, "bob", &made[1]);
+        client_register(c, discoverable, "cat", &made[2]);
+}
+
+/* What is prepared is answered with this one, by a probe and by a person. */
+static void read_silent_and_loud(struct client *c, const struct made *want) {
+        struct given given;
+
+        for (unsigned up = 0; up < 2; up++) {
+                client_set(c, 5, "{'up': %s}", up ? "true" : "false");
+                assert_int_equal(client_send(c), CTAP_OK);
+                client_read_given(c, want, &given);
+        }
+}
+
 static uint8_t next(struct client *c) {
         fake_forget_trace(c->fake);
         return client_call(c, NEXT, BYTES_NULL);
@@ -481,9 +498,7 @@ static void GA7_what_does_not_match_is_passed_over(void **state) {
         struct made made[3];
         struct given given;
 
-        client_register(c, false, "ann", &made[0]);
-        client_register(c, false, "bob", &made[1]);
-        client_register(c, false, "cat", &made[2]);
+        register_three(c, false, made);
         c->fake->rows[1].cred_protect = 3;
         fake_delete(c->fake, &c->fake->rows[0].id);
         client_get_assertion(c);
@@ -505,11 +520,7 @@ static void GA7_a_key_that_signs_goes_before_one_behind_the_pin(void **state) {
         client_register(c, false, "cat", &made[2]);
         client_get_assertion(c);
         client_set_list(c, 3, made, 3);
-        for (unsigned up = 0; up < 2; up++) {
-                client_set(c, 5, "{'up': %s}", up ? "true" : "false");
-                assert_int_equal(client_send(c), CTAP_OK);
-                client_read_given(c, &made[2], &given);
-        }
+        read_silent_and_loud(c, &made[2]);
 
         /* With the PIN it is the first one, and so it is where all are behind it. */
         client_verify(c);
@@ -526,20 +537,13 @@ static void GA7_a_key_that_signs_goes_before_one_behind_the_pin(void **state) {
 static void GA7_what_is_damaged_is_passed_over(void **state) {
         struct client *c = *state;
         struct made made[3];
-        struct given given;
 
-        client_register(c, false, "ann", &made[0]);
-        client_register(c, false, "bob", &made[1]);
-        client_register(c, false, "cat", &made[2]);
+        register_three(c, false, made);
         c->fake->rows[0].sealed[20] ^= 1;
         c->fake->rows[1].alg = -8;
         client_get_assertion(c);
         client_set_list(c, 3, made, 3);
-        for (unsigned up = 0; up < 2; up++) {
-                client_set(c, 5, "{'up': %s}", up ? "true" : "false");
-                assert_int_equal(client_send(c), CTAP_OK);
-                client_read_given(c, &made[2], &given);
-        }
+        read_silent_and_loud(c, &made[2]);
         client_set_list(c, 3, made, 2);
         assert_int_equal(client_send(c), CTAP1_ERR_OTHER);
 }
@@ -612,9 +616,7 @@ static void GA8_levels_2_and_3_hide_themselves(void **state) {
         struct made made[3];
         struct given given;
 
-        client_register(c, true, "ann", &made[0]);
-        client_register(c, true, "bob", &made[1]);
-        client_register(c, true, "cat", &made[2]);
+        register_three(c, true, made);
         c->fake->rows[1].cred_protect = 2;
         c->fake->rows[2].cred_protect = 3;
         client_get_assertion(c);
@@ -631,9 +633,7 @@ static void GA8_a_verified_person_sees_all_levels(void **state) {
         struct made made[3];
         struct given given;
 
-        client_register(c, true, "ann", &made[0]);
-        client_register(c, true, "bob", &made[1]);
-        client_register(c, true, "cat", &made[2]);
+        register_three(c, true, made);
         put_behind_pin(c, 3);
         c->fake->rows[1].cred_protect = 2;
         client_get_assertion(c);
@@ -654,9 +654,7 @@ static void GA8_what_is_damaged_is_left_out_and_not_counted(void **state) {
         struct made made[4];
         struct given given;
 
-        client_register(c, true, "ann", &made[0]);
-        client_register(c, true, "bob", &made[1]);
-        client_register(c, true, "cat", &made[2]);
+        register_three(c, true, made);
         client_register(c, true, "dan", &made[3]);
         c->fake->rows[3].sealed[20] ^= 1;
         c->fake->rows[1].alg = -8;
@@ -1042,9 +1040,7 @@ static void GA_a_damaged_row_is_an_error(void **state) {
 static void begin_walk(struct client *c, struct made made[static 3]) {
         struct given given;
 
-        client_register(c, true, "ann", &made[0]);
-        client_register(c, true, "bob", &made[1]);
-        client_register(c, true, "cat", &made[2]);
+        register_three(c, true, made);
         client_get_assertion(c);
         assert_int_equal(client_send(c), CTAP_OK);
         client_read_given(c, &made[2], &given);
